@@ -1,0 +1,664 @@
+//! Reads `template.yaml`, so that what runs locally and in tests is what will be deployed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use serde_norway::value::TaggedValue;
+
+/// The path of a route that catches what no other route of its API matches.
+pub const DEFAULT_ROUTE: &str = "$default";
+
+/// Lambda's own values for a function that names none.
+const DEFAULT_MEMORY_MB: u32 = 128;
+const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
+
+/// What the project's SAM template declares, by logical id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// Lambda functions.
+    pub functions: BTreeMap<String, Function>,
+    /// HTTP APIs.
+    pub apis: BTreeMap<String, Api>,
+    /// Raw properties of the `DynamoDB` tables.
+    pub tables: BTreeMap<String, Value>,
+}
+
+/// A Lambda function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// The last folder of its `CodeUri`, which is also the name of its package.
+    pub name: String,
+    /// Memory in MiB.
+    pub memory_mb: u32,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// The HTTP routes that invoke it.
+    pub routes: Vec<Route>,
+    /// Entries of `Policies`: IAM policy documents, with intrinsic functions in their long form.
+    pub policies: Vec<Value>,
+    /// The schedules that invoke it.
+    pub schedules: Vec<Schedule>,
+}
+
+/// A route of an HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Logical id of the API.
+    pub api: String,
+    /// The method in upper case, or `ANY`.
+    pub method: String,
+    /// The path with its `{parameters}`, or [`DEFAULT_ROUTE`].
+    pub path: String,
+}
+
+impl Route {
+    /// Whether this route catches what no other route matches.
+    pub fn is_default(&self) -> bool {
+        self.path == DEFAULT_ROUTE
+    }
+
+    /// The route key as events carry it: `GET /contacts/{id}`, or `$default`.
+    pub fn key(&self) -> String {
+        if self.is_default() {
+            DEFAULT_ROUTE.to_owned()
+        } else {
+            format!("{} {}", self.method, self.path)
+        }
+    }
+}
+
+/// A schedule that invokes a function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Logical id of the event inside its function.
+    pub name: String,
+    /// Which service runs it, which decides the event that the function sees.
+    pub kind: ScheduleKind,
+    /// When, such as `rate(1 minute)`.
+    pub expression: String,
+    /// The event to send in place of the service's own.
+    pub input: Option<Value>,
+    /// Whether it runs at all.
+    pub enabled: bool,
+}
+
+/// The service behind a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleKind {
+    /// An `EventBridge` rule (`Type: Schedule`).
+    Rule,
+    /// `EventBridge` Scheduler (`Type: ScheduleV2`).
+    Scheduler,
+}
+
+/// An HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    /// CORS as the gateway handles it; without it the functions' own headers pass through.
+    pub cors: Option<Cors>,
+}
+
+/// An HTTP API's `CorsConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// Origins, `*`, or patterns such as `https://*`.
+    pub allow_origins: Vec<String>,
+    /// Methods, or `*`.
+    pub allow_methods: Vec<String>,
+    /// Request headers, or `*`.
+    pub allow_headers: Vec<String>,
+    /// Response headers that a page may read, or `*`.
+    pub expose_headers: Vec<String>,
+    /// How long a browser may remember a preflight, in seconds.
+    pub max_age: Option<u32>,
+    /// Whether a page may send credentials.
+    pub allow_credentials: bool,
+}
+
+/// Why a template could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not YAML.
+    #[error("not YAML: {0}")]
+    Syntax(#[from] serde_norway::Error),
+    /// Part of it does not have the expected shape.
+    #[error("{at}: {problem}")]
+    Shape {
+        /// Logical id, with the event's where there is one.
+        at: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Template {
+    /// Reads the template at `path`.
+    pub fn load(path: &Path) -> Result<Self, TemplateError> {
+        let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Reads a template from its text.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let document = long_form(serde_norway::from_str(text)?);
+        let document: Document = read("template", document)?;
+        let mut template = Self {
+            functions: BTreeMap::new(),
+            apis: BTreeMap::new(),
+            tables: BTreeMap::new(),
+        };
+        for (id, resource) in document.resources {
+            template.add(
+                id,
+                resource,
+                &document.globals.function,
+                &document.parameters,
+            )?;
+        }
+        template.check_routes()?;
+        Ok(template)
+    }
+
+    fn add(
+        &mut self,
+        id: String,
+        resource: Resource,
+        globals: &GlobalFunction,
+        parameters: &BTreeMap<String, Parameter>,
+    ) -> Result<(), TemplateError> {
+        match resource.kind.as_str() {
+            "AWS::Serverless::Function" => {
+                let function = function(&id, resource.properties, globals)?;
+                self.functions.insert(id, function);
+            }
+            "AWS::Serverless::HttpApi" => {
+                let api = api(&id, resource.properties, parameters)?;
+                self.apis.insert(id, api);
+            }
+            "AWS::DynamoDB::Table" => {
+                self.tables.insert(id, resource.properties);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Every route's API exists.
+    fn check_routes(&self) -> Result<(), TemplateError> {
+        for (id, function) in &self.functions {
+            for route in &function.routes {
+                if !self.apis.contains_key(&route.api) {
+                    return Err(shape(id, format!("no HttpApi is called {}", route.api)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+// ── The file's shape ────────────────────────────────────────────────────────────────────────────────────────────────
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    #[serde(default)]
+    parameters: BTreeMap<String, Parameter>,
+    #[serde(default)]
+    globals: Globals,
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(rename = "Default", default)]
+    default: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Globals {
+    #[serde(default)]
+    function: GlobalFunction,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GlobalFunction {
+    memory_size: Option<u32>,
+    timeout: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(rename = "Properties", default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FunctionProperties {
+    code_uri: String,
+    memory_size: Option<u32>,
+    timeout: Option<u64>,
+    #[serde(default)]
+    events: BTreeMap<String, Resource>,
+    #[serde(default)]
+    policies: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HttpApiEvent {
+    api_id: Reference,
+    method: Option<String>,
+    path: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    #[serde(rename = "Ref")]
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ScheduleEvent {
+    #[serde(alias = "Schedule")]
+    schedule_expression: String,
+    /// JSON in a string.
+    input: Option<String>,
+    enabled: Option<bool>,
+    state: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ApiProperties {
+    cors_configuration: Option<CorsConfiguration>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CorsConfiguration {
+    #[serde(default)]
+    allow_origins: Value,
+    #[serde(default)]
+    allow_methods: Value,
+    #[serde(default)]
+    allow_headers: Value,
+    #[serde(default)]
+    expose_headers: Value,
+    max_age: Option<u32>,
+    #[serde(default)]
+    allow_credentials: bool,
+}
+
+// ── From that shape to ours ─────────────────────────────────────────────────────────────────────────────────────────
+
+fn function(
+    id: &str,
+    properties: Value,
+    globals: &GlobalFunction,
+) -> Result<Function, TemplateError> {
+    let properties: FunctionProperties = read(id, properties)?;
+    let timeout = properties.timeout.or(globals.timeout);
+    let mut function = Function {
+        name: last_folder(id, &properties.code_uri)?,
+        memory_mb: properties
+            .memory_size
+            .or(globals.memory_size)
+            .unwrap_or(DEFAULT_MEMORY_MB),
+        timeout: Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
+        routes: Vec::new(),
+        policies: properties.policies,
+        schedules: Vec::new(),
+    };
+    for (name, event) in properties.events {
+        add_event(&mut function, &format!("{id}.{name}"), name, event)?;
+    }
+    Ok(function)
+}
+
+fn add_event(
+    function: &mut Function,
+    at: &str,
+    name: String,
+    event: Resource,
+) -> Result<(), TemplateError> {
+    match event.kind.as_str() {
+        "HttpApi" => function.routes.push(route(at, event.properties)?),
+        "Schedule" => {
+            let schedule = schedule(at, name, ScheduleKind::Rule, event.properties)?;
+            function.schedules.push(schedule);
+        }
+        "ScheduleV2" => {
+            let schedule = schedule(at, name, ScheduleKind::Scheduler, event.properties)?;
+            function.schedules.push(schedule);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn last_folder(id: &str, code_uri: &str) -> Result<String, TemplateError> {
+    Path::new(code_uri)
+        .file_name()
+        .and_then(|name| name.to_str())
+        .map(str::to_owned)
+        .ok_or_else(|| shape(id, format!("CodeUri names no folder: {code_uri}")))
+}
+
+fn route(at: &str, properties: Value) -> Result<Route, TemplateError> {
+    let event: HttpApiEvent = read(at, properties)?;
+    let (method, path) = match (event.method, event.path) {
+        (Some(method), Some(path)) => (method.to_ascii_uppercase(), path),
+        (None, None) => ("ANY".to_owned(), DEFAULT_ROUTE.to_owned()),
+        _ => return Err(shape(at, "needs both Method and Path, or neither")),
+    };
+    Ok(Route {
+        api: event.api_id.id,
+        method,
+        path,
+    })
+}
+
+fn schedule(
+    at: &str,
+    name: String,
+    kind: ScheduleKind,
+    properties: Value,
+) -> Result<Schedule, TemplateError> {
+    let event: ScheduleEvent = read(at, properties)?;
+    let input = event
+        .input
+        .map(|input| serde_json::from_str(&input))
+        .transpose()
+        .map_err(|error| shape(at, format!("Input is not JSON: {error}")))?;
+    Ok(Schedule {
+        name,
+        kind,
+        expression: event.schedule_expression,
+        input,
+        enabled: event.enabled.unwrap_or(true) && event.state.as_deref() != Some("DISABLED"),
+    })
+}
+
+fn api(
+    id: &str,
+    properties: Value,
+    parameters: &BTreeMap<String, Parameter>,
+) -> Result<Api, TemplateError> {
+    if properties.is_null() {
+        return Ok(Api { cors: None });
+    }
+    let properties: ApiProperties = read(id, properties)?;
+    let cors = properties
+        .cors_configuration
+        .map(|cors| cors_rules(id, cors, parameters))
+        .transpose()?;
+    Ok(Api { cors })
+}
+
+fn cors_rules(
+    id: &str,
+    cors: CorsConfiguration,
+    parameters: &BTreeMap<String, Parameter>,
+) -> Result<Cors, TemplateError> {
+    Ok(Cors {
+        allow_origins: strings(id, cors.allow_origins, parameters)?,
+        allow_methods: strings(id, cors.allow_methods, parameters)?,
+        allow_headers: strings(id, cors.allow_headers, parameters)?,
+        expose_headers: strings(id, cors.expose_headers, parameters)?,
+        max_age: cors.max_age,
+        allow_credentials: cors.allow_credentials,
+    })
+}
+
+/// A list of strings, or the default of the `CommaDelimitedList` parameter that it refers to.
+fn strings(
+    id: &str,
+    value: Value,
+    parameters: &BTreeMap<String, Parameter>,
+) -> Result<Vec<String>, TemplateError> {
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    let Some(name) = value.get("Ref").and_then(Value::as_str) else {
+        return read(id, value);
+    };
+    let parameter = parameters
+        .get(name)
+        .filter(|parameter| parameter.kind == "CommaDelimitedList")
+        .ok_or_else(|| shape(id, format!("no list parameter is called {name}")))?;
+    let list = parameter.default.as_str().unwrap_or_default();
+    Ok(list
+        .split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
+
+fn read<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, TemplateError> {
+    serde_json::from_value(value).map_err(|error| shape(at, error.to_string()))
+}
+
+fn shape(at: &str, problem: impl Into<String>) -> TemplateError {
+    TemplateError::Shape {
+        at: at.to_owned(),
+        problem: problem.into(),
+    }
+}
+
+// ── Intrinsic functions ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The JSON form of a YAML value, with `!Ref x` written as `{"Ref": "x"}` and so on.
+fn long_form(value: serde_norway::Value) -> Value {
+    use serde_norway::Value as Yaml;
+    match value {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(flag) => Value::Bool(flag),
+        Yaml::Number(number) => json!(number),
+        Yaml::String(text) => Value::String(text),
+        Yaml::Sequence(items) => items.into_iter().map(long_form).collect(),
+        Yaml::Mapping(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (key_text(key), long_form(value)))
+            .collect(),
+        Yaml::Tagged(tagged) => intrinsic(*tagged),
+    }
+}
+
+/// JSON keys are strings; YAML reads an unquoted `8080` or `true` as something else.
+fn key_text(key: serde_norway::Value) -> String {
+    match long_form(key) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn intrinsic(tagged: TaggedValue) -> Value {
+    let tag = tagged.tag.to_string();
+    let name = tag.trim_start_matches('!');
+    let argument = long_form(tagged.value);
+    match (name, argument) {
+        ("Ref" | "Condition", argument) => json!({ name: argument }),
+        // The short form joins the resource and the attribute with the first dot; the long form is a list.
+        ("GetAtt", Value::String(path)) => {
+            let parts: Vec<&str> = path.splitn(2, '.').collect();
+            json!({ "Fn::GetAtt": parts })
+        }
+        (_, argument) => json!({ format!("Fn::{name}"): argument }),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+Parameters:
+  Origins: { Type: CommaDelimitedList, Default: "https://a.example, https://b.example" }
+Globals:
+  Function: { MemorySize: 512, Timeout: 15 }
+Resources:
+  Open: { Type: AWS::Serverless::HttpApi }
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: { AllowOrigins: !Ref Origins, AllowMethods: [GET], MaxAge: 60 }
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties: { SSESpecification: { KMSMasterKeyId: !GetAtt Key.Arn } }
+  Work:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: .build/work/
+      Timeout: 60
+      Events:
+        Item: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: get, Path: "/items/{id}" } }
+        Rest: { Type: HttpApi, Properties: { ApiId: !Ref Open } }
+        Tick: { Type: ScheduleV2, Properties: { ScheduleExpression: rate(1 minute), Input: '{"a":1}' } }
+        Slow: { Type: Schedule, Properties: { Schedule: rate(1 day), Enabled: false } }
+      Policies:
+        - Statement:
+            - Resource: [!GetAtt Table.Arn, !Sub "${Table.Arn}/index/GSI1"]
+"#;
+
+    fn small() -> Template {
+        Template::parse(SMALL).unwrap()
+    }
+
+    fn project() -> Template {
+        Template::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap()
+    }
+
+    #[test]
+    fn a_function_overrides_the_globals() {
+        let work = &small().functions["Work"];
+        assert_eq!(work.name, "work");
+        assert_eq!(work.memory_mb, 512);
+        assert_eq!(work.timeout, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn routes_have_an_upper_case_method_and_the_default_has_none() {
+        let keys: Vec<_> = small().functions["Work"]
+            .routes
+            .iter()
+            .map(|route| (route.api.clone(), route.key()))
+            .collect();
+        let expected = [("Api", "GET /items/{id}"), ("Open", "$default")];
+        assert_eq!(
+            keys,
+            expected.map(|(api, key)| (api.to_owned(), key.to_owned()))
+        );
+    }
+
+    #[test]
+    fn both_kinds_of_schedule_are_read() {
+        let schedules = small().functions["Work"].schedules.clone();
+        let [slow, tick] = schedules.as_slice() else {
+            panic!("two schedules expected: {schedules:?}");
+        };
+        assert_eq!(slow.kind, ScheduleKind::Rule);
+        assert!(!slow.enabled);
+        assert_eq!(tick.kind, ScheduleKind::Scheduler);
+        assert_eq!(tick.expression, "rate(1 minute)");
+        assert_eq!(tick.input, Some(json!({ "a": 1 })));
+        assert!(tick.enabled);
+    }
+
+    #[test]
+    fn a_list_parameter_is_replaced_by_its_default() {
+        let apis = small().apis;
+        let cors = apis["Api"].cors.clone().unwrap();
+        assert_eq!(
+            cors.allow_origins,
+            ["https://a.example", "https://b.example"]
+        );
+        assert_eq!(cors.allow_methods, ["GET"]);
+        assert_eq!(cors.max_age, Some(60));
+        assert_eq!(apis["Open"].cors, None);
+    }
+
+    #[test]
+    fn short_intrinsics_get_their_long_form() {
+        let template = small();
+        let resources = json!([
+            { "Fn::GetAtt": ["Table", "Arn"] },
+            { "Fn::Sub": "${Table.Arn}/index/GSI1" },
+        ]);
+        assert_eq!(
+            template.functions["Work"].policies[0]["Statement"][0]["Resource"],
+            resources
+        );
+        let key = &template.tables["Table"]["SSESpecification"]["KMSMasterKeyId"];
+        assert_eq!(*key, json!({ "Fn::GetAtt": ["Key", "Arn"] }));
+    }
+
+    #[test]
+    fn a_route_of_a_missing_api_is_refused() {
+        let text = SMALL.replace("ApiId: !Ref Open", "ApiId: !Ref Elsewhere");
+        let error = Template::parse(&text).unwrap_err();
+        assert_eq!(error.to_string(), "Work: no HttpApi is called Elsewhere");
+    }
+
+    #[test]
+    fn a_path_without_a_method_is_refused() {
+        let text = SMALL.replace("Method: get, ", "");
+        let error = Template::parse(&text).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Work.Item: needs both Method and Path, or neither"
+        );
+    }
+
+    #[test]
+    fn the_projects_template_is_read() {
+        let template = project();
+        let auth = &template.functions["AuthFunction"];
+        assert_eq!(auth.name, "auth");
+        assert_eq!(auth.memory_mb, 1024);
+        assert!(!auth.policies.is_empty());
+        assert!(
+            auth.routes
+                .iter()
+                .any(|route| route.key() == "ANY /v1/auth/login")
+        );
+        assert!(
+            template.functions["DocsFunction"]
+                .routes
+                .iter()
+                .any(Route::is_default)
+        );
+        assert_eq!(
+            template.apis["Api"].cors.clone().unwrap().allow_origins,
+            ["*"]
+        );
+        assert_eq!(
+            template.tables["Table"]["TimeToLiveSpecification"]["AttributeName"],
+            "ttl"
+        );
+    }
+}
