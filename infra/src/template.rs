@@ -63,11 +63,7 @@ impl Route {
 
     /// The route key as events carry it: `GET /contacts/{id}`, or `$default`.
     pub fn key(&self) -> String {
-        if self.is_default() {
-            DEFAULT_ROUTE.to_owned()
-        } else {
-            format!("{} {}", self.method, self.path)
-        }
+        if self.is_default() { DEFAULT_ROUTE.to_owned() } else { format!("{} {}", self.method, self.path) }
     }
 }
 
@@ -146,10 +142,8 @@ pub enum TemplateError {
 impl Template {
     /// Reads the template at `path`.
     pub fn load(path: &Path) -> Result<Self, TemplateError> {
-        let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
         Self::parse(&text)
     }
 
@@ -157,18 +151,9 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let document = long_form(serde_norway::from_str(text)?);
         let document: Document = read("template", document)?;
-        let mut template = Self {
-            functions: BTreeMap::new(),
-            apis: BTreeMap::new(),
-            tables: BTreeMap::new(),
-        };
+        let mut template = Self { functions: BTreeMap::new(), apis: BTreeMap::new(), tables: BTreeMap::new() };
         for (id, resource) in document.resources {
-            template.add(
-                id,
-                resource,
-                &document.globals.function,
-                &document.parameters,
-            )?;
+            template.add(id, resource, &document.globals.function, &document.parameters)?;
         }
         template.check_routes()?;
         Ok(template)
@@ -314,19 +299,12 @@ struct CorsConfiguration {
 
 // ── From that shape to ours ─────────────────────────────────────────────────────────────────────────────────────────
 
-fn function(
-    id: &str,
-    properties: Value,
-    globals: &GlobalFunction,
-) -> Result<Function, TemplateError> {
+fn function(id: &str, properties: Value, globals: &GlobalFunction) -> Result<Function, TemplateError> {
     let properties: FunctionProperties = read(id, properties)?;
     let timeout = properties.timeout.or(globals.timeout);
     let mut function = Function {
         name: last_folder(id, &properties.code_uri)?,
-        memory_mb: properties
-            .memory_size
-            .or(globals.memory_size)
-            .unwrap_or(DEFAULT_MEMORY_MB),
+        memory_mb: properties.memory_size.or(globals.memory_size).unwrap_or(DEFAULT_MEMORY_MB),
         timeout: Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
         routes: Vec::new(),
         policies: properties.policies,
@@ -338,12 +316,7 @@ fn function(
     Ok(function)
 }
 
-fn add_event(
-    function: &mut Function,
-    at: &str,
-    name: String,
-    event: Resource,
-) -> Result<(), TemplateError> {
+fn add_event(function: &mut Function, at: &str, name: String, event: Resource) -> Result<(), TemplateError> {
     match event.kind.as_str() {
         "HttpApi" => function.routes.push(route(at, event.properties)?),
         "Schedule" => {
@@ -374,19 +347,10 @@ fn route(at: &str, properties: Value) -> Result<Route, TemplateError> {
         (None, None) => ("ANY".to_owned(), DEFAULT_ROUTE.to_owned()),
         _ => return Err(shape(at, "needs both Method and Path, or neither")),
     };
-    Ok(Route {
-        api: event.api_id.id,
-        method,
-        path,
-    })
+    Ok(Route { api: event.api_id.id, method, path })
 }
 
-fn schedule(
-    at: &str,
-    name: String,
-    kind: ScheduleKind,
-    properties: Value,
-) -> Result<Schedule, TemplateError> {
+fn schedule(at: &str, name: String, kind: ScheduleKind, properties: Value) -> Result<Schedule, TemplateError> {
     let event: ScheduleEvent = read(at, properties)?;
     let input = event
         .input
@@ -402,19 +366,12 @@ fn schedule(
     })
 }
 
-fn api(
-    id: &str,
-    properties: Value,
-    parameters: &BTreeMap<String, Parameter>,
-) -> Result<Api, TemplateError> {
+fn api(id: &str, properties: Value, parameters: &BTreeMap<String, Parameter>) -> Result<Api, TemplateError> {
     if properties.is_null() {
         return Ok(Api { cors: None });
     }
     let properties: ApiProperties = read(id, properties)?;
-    let cors = properties
-        .cors_configuration
-        .map(|cors| cors_rules(id, cors, parameters))
-        .transpose()?;
+    let cors = properties.cors_configuration.map(|cors| cors_rules(id, cors, parameters)).transpose()?;
     Ok(Api { cors })
 }
 
@@ -434,11 +391,7 @@ fn cors_rules(
 }
 
 /// A list of strings, or the default of the `CommaDelimitedList` parameter that it refers to.
-fn strings(
-    id: &str,
-    value: Value,
-    parameters: &BTreeMap<String, Parameter>,
-) -> Result<Vec<String>, TemplateError> {
+fn strings(id: &str, value: Value, parameters: &BTreeMap<String, Parameter>) -> Result<Vec<String>, TemplateError> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -450,12 +403,7 @@ fn strings(
         .filter(|parameter| parameter.kind == "CommaDelimitedList")
         .ok_or_else(|| shape(id, format!("no list parameter is called {name}")))?;
     let list = parameter.default.as_str().unwrap_or_default();
-    Ok(list
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect())
+    Ok(list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
 }
 
 fn read<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, TemplateError> {
@@ -463,10 +411,7 @@ fn read<T: DeserializeOwned>(at: &str, value: Value) -> Result<T, TemplateError>
 }
 
 fn shape(at: &str, problem: impl Into<String>) -> TemplateError {
-    TemplateError::Shape {
-        at: at.to_owned(),
-        problem: problem.into(),
-    }
+    TemplateError::Shape { at: at.to_owned(), problem: problem.into() }
 }
 
 // ── Intrinsic functions ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -480,10 +425,7 @@ fn long_form(value: serde_norway::Value) -> Value {
         Yaml::Number(number) => json!(number),
         Yaml::String(text) => Value::String(text),
         Yaml::Sequence(items) => items.into_iter().map(long_form).collect(),
-        Yaml::Mapping(entries) => entries
-            .into_iter()
-            .map(|(key, value)| (key_text(key), long_form(value)))
-            .collect(),
+        Yaml::Mapping(entries) => entries.into_iter().map(|(key, value)| (key_text(key), long_form(value))).collect(),
         Yaml::Tagged(tagged) => intrinsic(*tagged),
     }
 }
@@ -563,16 +505,10 @@ Resources:
 
     #[test]
     fn routes_have_an_upper_case_method_and_the_default_has_none() {
-        let keys: Vec<_> = small().functions["Work"]
-            .routes
-            .iter()
-            .map(|route| (route.api.clone(), route.key()))
-            .collect();
+        let keys: Vec<_> =
+            small().functions["Work"].routes.iter().map(|route| (route.api.clone(), route.key())).collect();
         let expected = [("Api", "GET /items/{id}"), ("Open", "$default")];
-        assert_eq!(
-            keys,
-            expected.map(|(api, key)| (api.to_owned(), key.to_owned()))
-        );
+        assert_eq!(keys, expected.map(|(api, key)| (api.to_owned(), key.to_owned())));
     }
 
     #[test]
@@ -593,10 +529,7 @@ Resources:
     fn a_list_parameter_is_replaced_by_its_default() {
         let apis = small().apis;
         let cors = apis["Api"].cors.clone().unwrap();
-        assert_eq!(
-            cors.allow_origins,
-            ["https://a.example", "https://b.example"]
-        );
+        assert_eq!(cors.allow_origins, ["https://a.example", "https://b.example"]);
         assert_eq!(cors.allow_methods, ["GET"]);
         assert_eq!(cors.max_age, Some(60));
         assert_eq!(apis["Open"].cors, None);
@@ -609,10 +542,7 @@ Resources:
             { "Fn::GetAtt": ["Table", "Arn"] },
             { "Fn::Sub": "${Table.Arn}/index/GSI1" },
         ]);
-        assert_eq!(
-            template.functions["Work"].policies[0]["Statement"][0]["Resource"],
-            resources
-        );
+        assert_eq!(template.functions["Work"].policies[0]["Statement"][0]["Resource"], resources);
         let key = &template.tables["Table"]["SSESpecification"]["KMSMasterKeyId"];
         assert_eq!(*key, json!({ "Fn::GetAtt": ["Key", "Arn"] }));
     }
@@ -628,10 +558,7 @@ Resources:
     fn a_path_without_a_method_is_refused() {
         let text = SMALL.replace("Method: get, ", "");
         let error = Template::parse(&text).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Work.Item: needs both Method and Path, or neither"
-        );
+        assert_eq!(error.to_string(), "Work.Item: needs both Method and Path, or neither");
     }
 
     #[test]
@@ -641,24 +568,9 @@ Resources:
         assert_eq!(auth.name, "auth");
         assert_eq!(auth.memory_mb, 1024);
         assert!(!auth.policies.is_empty());
-        assert!(
-            auth.routes
-                .iter()
-                .any(|route| route.key() == "ANY /v1/auth/login")
-        );
-        assert!(
-            template.functions["DocsFunction"]
-                .routes
-                .iter()
-                .any(Route::is_default)
-        );
-        assert_eq!(
-            template.apis["Api"].cors.clone().unwrap().allow_origins,
-            ["*"]
-        );
-        assert_eq!(
-            template.tables["Table"]["TimeToLiveSpecification"]["AttributeName"],
-            "ttl"
-        );
+        assert!(auth.routes.iter().any(|route| route.key() == "ANY /v1/auth/login"));
+        assert!(template.functions["DocsFunction"].routes.iter().any(Route::is_default));
+        assert_eq!(template.apis["Api"].cors.clone().unwrap().allow_origins, ["*"]);
+        assert_eq!(template.tables["Table"]["TimeToLiveSpecification"]["AttributeName"], "ttl");
     }
 }

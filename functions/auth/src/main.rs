@@ -1,1 +1,15 @@
-fn main() {}
+//! The Lambda function.
+
+use shared::auth::{Issuer, password};
+use shared::{App, StartError, variable};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), shared::lambda::Error> {
+    shared::lambda::run(service).await
+}
+
+fn service(app: App) -> Result<axum::Router, StartError> {
+    let issuer = Issuer::new(&app.config().token_issuer, &variable("TOKEN_SIGNING_KEY")?)?;
+    password::warm_up();
+    Ok(auth::router(app, issuer))
+}

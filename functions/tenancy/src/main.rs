@@ -1,1 +1,6 @@
-fn main() {}
+//! The Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), shared::lambda::Error> {
+    shared::lambda::run(|app| Ok::<_, shared::lambda::Error>(tenancy::router(app))).await
+}

@@ -1,0 +1,47 @@
+//! The caller's own profile.
+
+use axum::extract::State;
+use shared::auth::{Actor, Authenticated};
+use shared::entity::{Account, Profile, Status, User};
+use shared::http::{Found, IfMatch, IfNoneMatch, Patch};
+use shared::store::Store;
+use shared::{App, Problem, Result};
+
+/// Read one's own user.
+#[utoipa::path(get, path = "/v1/auth/me", tag = "auth", operation_id = "readMe",
+    responses((status = 200, body = User, description = "The caller.")),
+    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+pub(crate) async fn read(Authenticated(actor): Authenticated, store: Store, has: IfNoneMatch) -> Result<Found<User>> {
+    Ok(Found::unless(own(&store, &actor).await?.user, has))
+}
+
+/// Change one's own name.
+#[utoipa::path(patch, path = "/v1/auth/me", tag = "auth", operation_id = "updateMe",
+    request_body(content = Profile, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = User, description = "Changed.")),
+    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+pub(crate) async fn update(
+    Authenticated(actor): Authenticated,
+    State(app): State<App>,
+    store: Store,
+    if_match: IfMatch,
+    patch: Patch,
+) -> Result<Found<User>> {
+    let key = actor.home().user(actor.user());
+    let account = store.update(key, &if_match, |account, _| {
+        let account = active(account.clone())?;
+        let profile = patch.apply(&account.user.profile())?;
+        Ok(Account { user: account.user.with_profile(profile, app.clock().now()), ..account })
+    });
+    Ok(Found::new(account.await?.user))
+}
+
+async fn own(store: &Store, actor: &Actor) -> Result<Account> {
+    let account = store.get(&actor.home().user(actor.user())).await?;
+    active(account.ok_or_else(Problem::unauthenticated)?)
+}
+
+/// Whoever was disabled since the token was made is nobody.
+fn active(account: Account) -> Result<Account> {
+    if account.user.status == Status::Active { Ok(account) } else { Err(Problem::unauthenticated()) }
+}

@@ -1,0 +1,20 @@
+//! Who may see what: tokens, passwords, roles, scopes, and the extractor that alone makes a scope of a request.
+
+mod access;
+pub mod account;
+pub mod password;
+mod role;
+mod scope;
+mod seal;
+mod token;
+
+pub use access::{Access, Authenticated, Located};
+pub use role::{
+    ManageClients, ManageTenancy, Permission, ReadAgency, ReadClient, Role, UpdateAgency, UpdateClient, UseCrm,
+};
+pub use scope::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, TenantId, TenantScope};
+pub use seal::{KeyedHash, Sealer, Secret};
+pub use token::{ACCESS_TOKEN_SECONDS, Actor, Issuer, KeyError, Keys, Refresh, Verifier};
+
+/// A session's id.
+pub type SessionId = crate::id::Id<crate::entity::Session>;

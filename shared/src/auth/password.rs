@@ -1,0 +1,118 @@
+//! Passwords: Argon2id with the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane), off the async threads.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::Serialize;
+use std::sync::OnceLock;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::value::{Rejected, string_value};
+use crate::{Problem, Result};
+
+/// A password as it was typed, for comparison with a hash. Normalised (NFKC), so that it does not matter how a keyboard
+/// composes a letter; never shown, not even by `Debug`.
+#[derive(Clone)]
+pub struct Password(String);
+
+/// Beyond this many characters nothing is hashed: Argon2's own cost does not depend on the length, reading it would.
+const MAX: usize = 128;
+
+impl std::str::FromStr for Password {
+    type Err = Rejected;
+
+    fn from_str(typed: &str) -> std::result::Result<Self, Rejected> {
+        if typed.chars().take(MAX + 1).count() > MAX {
+            return Err(Rejected::new("too_long", "must be at most 128 characters long"));
+        }
+        Ok(Self(typed.nfkc().collect()))
+    }
+}
+
+string_value!([] Password, "Password", |schema| schema
+    .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Password)))
+    .max_length(Some(MAX)));
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+// A password is read and never written; the impl exists because a request body is described as a whole.
+impl Serialize for Password {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+fn argon2() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+}
+
+/// The PHC string to store for a password.
+pub async fn hash(password: Password) -> Result<String> {
+    blocking(move || argon2().hash_password(password.0.as_bytes()).map(|hash| hash.to_string()))
+        .await?
+        .map_err(Problem::internal)
+}
+
+/// Whether the password is the one that was hashed. Without a hash it takes as long and says no, so that an answer's time
+/// does not tell whether an account exists.
+pub async fn verify(password: Password, hash: Option<String>) -> Result<bool> {
+    blocking(move || {
+        let (hash, known) = match hash {
+            Some(hash) => (hash, true),
+            None => (nobodys_hash().to_owned(), false),
+        };
+        let matches =
+            PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(password.0.as_bytes(), &hash).is_ok());
+        known && matches
+    })
+    .await
+}
+
+/// A hash with the same parameters as every other, of a password that nobody has.
+fn nobodys_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| argon2().hash_password(b"").map(|hash| hash.to_string()).unwrap_or_default())
+}
+
+/// Hashes the hash of nobody's password, so that the first sign-in with an unknown email takes no longer than the next.
+pub fn warm_up() {
+    nobodys_hash();
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_its_own_hash_only() {
+        let stored = hash(password("correct horse")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(verify(password("correct horse"), Some(stored.clone())).await.unwrap());
+        assert!(!verify(password("correct horsf"), Some(stored)).await.unwrap());
+        assert!(!verify(password(""), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_same_letters_match_however_they_were_composed() {
+        let stored = hash(password("Zo\u{eb} was here")).await.unwrap();
+        assert!(verify(password("Zoe\u{308} was here"), Some(stored)).await.unwrap());
+    }
+
+    #[test]
+    fn length_is_bounded_before_anything_is_hashed() {
+        assert!("x".repeat(128).parse::<Password>().is_ok());
+        assert!("x".repeat(129).parse::<Password>().is_err());
+    }
+}

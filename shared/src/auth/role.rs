@@ -1,0 +1,74 @@
+//! Roles, and what each may do: the one table of permissions.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::value::Rejected;
+
+/// What a user is in their home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// Runs the platform.
+    Admin,
+    /// Runs an agency.
+    AgencyAdmin,
+    /// Works for an agency.
+    AgencyUser,
+    /// Runs a client.
+    ClientAdmin,
+    /// Works for a client.
+    ClientUser,
+}
+
+impl std::str::FromStr for Role {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        match text {
+            "ADMIN" => Ok(Self::Admin),
+            "AGENCY_ADMIN" => Ok(Self::AgencyAdmin),
+            "AGENCY_USER" => Ok(Self::AgencyUser),
+            "CLIENT_ADMIN" => Ok(Self::ClientAdmin),
+            "CLIENT_USER" => Ok(Self::ClientUser),
+            _ => Err(Rejected::new("invalid_role", "must be a role")),
+        }
+    }
+}
+
+/// Something that some roles may do. A handler names it in its first argument, [`Access`](super::Access).
+pub trait Permission: Send + Sync + 'static {
+    /// Whether a user with this role may, in a scope that is theirs.
+    fn allows(role: Role) -> bool;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident: $($role:ident)|+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Permission for $name {
+            fn allows(role: Role) -> bool {
+                matches!(role, $(Role::$role)|+)
+            }
+        }
+    )+};
+}
+
+permissions! {
+    /// Create, read, list, update and delete tenants; create, list and delete agencies.
+    ManageTenancy: Admin;
+    /// Read an agency; list its clients.
+    ReadAgency: Admin | AgencyAdmin | AgencyUser;
+    /// Update an agency.
+    UpdateAgency: Admin | AgencyAdmin;
+    /// Create and delete clients.
+    ManageClients: Admin | AgencyAdmin;
+    /// Read a client.
+    ReadClient: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
+    /// Update a client.
+    UpdateClient: Admin | AgencyAdmin | ClientAdmin;
+    /// Contacts, tags, deals, notes and appointments: everything.
+    UseCrm: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
+}

@@ -1,0 +1,172 @@
+//! Scopes: the place in the tree tenant › agency › client in which a request acts.
+//!
+//! Their fields are private and their roots are made in this module's parent alone, from a verified token or a pointer that a
+//! verified token led to. Everyone else can only narrow a scope that they hold: a key made from a scope lies inside it.
+
+use std::fmt;
+
+use crate::entity::{Agency, Client, Tenant};
+use crate::id::Id;
+
+/// A tenant's id.
+pub type TenantId = Id<Tenant>;
+/// An agency's id.
+pub type AgencyId = Id<Agency>;
+/// A client's id.
+pub type ClientId = Id<Client>;
+
+/// The whole platform, which only an `ADMIN` acts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlatformScope(());
+
+/// One tenant and all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantScope {
+    tenant: TenantId,
+}
+
+/// One agency and all below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgencyScope {
+    parent: TenantScope,
+    agency: AgencyId,
+}
+
+/// One client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientScope {
+    parent: AgencyScope,
+    client: ClientId,
+}
+
+/// The scope that is a user's home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HomeScope {
+    /// Of an `ADMIN`.
+    Platform(PlatformScope),
+    /// Of an `AGENCY_ADMIN` or `AGENCY_USER`.
+    Agency(AgencyScope),
+    /// Of a `CLIENT_ADMIN` or `CLIENT_USER`.
+    Client(ClientScope),
+}
+
+impl PlatformScope {
+    pub(super) const fn root() -> Self {
+        Self(())
+    }
+
+    /// Narrows to one tenant.
+    pub const fn tenant(self, tenant: TenantId) -> TenantScope {
+        TenantScope { tenant }
+    }
+}
+
+impl TenantScope {
+    /// The tenant's id.
+    pub const fn id(self) -> TenantId {
+        self.tenant
+    }
+
+    /// Narrows to one of the tenant's agencies.
+    pub const fn agency(self, agency: AgencyId) -> AgencyScope {
+        AgencyScope { parent: self, agency }
+    }
+}
+
+impl AgencyScope {
+    /// The agency's id.
+    pub const fn id(self) -> AgencyId {
+        self.agency
+    }
+
+    /// The tenant that it belongs to.
+    pub const fn tenant(self) -> TenantScope {
+        self.parent
+    }
+
+    /// Narrows to one of the agency's clients.
+    pub const fn client(self, client: ClientId) -> ClientScope {
+        ClientScope { parent: self, client }
+    }
+}
+
+impl ClientScope {
+    /// The client's id.
+    pub const fn id(self) -> ClientId {
+        self.client
+    }
+
+    /// The agency that it belongs to.
+    pub const fn agency(self) -> AgencyScope {
+        self.parent
+    }
+}
+
+impl HomeScope {
+    /// The home's tenant, agency and client, as far as it has them: for tokens and logs.
+    pub const fn ids(self) -> (Option<TenantId>, Option<AgencyId>, Option<ClientId>) {
+        match self {
+            Self::Platform(_) => (None, None, None),
+            Self::Agency(agency) => (Some(agency.tenant().id()), Some(agency.id()), None),
+            Self::Client(client) => {
+                let agency = client.agency();
+                (Some(agency.tenant().id()), Some(agency.id()), Some(client.id()))
+            }
+        }
+    }
+}
+
+impl From<PlatformScope> for HomeScope {
+    fn from(scope: PlatformScope) -> Self {
+        Self::Platform(scope)
+    }
+}
+
+impl From<AgencyScope> for HomeScope {
+    fn from(scope: AgencyScope) -> Self {
+        Self::Agency(scope)
+    }
+}
+
+impl From<ClientScope> for HomeScope {
+    fn from(scope: ClientScope) -> Self {
+        Self::Client(scope)
+    }
+}
+
+// The prefix of every key in the scope. Ids have one length and each prefix ends in `#`, so that no scope's prefix begins
+// another's unless it is its ancestor.
+
+impl fmt::Display for PlatformScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PLATFORM#")
+    }
+}
+
+impl fmt::Display for TenantScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "T#{}#", self.tenant)
+    }
+}
+
+impl fmt::Display for AgencyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}A#{}#", self.parent, self.agency)
+    }
+}
+
+impl fmt::Display for ClientScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}C#{}#", self.parent, self.client)
+    }
+}
+
+impl fmt::Display for HomeScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform(scope) => scope.fmt(f),
+            Self::Agency(scope) => scope.fmt(f),
+            Self::Client(scope) => scope.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use deserr::Deserr;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Fields, InAgency};
+use crate::auth::AgencyScope;
+use crate::value::{Currency, Invalid, Name, TimeZone};
+
+/// A business that an agency works for: holds contacts and all else that a CRM keeps.
+#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[schema(as = ClientFields)]
+pub struct Client {
+    /// What it is called.
+    #[schema(example = "Corner Bakery")]
+    pub name: Name,
+    /// Where its clocks are.
+    #[deserr(default = TimeZone::UTC)]
+    #[schema(required = false, default = "UTC")]
+    pub time_zone: TimeZone,
+    /// What it counts in unless told otherwise.
+    #[deserr(default = Currency::USD)]
+    #[schema(required = false, default = "USD")]
+    pub currency: Currency,
+}
+
+impl Fields for Client {
+    const NAME: &'static str = "Client";
+    type Scope = AgencyScope;
+    type Parent = InAgency;
+}

@@ -1,0 +1,225 @@
+//! What is stored: one file per entity, with its fields and its rules.
+
+mod agency;
+mod client;
+mod contact;
+mod tag;
+mod tenant;
+mod user;
+
+use std::borrow::Cow;
+
+use deserr::Deserr;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Object, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+pub use agency::Agency;
+pub use client::Client;
+pub use contact::Contact;
+pub use tag::Tag;
+pub use tenant::Tenant;
+/// A contact's id.
+pub type ContactId = Id<Contact>;
+/// A tag's id.
+pub type TagId = Id<Tag>;
+/// A user's id.
+pub type UserId = Id<User>;
+
+pub use user::{Account, AccountPointer, Profile, Session, Status, User};
+
+use crate::App;
+use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, TenantId, TenantScope};
+use crate::id::Id;
+use crate::value::{Instant, Invalid};
+
+/// The fields of an entity that its users write. With an id, its parent and a version they are a [`Record`].
+pub trait Fields: Deserr<Invalid> + Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
+    /// The entity's name in the OpenAPI document.
+    const NAME: &'static str;
+    /// The scope in which it is created.
+    type Scope: Copy + Into<Self::Parent>;
+    /// What it says of that scope.
+    type Parent: Clone + Serialize + DeserializeOwned + PartialSchema + Send + Sync;
+}
+
+/// An entity as it is stored and as the API shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Record<F: Fields> {
+    /// Its id.
+    pub id: Id<F>,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub parent: F::Parent,
+    /// What its users write.
+    #[serde(flatten)]
+    pub fields: F,
+    /// Its version and its times.
+    #[serde(flatten)]
+    pub meta: Meta,
+}
+
+/// What every entity carries.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// 1 when created, one more with each change; also its `ETag`.
+    #[schema(minimum = 1)]
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+}
+
+impl Meta {
+    /// Of a thing that is created now.
+    pub const fn created(now: Instant) -> Self {
+        Self { version: 1, created_at: now, updated_at: now }
+    }
+
+    /// Of the same thing, changed now.
+    #[must_use]
+    pub const fn changed(self, now: Instant) -> Self {
+        Self { version: self.version + 1, created_at: self.created_at, updated_at: now }
+    }
+}
+
+impl<F: Fields> Record<F> {
+    /// A new entity in `scope`.
+    pub fn new(app: &App, scope: F::Scope, fields: F) -> Self {
+        Self::with_id(app.ids().make(), app.clock().now(), scope, fields)
+    }
+
+    /// A new entity whose id had to be known before.
+    pub fn with_id(id: Id<F>, now: Instant, scope: F::Scope, fields: F) -> Self {
+        Self { id, parent: scope.into(), fields, meta: Meta::created(now) }
+    }
+
+    /// The same entity with other fields, changed now.
+    #[must_use]
+    pub fn changed(&self, fields: F, now: Instant) -> Self {
+        Self { id: self.id, parent: self.parent.clone(), fields, meta: self.meta.changed(now) }
+    }
+}
+
+impl<F: Fields> PartialSchema for Record<F> {
+    fn schema() -> RefOr<Schema> {
+        let mut whole = Object::default();
+        whole.properties.insert("id".to_owned(), RefOr::Ref(Ref::from_schema_name(Id::<F>::name())));
+        for part in [F::schema(), F::Parent::schema(), Meta::schema()] {
+            if let RefOr::T(Schema::Object(part)) = part {
+                whole.properties.extend(part.properties);
+                whole.description = whole.description.or(part.description);
+            }
+        }
+        // An answer shows every field: one that is not set is `null`.
+        whole.required = whole.properties.keys().cloned().collect();
+        whole.into()
+    }
+}
+
+impl<F: Fields> ToSchema for Record<F> {
+    fn name() -> Cow<'static, str> {
+        F::NAME.into()
+    }
+
+    fn schemas(referred: &mut Vec<(String, RefOr<Schema>)>) {
+        F::schemas(referred);
+        Meta::schemas(referred);
+    }
+}
+
+/// A tenant.
+pub type TenantRecord = Record<Tenant>;
+/// An agency.
+pub type AgencyRecord = Record<Agency>;
+/// A client.
+pub type ClientRecord = Record<Client>;
+/// A contact.
+pub type ContactRecord = Record<Contact>;
+
+/// Stands directly below the platform.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OnPlatform {}
+
+/// Stands directly below a tenant.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InTenant {
+    /// The tenant's id.
+    pub tenant_id: TenantId,
+}
+
+/// Stands directly below an agency.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InAgency {
+    /// The agency's id.
+    pub agency_id: AgencyId,
+}
+
+/// Stands inside a client.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InClient {
+    /// The client's id.
+    pub client_id: ClientId,
+}
+
+impl From<PlatformScope> for OnPlatform {
+    fn from(_: PlatformScope) -> Self {
+        Self {}
+    }
+}
+
+impl From<TenantScope> for InTenant {
+    fn from(scope: TenantScope) -> Self {
+        Self { tenant_id: scope.id() }
+    }
+}
+
+impl From<AgencyScope> for InAgency {
+    fn from(scope: AgencyScope) -> Self {
+        Self { agency_id: scope.id() }
+    }
+}
+
+impl From<ClientScope> for InClient {
+    fn from(scope: ClientScope) -> Self {
+        Self { client_id: scope.id() }
+    }
+}
+
+/// How many things stand directly below a scope. Each is counted in the transaction that creates or deletes it, so that a
+/// scope is deleted only when it is empty, decided in the deleting transaction itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Holdings {
+    /// How many.
+    pub n: u64,
+}
+
+/// The row that makes a value unique: whose it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// The id of the entity that has the value.
+    pub owner: uuid::Uuid,
+}
+
+/// Where an agency or a client stands in the tree.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Its tenant.
+    pub tenant_id: TenantId,
+    /// Its agency (itself, for an agency).
+    pub agency_id: AgencyId,
+}
+
+impl From<AgencyScope> for Place {
+    fn from(scope: AgencyScope) -> Self {
+        Self { tenant_id: scope.tenant().id(), agency_id: scope.id() }
+    }
+}

@@ -1,0 +1,28 @@
+use deserr::Deserr;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Fields, OnPlatform};
+use crate::auth::PlatformScope;
+use crate::value::{Invalid, Name, Text};
+
+/// A customer of the platform: holds agencies.
+#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[schema(as = TenantFields)]
+pub struct Tenant {
+    /// What it is called.
+    #[schema(example = "Northwind Group")]
+    pub name: Name,
+    /// The domain that it is known by.
+    #[deserr(default)]
+    #[schema(example = "northwind.example")]
+    pub domain: Option<Text<253>>,
+}
+
+impl Fields for Tenant {
+    const NAME: &'static str = "Tenant";
+    type Scope = PlatformScope;
+    type Parent = OnPlatform;
+}

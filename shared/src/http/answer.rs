@@ -1,0 +1,94 @@
+//! Answers that carry an entity.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use lambda_http::http::{StatusCode, header};
+use serde::Serialize;
+
+use super::precondition::{IfNoneMatch, etag};
+use crate::entity::{Account, Fields, Meta, Record, User};
+
+/// Something with a version.
+pub trait Versioned: Serialize {
+    /// Its version and times.
+    fn meta(&self) -> &Meta;
+}
+
+impl<F: Fields> Versioned for Record<F> {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl Versioned for Account {
+    fn meta(&self) -> &Meta {
+        &self.user.meta
+    }
+}
+
+impl Versioned for User {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+/// `200` with the entity and its `ETag`, or `304` to a caller who has that version.
+pub struct Found<T> {
+    entity: T,
+    unless: Option<IfNoneMatch>,
+}
+
+impl<T> Found<T> {
+    /// The entity, whatever the caller has.
+    pub const fn new(entity: T) -> Self {
+        Self { entity, unless: None }
+    }
+
+    /// The entity, unless the caller has it.
+    pub const fn unless(entity: T, has: IfNoneMatch) -> Self {
+        Self { entity, unless: Some(has) }
+    }
+}
+
+impl<T: Versioned> IntoResponse for Found<T> {
+    fn into_response(self) -> Response {
+        let version = self.entity.meta().version;
+        let tag = [(header::ETAG, etag(version))];
+        if self.unless.is_some_and(|unless| unless.has(version)) {
+            return (StatusCode::NOT_MODIFIED, tag).into_response();
+        }
+        (tag, Json(self.entity)).into_response()
+    }
+}
+
+/// `201` with `Location`, `ETag` and the whole entity, as it was first given or as it was recorded.
+pub struct Created {
+    pub(super) body: String,
+    pub(super) etag: String,
+    pub(super) location: String,
+    pub(super) replayed: bool,
+}
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "application/json".to_owned()),
+            (header::ETAG, self.etag),
+            (header::LOCATION, self.location),
+        ];
+        let mut response = (StatusCode::CREATED, headers, self.body).into_response();
+        if self.replayed {
+            response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// `204`.
+pub struct Deleted;
+
+impl IntoResponse for Deleted {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}

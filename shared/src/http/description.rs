@@ -1,0 +1,107 @@
+//! The OpenAPI document: what is true of every operation is said once, here.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, HeaderBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+    ResponseBuilder, Schema,
+};
+
+use super::problem::ProblemDetails;
+use crate::value::FieldError;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(ProblemDetails, FieldError)))]
+struct Common;
+
+/// One document of the modules' documents.
+pub fn describe(modules: impl IntoIterator<Item = OpenApi>) -> OpenApi {
+    let mut document = modules.into_iter().fold(Common::openapi(), OpenApi::merge_from);
+    document.info =
+        InfoBuilder::new().title("Upzento CRM").version("1").description(Some(include_str!("description.md"))).build();
+    let components = document.components.get_or_insert_with(Components::default);
+    components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    document.paths.paths.values_mut().for_each(complete);
+    let patches = document.paths.paths.values_mut().filter_map(|path| describe_patch(path, &components.schemas));
+    let patches: Vec<_> = patches.collect();
+    components.schemas.extend(patches);
+    document
+}
+
+/// A merge patch has the fields of the entity, none of them required. Gives the schema under its name.
+fn describe_patch(path: &mut PathItem, schemas: &BTreeMap<String, RefOr<Schema>>) -> Option<(String, RefOr<Schema>)> {
+    let body = path.patch.as_mut()?.request_body.as_mut()?;
+    let content = body.content.values_mut().next()?;
+    let RefOr::Ref(Ref { ref_location, .. }) = content.schema.as_ref()? else { return None };
+    let fields = ref_location.rsplit('/').next()?.to_owned();
+    let RefOr::T(Schema::Object(mut patch)) = schemas.get(&fields)?.clone() else { return None };
+    patch.required.clear();
+    let name = format!("{}Patch", fields.trim_end_matches("Fields"));
+    content.schema = Some(RefOr::Ref(Ref::from_schema_name(&name)));
+    Some((name, RefOr::T(Schema::Object(patch))))
+}
+
+fn complete(path: &mut PathItem) {
+    let PathItem { get, post, patch, put, delete, .. } = path;
+    for operation in [&mut *get, &mut *post, &mut *patch, &mut *put, &mut *delete].into_iter().flatten() {
+        operation.responses.responses.insert("default".to_owned(), RefOr::T(any_problem()));
+    }
+    if let Some(operation) = get {
+        conditional(
+            operation,
+            "304",
+            "The caller has this version.",
+            "If-None-Match",
+            "Answer only if the version is another.",
+        );
+    }
+    for operation in [patch, delete].into_iter().flatten() {
+        conditional(operation, "412", "The version is another.", "If-Match", "Change only this version: an ETag.");
+    }
+    if let Some(operation) = post.as_mut().filter(|operation| operation.responses.responses.contains_key("201")) {
+        let about = "1 to 255 visible ASCII characters. Within 24 hours the same key and body give the same answer and no second effect.";
+        header(operation, "Idempotency-Key", about);
+        for name in ["Location", "ETag"] {
+            answer_header(operation, "201", name);
+        }
+    }
+}
+
+fn any_problem() -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description("Why it could not be done.").content("application/problem+json", content).build()
+}
+
+/// Operations on one entity, which is what an `ETag` in the answer tells, take conditions.
+fn conditional(operation: &mut Operation, status: &str, meaning: &str, name: &str, about: &str) {
+    let versioned = operation.extensions.as_mut().and_then(|extensions| extensions.remove("x-versioned"));
+    if versioned != Some(json!(true)) {
+        return;
+    }
+    header(operation, name, about);
+    answer_header(operation, "200", "ETag");
+    let response = ResponseBuilder::new().description(meaning).build();
+    operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
+}
+
+fn header(operation: &mut Operation, name: &str, about: &str) {
+    let text = ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(about))
+        .schema(Some(text))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
+}
+
+fn answer_header(operation: &mut Operation, status: &str, name: &str) {
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+        response.headers.insert(name.to_owned(), RefOr::T(HeaderBuilder::new().build()));
+    }
+}

@@ -1,0 +1,21 @@
+//! How the API looks over HTTP: problems, bodies, pages, versions, repeated requests, and the service around a router.
+
+pub mod answer;
+pub mod body;
+mod description;
+pub mod idempotency;
+pub mod page;
+pub mod path;
+pub mod precondition;
+pub mod problem;
+pub mod service;
+pub mod trace;
+
+pub use answer::{Created, Deleted, Found};
+pub use body::{Body, Patch};
+pub use description::describe;
+pub use idempotency::{Create, Creation};
+pub use page::{Page, Paging};
+pub use path::PathId;
+pub use precondition::{IfMatch, IfNoneMatch};
+pub use service::{Api, problems, serve};

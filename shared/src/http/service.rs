@@ -1,0 +1,76 @@
+//! The service around every router: what is the same for every answer.
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::trace::Trace;
+use crate::{App, Problem};
+
+/// The routes of a module, with their description.
+pub type Api = OpenApiRouter<App>;
+
+/// The service of a module.
+pub fn serve(api: Api, app: App) -> Router {
+    let (router, _): (Router<App>, OpenApi) = api.split_for_parts();
+    problems(router.with_state(app))
+}
+
+/// What is the same around every router, with or without an app: problem documents, headers, one line in the log.
+pub fn problems(router: Router) -> Router {
+    router
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(around))
+}
+
+/// axum adds `Allow` by itself.
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This resource has no such method; see Allow.")
+}
+
+async fn around(mut request: Request, next: Next) -> Response {
+    let trace = Trace::start(&request);
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    request.extensions_mut().insert(trace.clone());
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        log_cause(&problem, &trace);
+        let from_axum = std::mem::take(response.headers_mut());
+        response = problem.render(trace.request_id());
+        keep_allow(&from_axum, &mut response);
+    }
+    finish(&mut response, &trace);
+    trace.log(&method, route, response.status());
+    response
+}
+
+/// The one header of a bare answer that its problem document must keep (RFC 9110, 15.5.6).
+fn keep_allow(bare: &axum::http::HeaderMap, response: &mut Response) {
+    if let Some(allow) = bare.get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+}
+
+fn log_cause(problem: &Problem, trace: &Trace) {
+    if let Some(cause) = problem.cause() {
+        tracing::error!(request_id = trace.request_id(), code = problem.code(), cause = %cause, "request failed");
+    }
+}
+
+fn finish(response: &mut Response, trace: &Trace) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(trace.request_id()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Whatever says nothing else is a tenant's.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}

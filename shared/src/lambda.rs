@@ -1,0 +1,39 @@
+//! From a process to a Lambda function: logs, the app, one warm connection, then events.
+
+use axum::Router;
+pub use lambda_http::Error;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::App;
+use crate::http::trace::Trace;
+
+/// Runs a module as a Lambda function: `module` makes its router of the app.
+pub async fn run<E: Into<Error>>(module: impl FnOnce(App) -> Result<Router, E>) -> Result<(), Error> {
+    start_logs();
+    let app = App::from_env().await?;
+    warm(&app).await;
+    lambda_http::run(module(app).map_err(Into::into)?).await
+}
+
+/// Runs a router that needs no app as a Lambda function.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    start_logs();
+    lambda_http::run(router).await
+}
+
+/// One JSON object a line, to standard output, from where Lambda takes it.
+fn start_logs() {
+    let logs =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    tracing_subscriber::registry().with(LevelFilter::INFO).with(logs).init();
+}
+
+/// Opens the connection to the table while Lambda still gives the whole processor, before the first request.
+async fn warm(app: &App) {
+    let trace = Trace::start(&lambda_http::http::Request::new(()));
+    if let Err(problem) = app.store(trace).probe().await {
+        tracing::warn!(code = problem.code(), "the table did not answer at start-up");
+    }
+}

@@ -1,0 +1,165 @@
+//! The typed table: what goes in and out is a type, where it lies is a [`Key`], and a scope made the key.
+//!
+//! A read of one row is one GetItem, a list one Query, a change one TransactWriteItems. Reads of the base table are strongly
+//! consistent: whoever got a `201` finds what they created.
+
+mod failure;
+mod item;
+mod transaction;
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use axum::extract::FromRequestParts;
+use lambda_http::http::request::Parts;
+
+pub use item::Item;
+pub use transaction::Transaction;
+
+use crate::http::answer::Versioned;
+use crate::http::precondition::IfMatch;
+use crate::http::trace::Trace;
+use crate::keys::{self, Key, Partition};
+use crate::{App, Problem, Result};
+use failure::{Wait, in_time};
+use item::{decode, key_attributes};
+
+/// How often a change is decided anew when somebody else's came between its read and its write.
+const MAX_DECISIONS: u32 = 8;
+
+/// The table, as one request uses it: what it consumes goes to the request's trace, and the request's deadline is its own.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+    trace: Trace,
+}
+
+impl FromRequestParts<App> for Store {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        Ok(app.store(Trace::of(parts)))
+    }
+}
+
+impl Store {
+    pub(crate) fn new(client: Client, table: Arc<str>, trace: Trace) -> Self {
+        Self { client, table, trace }
+    }
+
+    /// Reads one row: one GetItem.
+    pub async fn get<T: Item>(&self, key: &Key<T>) -> Result<Option<T>> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .set_key(Some(key_attributes(key)))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        self.trace.cost().round_trip();
+        let answer = in_time(self.trace.deadline(), request.send()).await?;
+        self.trace.cost().read(answer.consumed_capacity());
+        answer.item.map(|item| decode(item).map(|(_, value)| value)).transpose()
+    }
+
+    /// Reads one row that is expected: 404 without it.
+    pub async fn find<T: Item>(&self, key: &Key<T>) -> Result<T> {
+        self.get(key).await?.ok_or_else(Problem::not_found)
+    }
+
+    /// Reads at most `limit` rows of a partition, each with its sort key, in order, after the given sort key: one Query.
+    /// Rows past 1 MB are left out: `limit` rows of the size that this system stores stay far below.
+    pub(crate) async fn query<T: Item>(
+        &self,
+        partition: &Partition<T>,
+        after: Option<String>,
+        limit: i32,
+    ) -> Result<Vec<(String, T)>> {
+        let start = after.map(|sk| {
+            [("pk", partition.pk.clone()), ("sk", sk)]
+                .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
+                .into()
+        });
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.pk.clone()))
+            .set_exclusive_start_key(start)
+            .limit(limit)
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        self.trace.cost().round_trip();
+        let answer = in_time(self.trace.deadline(), request.send()).await?;
+        self.trace.cost().read(answer.consumed_capacity());
+        answer.items.unwrap_or_default().into_iter().map(decode).collect()
+    }
+
+    /// A transaction to fill and to commit.
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.clone())
+    }
+
+    /// Changes an entity: reads it, lets `decide` make the next version and add what must change with it, and writes all of
+    /// it if the entity is still the one that was read. A caller without `If-Match` does not mind another's change in
+    /// between: then it is decided anew.
+    pub async fn update<T: Item + Versioned>(
+        &self,
+        key: Key<T>,
+        if_match: &IfMatch,
+        decide: impl Fn(&T, &mut Transaction) -> Result<T>,
+    ) -> Result<T> {
+        self.change(&key, if_match, |current, transaction| {
+            let next = decide(current, transaction)?;
+            transaction.replace(&key, &next, current.meta().version)?;
+            Ok(next)
+        })
+        .await
+    }
+
+    /// Deletes an entity in the same way; `decide` adds what must go with it.
+    pub async fn delete<T: Item + Versioned>(
+        &self,
+        key: Key<T>,
+        if_match: &IfMatch,
+        decide: impl Fn(&T, &mut Transaction) -> Result<()>,
+    ) -> Result<()> {
+        self.change(&key, if_match, |current, transaction| {
+            transaction.delete(&key, current.meta().version)?;
+            decide(current, transaction)
+        })
+        .await
+    }
+
+    async fn change<T: Item + Versioned, D>(
+        &self,
+        key: &Key<T>,
+        if_match: &IfMatch,
+        decide: impl Fn(&T, &mut Transaction) -> Result<D>,
+    ) -> Result<D> {
+        let mut wait = Wait::new(self.trace.deadline());
+        for _ in 0..MAX_DECISIONS {
+            let current = self.find(key).await?;
+            if_match.check(current.meta().version)?;
+            let mut transaction = self.transaction();
+            let decided = decide(&current, &mut transaction)?;
+            match transaction.commit().await {
+                Ok(()) => return Ok(decided),
+                Err(problem) if problem.code() != Problem::precondition_failed().code() => return Err(problem),
+                Err(stale) if if_match.is_some() => return Err(stale),
+                Err(_) if wait.again().await => {}
+                Err(_) => break,
+            }
+        }
+        let detail = "The resource is being changed by others at the same time. Read it again and retry.";
+        Err(Problem::conflict("concurrent_change", detail))
+    }
+
+    /// Whether the table answers; also opens the connection that the first request then finds open.
+    pub async fn probe(&self) -> Result<()> {
+        self.get(&keys::health()).await.map(|_| ())
+    }
+}

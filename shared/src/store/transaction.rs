@@ -1,0 +1,320 @@
+//! One change: all of it or nothing. Each part carries what its failure means to the caller.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, DeleteBuilder, PutBuilder, UpdateBuilder};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnConsumedCapacity,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use uuid::Uuid;
+
+use super::Store;
+use super::failure::{StoreError, Wait, problem, timely};
+use super::item::{Item, decode, encode, key_attributes};
+use crate::entity::{Account, Claim, Holdings, Session};
+use crate::http::idempotency::Recorded;
+use crate::keys::Key;
+use crate::value::Instant;
+use crate::{Problem, Result};
+
+type Attributes = HashMap<String, AttributeValue>;
+
+/// What a part's failed condition means; it is told what lies there instead, if anything does.
+type Meaning = Box<dyn FnOnce(Option<Attributes>) -> Result<Failed> + Send>;
+
+/// Parts of one change, at most 100 (a limit of DynamoDB).
+#[must_use = "nothing happens before it is committed"]
+pub struct Transaction {
+    store: Store,
+    parts: Vec<TransactWriteItem>,
+    meanings: Vec<Meaning>,
+}
+
+enum Failed {
+    Problem(Problem),
+    /// The request was answered before.
+    Recorded(Recorded),
+}
+
+impl Transaction {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, parts: Vec::new(), meanings: Vec::new() }
+    }
+
+    /// Writes a row that must be new. Ids are unique, so that it fails only by our own mistake.
+    pub fn create<T: Item>(&mut self, key: &Key<T>, value: &T) -> Result<()> {
+        self.create_or(key, value, Problem::internal("a new id was not new"))
+    }
+
+    /// Writes a row that must be new; `otherwise` says what it means if it is not.
+    pub fn create_or<T: Item>(&mut self, key: &Key<T>, value: &T, otherwise: Problem) -> Result<()> {
+        let put = self.put(key, value)?.condition_expression("attribute_not_exists(pk)");
+        self.add(put, |_| Ok(otherwise))
+    }
+
+    /// Writes the next version of an entity: 404 if it is gone, 412 if `version` is no longer the current one.
+    pub fn replace<T: Item>(&mut self, key: &Key<T>, next: &T, version: u64) -> Result<()> {
+        let put = self
+            .put(key, next)?
+            .condition_expression("version = :version")
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        self.add(put, |there| Ok(gone_or_stale(there.as_ref())))
+    }
+
+    /// Writes the next generation of a session; `otherwise` says what it means if another came first.
+    pub fn advance(&mut self, key: &Key<Session>, next: &Session, otherwise: Problem) -> Result<()> {
+        let put = self
+            .put(key, next)?
+            .condition_expression("generation = :before")
+            .expression_attribute_values(":before", AttributeValue::N((next.generation - 1).to_string()));
+        self.add(put, |_| Ok(otherwise))
+    }
+
+    /// Notes on a user's row when they signed in. That is no change of theirs and makes no new version; `otherwise` says what
+    /// it means if the user is gone.
+    pub fn note_sign_in(&mut self, key: &Key<Account>, at: Instant, otherwise: Problem) -> Result<()> {
+        let update = Update::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("attribute_exists(pk)")
+            .update_expression("SET lastLoginAt = :at")
+            .expression_attribute_values(":at", AttributeValue::S(at.to_string()));
+        self.add(update, |_| Ok(otherwise))
+    }
+
+    /// Deletes an entity, if it still has the version that was read: 404 if it is gone, 412 if it has changed.
+    pub fn delete<T>(&mut self, key: &Key<T>, version: u64) -> Result<()> {
+        let delete = self
+            .deletion(key)
+            .condition_expression("version = :version")
+            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        self.add(delete, |there| Ok(gone_or_stale(there.as_ref())))
+    }
+
+    /// Deletes a row that may be gone already.
+    pub fn remove<T>(&mut self, key: &Key<T>) -> Result<()> {
+        self.add(self.deletion(key), |_| Ok(Problem::internal("an unconditional delete failed its condition")))
+    }
+
+    /// Requires that a row exists; `otherwise` says what it means if it does not.
+    pub fn require<T>(&mut self, key: &Key<T>, otherwise: Problem) -> Result<()> {
+        let check = ConditionCheck::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("attribute_exists(pk)");
+        self.add(check, |_| Ok(otherwise))
+    }
+
+    /// Makes a value unique; `otherwise` is told who has it.
+    pub fn claim(
+        &mut self,
+        key: &Key<Claim>,
+        owner: Uuid,
+        otherwise: impl FnOnce(Claim) -> Problem + Send + 'static,
+    ) -> Result<()> {
+        let put = self.put(key, &Claim { owner })?.condition_expression("attribute_not_exists(pk)");
+        self.add(put, |there| {
+            let there = there.ok_or_else(|| Problem::internal("a claim failed, and nothing is there"))?;
+            decode(there).map(|(_, claim)| otherwise(claim))
+        })
+    }
+
+    /// Opens the count of what is below a new scope.
+    pub fn open(&mut self, below: &Key<Holdings>) -> Result<()> {
+        self.create(below, &Holdings::default())
+    }
+
+    /// Counts one thing more below a scope, which must exist: 404 otherwise.
+    pub fn hold(&mut self, below: &Key<Holdings>) -> Result<()> {
+        self.count(below, 1)
+    }
+
+    /// Counts one thing less below a scope.
+    pub fn let_go(&mut self, below: &Key<Holdings>) -> Result<()> {
+        self.count(below, -1)
+    }
+
+    /// Closes the count of a scope that is deleted: `409 not_empty` while anything is below it.
+    pub fn close(&mut self, below: &Key<Holdings>) -> Result<()> {
+        let delete = self
+            .deletion(below)
+            .condition_expression("n = :none")
+            .expression_attribute_values(":none", AttributeValue::N("0".to_owned()));
+        self.add(delete, |there| {
+            let not_empty = "It still holds something. Delete that first.";
+            Ok(if there.is_some() { Problem::conflict("not_empty", not_empty) } else { Problem::not_found() })
+        })
+    }
+
+    /// Records the answer of a request that may come again.
+    pub(crate) fn record(&mut self, key: &Key<Recorded>, record: &Recorded, now: Instant) -> Result<()> {
+        // A row past its time counts as deleted: DynamoDB deletes it when it gets round to it.
+        let put = self
+            .put(key, record)?
+            .condition_expression("attribute_not_exists(pk) OR #ttl < :now")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", AttributeValue::N(now.unix_seconds().to_string()));
+        self.add_part(put, |there| {
+            let there = there.ok_or_else(|| Problem::internal("a record was refused, and nothing is there"))?;
+            decode(there).map(|(_, recorded)| Failed::Recorded(recorded))
+        })
+    }
+
+    /// Makes the change, or says which part of it could not be.
+    pub async fn commit(self) -> Result<()> {
+        match self.commit_or_recorded().await? {
+            None => Ok(()),
+            Some(_) => Err(Problem::internal("a transaction without a record found one")),
+        }
+    }
+
+    /// Makes the change, or gives the answer that was recorded for it before.
+    pub(crate) async fn commit_or_recorded(self) -> Result<Option<Recorded>> {
+        let Self { store, parts, meanings } = self;
+        let mut wait = Wait::new(store.trace.deadline());
+        loop {
+            match attempt(&store, &parts).await? {
+                Outcome::Done => return Ok(None),
+                Outcome::Cancelled(reasons) => return explain(meanings, reasons),
+                Outcome::Contended if wait.again().await => {}
+                Outcome::Contended => return Err(Problem::unavailable(StoreError::Contended)),
+            }
+        }
+    }
+
+    fn put<T: Item>(&self, key: &Key<T>, value: &T) -> Result<PutBuilder> {
+        Ok(Put::builder()
+            .table_name(&*self.store.table)
+            .set_item(Some(encode(key, value)?))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+    }
+
+    fn deletion<T>(&self, key: &Key<T>) -> DeleteBuilder {
+        Delete::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    fn count(&mut self, below: &Key<Holdings>, by: i8) -> Result<()> {
+        let update = Update::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(below)))
+            .condition_expression("attribute_exists(pk)")
+            .update_expression("ADD n :by")
+            .expression_attribute_values(":by", AttributeValue::N(by.to_string()));
+        self.add(update, |_| Ok(Problem::not_found()))
+    }
+
+    fn add(
+        &mut self,
+        part: impl Part,
+        meaning: impl FnOnce(Option<Attributes>) -> Result<Problem> + Send + 'static,
+    ) -> Result<()> {
+        self.add_part(part, |there| meaning(there).map(Failed::Problem))
+    }
+
+    fn add_part(
+        &mut self,
+        part: impl Part,
+        meaning: impl FnOnce(Option<Attributes>) -> Result<Failed> + Send + 'static,
+    ) -> Result<()> {
+        self.parts.push(part.build().map_err(Problem::internal)?);
+        self.meanings.push(Box::new(meaning));
+        Ok(())
+    }
+}
+
+enum Outcome {
+    Done,
+    /// At least one condition failed: the reasons, one for each part, in order.
+    Cancelled(Vec<CancellationReason>),
+    /// Another transaction was at the same rows, or the table is throttled.
+    Contended,
+}
+
+/// One TransactWriteItems. The SDK gives it a token and keeps that over its own retries, so that an attempt whose answer was
+/// lost does not count twice.
+async fn attempt(store: &Store, parts: &[TransactWriteItem]) -> Result<Outcome> {
+    let request = store
+        .client
+        .transact_write_items()
+        .set_transact_items(Some(parts.to_vec()))
+        .return_consumed_capacity(ReturnConsumedCapacity::Total);
+    store.trace.cost().round_trip();
+    match timely(store.trace.deadline(), request.send()).await? {
+        Ok(answer) => {
+            store.trace.cost().wrote(answer.consumed_capacity());
+            Ok(Outcome::Done)
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Tells a condition that failed from a collision that passes.
+fn refused(error: &SdkError<TransactWriteItemsError>) -> Result<Outcome> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons();
+            let conditions =
+                reasons.iter().all(|reason| matches!(reason.code(), None | Some("None" | CONDITION_FAILED)));
+            // One part that could not be looked at says nothing about the others: try the whole again.
+            if conditions && !reasons.is_empty() {
+                Ok(Outcome::Cancelled(reasons.to_vec()))
+            } else if reasons.iter().any(|reason| reason.code() == Some("ValidationError")) {
+                Err(problem(error))
+            } else {
+                Ok(Outcome::Contended)
+            }
+        }
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::Contended),
+        _ => Err(problem(error)),
+    }
+}
+
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
+
+/// What the failed parts mean together: a recorded answer before all else; then every field at fault at once.
+fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<Option<Recorded>> {
+    let failed = meanings.into_iter().zip(reasons).filter(|(_, reason)| reason.code() == Some(CONDITION_FAILED));
+    let mut problem: Option<Problem> = None;
+    for (meaning, reason) in failed {
+        match meaning(reason.item)? {
+            Failed::Recorded(recorded) => return Ok(Some(recorded)),
+            Failed::Problem(next) => {
+                problem = Some(match problem {
+                    Some(first) => first.or_both(next),
+                    None => next,
+                });
+            }
+        }
+    }
+    Err(problem.unwrap_or_else(|| Problem::internal("a transaction was cancelled for no reason")))
+}
+
+fn gone_or_stale(there: Option<&Attributes>) -> Problem {
+    if there.is_some() { Problem::precondition_failed() } else { Problem::not_found() }
+}
+
+/// The four kinds of parts that a transaction can have.
+trait Part {
+    fn build(self) -> std::result::Result<TransactWriteItem, BuildError>;
+}
+
+macro_rules! part {
+    ($builder:ty, $name:ident) => {
+        impl Part for $builder {
+            fn build(self) -> std::result::Result<TransactWriteItem, BuildError> {
+                Ok(TransactWriteItem::builder().$name(<$builder>::build(self)?).build())
+            }
+        }
+    };
+}
+
+part!(PutBuilder, put);
+part!(UpdateBuilder, update);
+part!(DeleteBuilder, delete);
+part!(ConditionCheckBuilder, condition_check);

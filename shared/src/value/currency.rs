@@ -1,0 +1,41 @@
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Rejected, string_value};
+
+/// A currency by its ISO 4217 code, such as `EUR`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// What a client has unless told.
+    pub const USD: Self = Self(iso_currency::Currency::USD);
+}
+
+impl FromStr for Currency {
+    type Err = Rejected;
+
+    fn from_str(code: &str) -> Result<Self, Rejected> {
+        iso_currency::Currency::from_code(code)
+            .map(Self)
+            .ok_or(Rejected::new("invalid_currency", "must be an ISO 4217 code, such as USD"))
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        iso_currency::Currency::from_code(&code)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("not an ISO 4217 code"))
+    }
+}
+
+string_value!([] Currency, "Currency", |schema| schema.min_length(Some(3)).max_length(Some(3)).examples([serde_json::json!("USD")]));

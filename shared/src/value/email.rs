@@ -1,0 +1,59 @@
+use std::str::FromStr;
+
+use email_address::{EmailAddress, Options};
+use serde::{Deserialize, Serialize};
+
+use super::{Rejected, string_value};
+
+/// An email address as its owner writes it, at most 254 characters (RFC 5321, 4.5.3.1.3). Two that differ only in case
+/// are the same: compare [`folded`](Self::folded).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Email(String);
+
+const MAX: usize = 254;
+
+impl Email {
+    /// The address as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which addresses are compared and are unique.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl FromStr for Email {
+    type Err = Rejected;
+
+    fn from_str(raw: &str) -> Result<Self, Rejected> {
+        let rules = Options::default().with_required_tld().without_display_text().without_domain_literal();
+        let text = raw.trim();
+        if text.len() > MAX || EmailAddress::parse_with_options(text, rules).is_err() {
+            return Err(Rejected::new("invalid_email", "must be an email address"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+string_value!([] Email, "Email", |schema| schema
+    .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Email)))
+    .max_length(Some(MAX)));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_what_is_none() {
+        for good in ["a@example.com", " Ada.Lovelace+x@mail.example.co.uk ", "用户@例子.广告"] {
+            assert!(good.parse::<Email>().is_ok(), "{good}");
+        }
+        let long = format!("{}@example.com", "a".repeat(250));
+        for bad in ["", "a", "a@b", "a b@example.com", "Ada <a@example.com>", "a@[127.0.0.1]", &long] {
+            assert!(bad.parse::<Email>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What is wrong with a request, field by field (RFC 9457's `errors` extension, RFC 6901 pointers).
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValuePointerRef};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a text is not a value of its type: a stable code and a sentence that completes «this field …».
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    code: &'static str,
+    detail: Cow<'static, str>,
+}
+
+impl Rejected {
+    /// `code` is part of the API; `detail` never repeats what the caller sent.
+    pub const fn new(code: &'static str, detail: &'static str) -> Self {
+        Self { code, detail: Cow::Borrowed(detail) }
+    }
+
+    /// The same with a sentence that is made up at run time.
+    pub const fn with(code: &'static str, detail: String) -> Self {
+        Self { code, detail: Cow::Owned(detail) }
+    }
+}
+
+/// One field at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON Pointer (RFC 6901) into the request body; for a query parameter, `/` and its name.
+    #[schema(example = "/email")]
+    pub pointer: String,
+    /// Stable, for programs.
+    #[schema(example = "invalid_email")]
+    pub code: Cow<'static, str>,
+    /// For people.
+    #[schema(example = "must be an email address")]
+    pub detail: Cow<'static, str>,
+}
+
+/// Every field of a request that is at fault. Never empty.
+#[derive(Debug)]
+pub struct Invalid(Vec<FieldError>);
+
+impl Invalid {
+    /// One field, named by its pointer.
+    pub fn field(pointer: impl Into<String>, rejected: Rejected) -> Self {
+        Self(vec![FieldError { pointer: pointer.into(), code: Cow::Borrowed(rejected.code), detail: rejected.detail }])
+    }
+
+    /// The faults of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// The fields, in the order in which they were found.
+    pub fn into_fields(self) -> Vec<FieldError> {
+        self.0
+    }
+}
+
+impl MergeWithError<Self> for Invalid {
+    fn merge(earlier: Option<Self>, other: Self, _: ValuePointerRef) -> ControlFlow<Self, Self> {
+        ControlFlow::Continue(match earlier {
+            Some(earlier) => earlier.and(other),
+            None => other,
+        })
+    }
+}
+
+impl MergeWithError<Rejected> for Invalid {
+    fn merge(earlier: Option<Self>, why: Rejected, at: ValuePointerRef) -> ControlFlow<Self, Self> {
+        Self::merge(earlier, Self::field(pointer(at), why), at)
+    }
+}
+
+impl DeserializeError for Invalid {
+    fn error<V: IntoValue>(earlier: Option<Self>, error: ErrorKind<V>, at: ValuePointerRef) -> ControlFlow<Self, Self> {
+        let (at_fault, why) = match error {
+            ErrorKind::MissingField { field } => {
+                (pointer(at.push_key(field)), Rejected::new("required", "is required"))
+            }
+            ErrorKind::UnknownKey { key, accepted } => {
+                (pointer(at.push_key(key)), Rejected::with("unknown_field", known(accepted)))
+            }
+            ErrorKind::UnknownValue { accepted, .. } => {
+                let one_of = format!("must be one of {}", accepted.join(", "));
+                (pointer(at), Rejected::with("invalid_value", one_of))
+            }
+            ErrorKind::IncorrectValueKind { accepted, .. } => {
+                let kinds: Vec<String> = accepted.iter().map(|kind| kind.to_string().to_lowercase()).collect();
+                (pointer(at), Rejected::with("wrong_type", format!("must be {}", kinds.join(" or "))))
+            }
+            ErrorKind::BadSequenceLen { expected, .. } => {
+                (pointer(at), Rejected::with("wrong_length", format!("must have {expected} elements")))
+            }
+            ErrorKind::Unexpected { msg } => (pointer(at), Rejected::with("invalid_value", msg)),
+        };
+        Self::merge(earlier, Self::field(at_fault, why), at)
+    }
+}
+
+fn known(fields: &[&str]) -> String {
+    match fields {
+        [] => "is not a field here; none is".to_owned(),
+        fields => format!("is not a field here; these are: {}", fields.join(", ")),
+    }
+}
+
+/// RFC 6901, with `~` and `/` escaped.
+fn pointer(at: ValuePointerRef) -> String {
+    match at {
+        ValuePointerRef::Origin => String::new(),
+        ValuePointerRef::Key { key, prev } => pointer(*prev) + "/" + &key.replace('~', "~0").replace('/', "~1"),
+        ValuePointerRef::Index { index, prev } => format!("{}/{index}", pointer(*prev)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Email, Name};
+    use deserr::Deserr;
+    use serde_json::json;
+
+    #[derive(Debug, Deserr)]
+    #[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+    struct Person {
+        #[allow(dead_code, reason = "only its errors are looked at")]
+        first_name: Name,
+        #[allow(dead_code, reason = "only its errors are looked at")]
+        emails: Vec<Email>,
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named_at_once() {
+        let body = json!({ "firstName": 7, "emails": ["a@example.com", "no"], "a/b": null });
+        let invalid = deserr::deserialize::<Person, _, Invalid>(body).unwrap_err();
+        let mut found: Vec<_> = invalid.into_fields().into_iter().map(|e| (e.pointer, e.code)).collect();
+        found.sort();
+        let expected = [("/a~1b", "unknown_field"), ("/emails/1", "invalid_email"), ("/firstName", "wrong_type")];
+        assert_eq!(found, expected.map(|(p, c)| (p.to_owned(), Cow::from(c))));
+    }
+
+    #[test]
+    fn a_missing_field_is_named_by_its_own_pointer() {
+        let invalid = deserr::deserialize::<Person, _, Invalid>(json!({ "emails": [] })).unwrap_err();
+        assert_eq!(invalid.into_fields()[0].pointer, "/firstName");
+    }
+}

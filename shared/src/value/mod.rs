@@ -1,0 +1,68 @@
+//! Values that are valid because they exist: each is parsed once, at the edge, and never checked again.
+//!
+//! A request is parsed with [`deserr`], which reports every field at fault; what comes back from the table was valid when
+//! it was written and is read with `serde`, without a second judgement (a rule may become stricter, old rows stay readable).
+
+mod currency;
+mod email;
+mod instant;
+mod invalid;
+mod phone;
+mod text;
+mod time_zone;
+
+use std::str::FromStr;
+
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
+
+pub use currency::Currency;
+pub use email::Email;
+pub use instant::Instant;
+pub use invalid::{FieldError, Invalid, Rejected};
+pub use phone::Phone;
+pub use text::Text;
+pub use time_zone::TimeZone;
+
+/// A person's, a company's or a thing's name: 1 to 200 characters of any script.
+pub type Name = Text<200>;
+
+/// Reads a JSON string into a value that parses itself; the field at fault is named by `location`.
+pub(crate) fn parse_string<T, V>(value: Value<V>, location: ValuePointerRef) -> Result<T, Invalid>
+where
+    T: FromStr<Err = Rejected>,
+    V: IntoValue,
+{
+    let text = String::deserialize_from_value(value, location)?;
+    text.parse().map_err(|rejected| {
+        take_cf_content(<Invalid as deserr::MergeWithError<Rejected>>::merge(None, rejected, location))
+    })
+}
+
+/// Gives a newtype over a string its way in from a request ([`Deserr`]) and its place in the OpenAPI document.
+macro_rules! string_value {
+    ([$($generics:tt)*] $type:ty, $name:expr, |$schema:ident| $describe:expr) => {
+        impl<$($generics)*> deserr::Deserr<$crate::value::Invalid> for $type {
+            fn deserialize_from_value<V: deserr::IntoValue>(
+                value: deserr::Value<V>,
+                location: deserr::ValuePointerRef,
+            ) -> std::result::Result<Self, $crate::value::Invalid> {
+                $crate::value::parse_string(value, location)
+            }
+        }
+
+        impl<$($generics)*> utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let $schema = utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String);
+                $describe.into()
+            }
+        }
+
+        impl<$($generics)*> utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+        }
+    };
+}
+pub(crate) use string_value;

@@ -1,0 +1,42 @@
+use std::str::FromStr;
+
+use phonenumber::Mode;
+use serde::{Deserialize, Serialize};
+
+use super::{Rejected, string_value};
+
+/// A telephone number in E.164: `+`, country code, number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Phone(String);
+
+impl FromStr for Phone {
+    type Err = Rejected;
+
+    fn from_str(raw: &str) -> Result<Self, Rejected> {
+        phonenumber::parse(None, raw.trim())
+            .ok()
+            .filter(phonenumber::is_valid)
+            .map(|number| Self(number.format().mode(Mode::E164).to_string()))
+            .ok_or(Rejected::new(
+                "invalid_phone",
+                "must be a telephone number with its country code, such as +14155552671",
+            ))
+    }
+}
+
+string_value!([] Phone, "Phone", |schema| schema.examples([serde_json::json!("+14155552671")]));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_kept_in_e164() {
+        let phone: Phone = "+1 (415) 555-2671".parse().unwrap();
+        assert_eq!(phone, Phone("+14155552671".to_owned()));
+        for bad in ["", "415 555 2671", "+1", "+999 1234 5678", "phone"] {
+            assert!(bad.parse::<Phone>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Rejected, string_value};
+
+/// One line of text: 1 to `MAX` characters (Unicode scalar values) after trimming, of any script, without control
+/// characters, in Unicode normalisation form C, so that equal texts are equal bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Text<const MAX: usize>(String);
+
+impl<const MAX: usize> Text<MAX> {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize> FromStr for Text<MAX> {
+    type Err = Rejected;
+
+    fn from_str(raw: &str) -> Result<Self, Rejected> {
+        let text: String = raw.trim().nfc().collect();
+        if text.is_empty() {
+            return Err(Rejected::new("empty", "must not be empty"));
+        }
+        if text.chars().count() > MAX {
+            return Err(Rejected::with("too_long", format!("must be at most {MAX} characters long")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Rejected::new("control_character", "must not contain control characters"));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl<const MAX: usize> fmt::Display for Text<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+string_value!([const MAX: usize] Text<MAX>, format!("Text{MAX}"), |schema| schema.min_length(Some(1)).max_length(Some(MAX)));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_and_composed() {
+        assert_eq!("  Zoe\u{308} ".parse::<Text<9>>().unwrap().as_str(), "Zo\u{eb}");
+    }
+
+    #[test]
+    fn length_is_counted_in_characters() {
+        assert!("日本語".parse::<Text<3>>().is_ok());
+        assert!("日本語!".parse::<Text<3>>().is_err());
+        assert!(" \t ".parse::<Text<3>>().is_err());
+        assert!("a\u{0}b".parse::<Text<3>>().is_err());
+    }
+}
