@@ -8,4 +8,6 @@
 
 pub mod call;
 mod expression;
+pub mod recorder;
 pub mod schema;
+pub mod tag;
