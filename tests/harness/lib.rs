@@ -8,6 +8,8 @@
 
 pub mod call;
 mod expression;
+pub mod isolation;
+pub mod partition;
 pub mod recorder;
 pub mod schema;
 pub mod tag;
