@@ -1,4 +1,8 @@
 //! What the local server, the tests and the benchmarks stand on: the deployment template, an HTTP API and a Lambda
 //! runtime that behave as on AWS, and the engines that stand in for `DynamoDB`.
 
+pub mod engine;
+pub mod function;
+pub mod gateway;
+pub mod table;
 pub mod template;

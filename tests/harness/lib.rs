@@ -1,1 +1,81 @@
+//! What the integration tests stand on: a recorder between the functions and the `DynamoDB` engine, and the rules that
+//! every recorded call must keep.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
+pub mod call;
+mod expression;
+pub mod isolation;
+pub mod partition;
+pub mod policy;
+pub mod recorder;
+pub mod schema;
+pub mod tag;
+
+use call::Call;
+use isolation::Caller;
+use policy::Policies;
+
+/// Fails the test if an API request's calls break a rule about keys, or its function's policies deny one of them.
+///
+/// `caller` is who made the request, if anybody had signed in.
+///
+/// # Panics
+/// With every violation and then every call, if there is a violation.
+#[track_caller]
+pub fn assert_isolated(calls: &[Call], caller: Option<&Caller>, policies: &Policies) {
+    let mut violations = isolation::violations(calls, caller);
+    violations.extend(policies.violations(calls));
+    assert!(violations.is_empty(), "{}", report(&violations, calls));
+}
+
+fn report(violations: &[String], calls: &[Call]) -> String {
+    let mut lines = vec![format!(
+        "{} violations in {} calls",
+        violations.len(),
+        calls.len()
+    )];
+    lines.extend(
+        violations
+            .iter()
+            .map(|violation| format!("  ✗ {violation}")),
+    );
+    let calls = calls.iter().enumerate();
+    lines.extend(calls.map(|(at, call)| format!("  {}. {call}", at + 1)));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::PolicyTable;
+    use crate::schema::TableSchema;
+    use crate::schema::tests::definition;
+
+    #[test]
+    #[should_panic(expected = "\
+2 violations in 1 calls
+  ✗ Query GLOBAL#EMAIL / *: a global partition is for exact keys only
+  ✗ dynamodb:Query on arn:aws:dynamodb:local:000000000000:table/crm for [\"GLOBAL#EMAIL\"]: no statement allows it
+  1. Query → no answer
+     Query GLOBAL#EMAIL / *")]
+    fn a_failure_tells_every_violation_and_every_call() {
+        let request = json!({
+            "TableName": "crm",
+            "KeyConditionExpression": "pk = :p",
+            "ExpressionAttributeValues": { ":p": { "S": "GLOBAL#EMAIL" } },
+        });
+        let schema = TableSchema::from_definition(&definition());
+        let call = Call::read("Query", request.to_string().as_bytes(), &schema);
+        let table = PolicyTable {
+            logical_id: "Table",
+            name: "crm",
+        };
+        assert_isolated(&[call], None, &Policies::parse(&[], table).unwrap());
+    }
+}

@@ -1,0 +1,241 @@
+//! Creates a table of the template on a local engine.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext};
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus,
+    TimeToLiveSpecification, TimeToLiveStatus,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Between two looks at a table that is being created.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Why a table could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The template's properties do not describe a table.
+    #[error("not a table's properties: {0}")]
+    Properties(#[from] serde_json::Error),
+    /// The template's properties leave out something that the engine needs.
+    #[error("incomplete table properties: {0}")]
+    Incomplete(#[from] BuildError),
+    /// The engine refused.
+    #[error("the engine refused: {}", DisplayErrorContext(.0.as_ref()))]
+    Engine(Box<aws_sdk_dynamodb::Error>),
+}
+
+/// Creates a table as the template describes it, with its time to live. One that exists already is left as it is.
+///
+/// The billing mode is always on demand. Encryption, backups and deletion protection are left out, as the engines know
+/// none of them.
+pub async fn create_table(
+    client: &Client,
+    name: &str,
+    properties: &Value,
+) -> Result<(), TableError> {
+    let properties: TableProperties = serde_json::from_value(properties.clone())?;
+    let created = properties
+        .create(client.create_table().table_name(name))?
+        .send()
+        .await;
+    match created.map_err(aws_sdk_dynamodb::Error::from) {
+        Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => {}
+        Err(error) => return Err(engine(error)),
+    }
+    wait_until_active(client, name).await?;
+    match properties.time_to_live_specification {
+        Some(time_to_live) if time_to_live.enabled => {
+            enable_time_to_live(client, name, time_to_live).await
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError> {
+    loop {
+        let described = client
+            .describe_table()
+            .table_name(name)
+            .send()
+            .await
+            .map_err(engine)?;
+        let status = described.table.and_then(|table| table.table_status);
+        if status == Some(TableStatus::Active) {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Enabling it twice is an error, hence the look first.
+async fn enable_time_to_live(
+    client: &Client,
+    name: &str,
+    time_to_live: TimeToLive,
+) -> Result<(), TableError> {
+    let described = client
+        .describe_time_to_live()
+        .table_name(name)
+        .send()
+        .await
+        .map_err(engine)?;
+    let status = described
+        .time_to_live_description
+        .and_then(|description| description.time_to_live_status);
+    if matches!(
+        status,
+        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
+    ) {
+        return Ok(());
+    }
+    let specification = TimeToLiveSpecification::builder()
+        .attribute_name(time_to_live.attribute_name)
+        .enabled(true)
+        .build()?;
+    client
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(specification)
+        .send()
+        .await
+        .map_err(engine)?;
+    Ok(())
+}
+
+fn engine(error: impl Into<aws_sdk_dynamodb::Error>) -> TableError {
+    TableError::Engine(Box::new(error.into()))
+}
+
+// ── Properties of an AWS::DynamoDB::Table that a local engine can have ─────────────────────────────────────────────
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TableProperties {
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<Key>,
+    #[serde(default)]
+    global_secondary_indexes: Vec<GlobalIndex>,
+    stream_specification: Option<Stream>,
+    time_to_live_specification: Option<TimeToLive>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    attribute_name: String,
+    attribute_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Key {
+    attribute_name: String,
+    key_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GlobalIndex {
+    index_name: String,
+    key_schema: Vec<Key>,
+    projection: IndexProjection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IndexProjection {
+    projection_type: String,
+    non_key_attributes: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Stream {
+    stream_view_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: String,
+    enabled: bool,
+}
+
+impl TableProperties {
+    fn create(
+        &self,
+        mut call: CreateTableFluentBuilder,
+    ) -> Result<CreateTableFluentBuilder, BuildError> {
+        for attribute in &self.attribute_definitions {
+            call = call.attribute_definitions(attribute.build()?);
+        }
+        for key in &self.key_schema {
+            call = call.key_schema(key.build()?);
+        }
+        for index in &self.global_secondary_indexes {
+            call = call.global_secondary_indexes(index.build()?);
+        }
+        let stream = self
+            .stream_specification
+            .as_ref()
+            .map(Stream::build)
+            .transpose()?;
+        Ok(call
+            .set_stream_specification(stream)
+            .billing_mode(BillingMode::PayPerRequest))
+    }
+}
+
+impl Attribute {
+    fn build(&self) -> Result<AttributeDefinition, BuildError> {
+        AttributeDefinition::builder()
+            .attribute_name(&self.attribute_name)
+            .attribute_type(ScalarAttributeType::from(self.attribute_type.as_str()))
+            .build()
+    }
+}
+
+impl Key {
+    fn build(&self) -> Result<KeySchemaElement, BuildError> {
+        KeySchemaElement::builder()
+            .attribute_name(&self.attribute_name)
+            .key_type(KeyType::from(self.key_type.as_str()))
+            .build()
+    }
+}
+
+impl GlobalIndex {
+    fn build(&self) -> Result<GlobalSecondaryIndex, BuildError> {
+        let keys = self
+            .key_schema
+            .iter()
+            .map(Key::build)
+            .collect::<Result<_, _>>()?;
+        let projection = Projection::builder()
+            .projection_type(ProjectionType::from(
+                self.projection.projection_type.as_str(),
+            ))
+            .set_non_key_attributes(self.projection.non_key_attributes.clone())
+            .build();
+        GlobalSecondaryIndex::builder()
+            .index_name(&self.index_name)
+            .set_key_schema(Some(keys))
+            .projection(projection)
+            .build()
+    }
+}
+
+impl Stream {
+    fn build(&self) -> Result<StreamSpecification, BuildError> {
+        StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::from(self.stream_view_type.as_str()))
+            .build()
+    }
+}
