@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use dynoxide::{Database, DynoxideError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -80,15 +80,18 @@ impl EngineError {
     }
 }
 
-/// A client of a local engine. The engines ask for credentials and check none.
+/// A client of a local engine, for what is not a function's.
 pub fn client(endpoint: &str) -> Client {
-    let config = Config::builder()
+    Client::from_conf(config(endpoint).build())
+}
+
+/// How to reach a local engine. The engines ask for credentials and check none.
+pub fn config(endpoint: &str) -> Builder {
+    Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .build();
-    Client::from_conf(config)
 }
 
 /// An engine that runs in this process and keeps its data in a directory. Dropping it stops it.
@@ -103,26 +106,18 @@ impl Embedded {
     ///
     /// The engine works synchronously, one request at a time, so it has a thread of its own.
     pub fn start(directory: &Path, port: u16) -> Result<Self, EngineError> {
-        std::fs::create_dir_all(directory).map_err(EngineError::system(format!(
-            "cannot make {}",
-            directory.display()
-        )))?;
+        std::fs::create_dir_all(directory)
+            .map_err(EngineError::system(format!("cannot make {}", directory.display())))?;
         let database = open(directory.join(DATABASE_FILE))?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .map_err(EngineError::system(format!("cannot listen on port {port}")))?;
-        let address = listener
-            .local_addr()
-            .map_err(EngineError::system("cannot tell the port"))?;
+        let address = listener.local_addr().map_err(EngineError::system("cannot tell the port"))?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("dynamodb".to_owned())
             .spawn(move || serve(listener, database, stopped))
             .map_err(EngineError::system("cannot start a thread"))?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The engine's URL.
@@ -149,9 +144,7 @@ fn open(path: PathBuf) -> Result<Database, EngineError> {
 
 /// Serves until the other end of `stopped` is gone.
 fn serve(listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime.and_then(|runtime| {
         let served = runtime.block_on(serve_until(listener, database, stopped));
         runtime.shutdown_timeout(STOP_GRACE);
@@ -162,22 +155,14 @@ fn serve(listener: TcpListener, database: Database, stopped: oneshot::Receiver<(
     }
 }
 
-async fn serve_until(
-    listener: TcpListener,
-    database: Database,
-    stopped: oneshot::Receiver<()>,
-) -> io::Result<()> {
+async fn serve_until(listener: TcpListener, database: Database, stopped: oneshot::Receiver<()>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     tokio::spawn(sweep(database.clone()));
     let (close, closed) = oneshot::channel();
-    let serving = tokio::spawn(dynoxide::server::serve_with_shutdown(
-        listener,
-        database,
-        async {
-            drop(closed.await);
-        },
-    ));
+    let serving = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
+        drop(closed.await);
+    }));
     drop(stopped.await);
     drop::<oneshot::Sender<()>>(close);
     // A client may be in the middle of sending a request, and stay there.
@@ -220,9 +205,7 @@ impl DynamoDbLocal {
     }
 
     async fn start_on(jar: &Path, port: u16) -> Result<Self, EngineError> {
-        let process = command(jar, port)
-            .spawn()
-            .map_err(EngineError::system("cannot start `java`"))?;
+        let process = command(jar, port).spawn().map_err(EngineError::system("cannot start `java`"))?;
         let mut engine = Self { port, process };
         engine.wait_until_ready().await?;
         Ok(engine)
@@ -247,10 +230,7 @@ impl DynamoDbLocal {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
             let ended = self.process.try_wait();
-            if ended
-                .map_err(EngineError::system("cannot watch `java`"))?
-                .is_some()
-            {
+            if ended.map_err(EngineError::system("cannot watch `java`"))?.is_some() {
                 return Err(EngineError::Ended);
             }
             if answers(self.port).await.is_ok() {
@@ -269,13 +249,7 @@ fn command(jar: &Path, port: u16) -> Command {
         .arg(format!("-Djava.library.path={}", libraries.display()))
         .arg("-jar")
         .arg(jar)
-        .args([
-            "-inMemory",
-            "-sharedDb",
-            "-disableTelemetry",
-            "-port",
-            &port.to_string(),
-        ])
+        .args(["-inMemory", "-sharedDb", "-disableTelemetry", "-port", &port.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         // Ctrl-C is for whoever uses the engine, and it must outlive them.
@@ -293,10 +267,7 @@ fn find_jar(folder: &Path) -> Result<PathBuf, EngineError> {
         .flatten()
         .map(|entry| entry.path().join("DynamoDBLocal.jar"))
         .find(|jar| jar.is_file());
-    found.ok_or_else(|| EngineError::NotInstalled {
-        jar: library,
-        folder: folder.to_owned(),
-    })
+    found.ok_or_else(|| EngineError::NotInstalled { jar: library, folder: folder.to_owned() })
 }
 
 /// A port that is free on every interface, as `DynamoDB` Local will need it.
@@ -310,16 +281,10 @@ fn free_port() -> Result<u16, EngineError> {
 /// Whether HTTP is spoken on the port. A request without credentials is refused, which is answer enough.
 async fn answers(port: u16) -> io::Result<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-        .await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
     let mut start = [0; 5];
     stream.read_exact(&mut start).await?;
-    if &start == b"HTTP/" {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+    if &start == b"HTTP/" { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 #[cfg(test)]

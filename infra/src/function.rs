@@ -26,11 +26,7 @@ pub type Functions = BTreeMap<String, Arc<dyn Invoke>>;
 /// A function that can be invoked.
 pub trait Invoke: Send + Sync {
     /// Sends an event and waits for the answer, for no longer than the function's `timeout`.
-    fn invoke(
-        &self,
-        event: Value,
-        timeout: Duration,
-    ) -> BoxFuture<'_, Result<Value, FunctionError>>;
+    fn invoke(&self, event: Value, timeout: Duration) -> BoxFuture<'_, Result<Value, FunctionError>>;
 }
 
 /// Why an invocation has no answer.
@@ -60,10 +56,7 @@ pub enum FunctionError {
 
 impl FunctionError {
     pub(crate) fn failed(error_type: &str, message: impl Into<String>) -> Self {
-        Self::Failed {
-            error_type: error_type.to_owned(),
-            message: message.into(),
-        }
+        Self::Failed { error_type: error_type.to_owned(), message: message.into() }
     }
 }
 
@@ -81,13 +74,10 @@ pub(crate) fn read_answer(json: &[u8]) -> Result<Value, FunctionError> {
     if json.len() > ANSWER_LIMIT {
         return Err(FunctionError::failed(
             "Function.ResponseSizeTooLarge",
-            format!(
-                "Response payload size exceeded maximum allowed payload size ({ANSWER_LIMIT} bytes)."
-            ),
+            format!("Response payload size exceeded maximum allowed payload size ({ANSWER_LIMIT} bytes)."),
         ));
     }
-    serde_json::from_slice(json)
-        .map_err(|error| FunctionError::failed("Runtime.InvalidResponse", error.to_string()))
+    serde_json::from_slice(json).map_err(|error| FunctionError::failed("Runtime.InvalidResponse", error.to_string()))
 }
 
 /// Milliseconds since the epoch at which an invocation that starts now must have ended.
@@ -107,15 +97,8 @@ pub struct InProcess {
 impl InProcess {
     /// A function of this name that answers with the router.
     pub fn new(name: &str, router: Router) -> Self {
-        let config = Config {
-            function_name: name.to_owned(),
-            version: "$LATEST".to_owned(),
-            ..Config::default()
-        };
-        Self {
-            config: Arc::new(config),
-            router,
-        }
+        let config = Config { function_name: name.to_owned(), version: "$LATEST".to_owned(), ..Config::default() };
+        Self { config: Arc::new(config), router }
     }
 
     fn context(&self, timeout: Duration) -> Context {
@@ -128,11 +111,7 @@ impl InProcess {
 }
 
 impl Invoke for InProcess {
-    fn invoke(
-        &self,
-        event: Value,
-        timeout: Duration,
-    ) -> BoxFuture<'_, Result<Value, FunctionError>> {
+    fn invoke(&self, event: Value, timeout: Duration) -> BoxFuture<'_, Result<Value, FunctionError>> {
         let run = run(self.router.clone(), event, self.context(timeout));
         Box::pin(async move {
             // A task of its own, so that a panic ends the invocation only, and so that a timeout stops it.
@@ -141,14 +120,8 @@ impl Invoke for InProcess {
             match tokio::time::timeout(timeout, task.join_next()).await {
                 Err(_) => Err(FunctionError::TimedOut { limit: timeout }),
                 Ok(Some(Ok(answer))) => answer,
-                Ok(Some(Err(error))) => Err(FunctionError::failed(
-                    "Runtime.ExitError",
-                    error.to_string(),
-                )),
-                Ok(None) => Err(FunctionError::failed(
-                    "Runtime.ExitError",
-                    "the invocation was lost",
-                )),
+                Ok(Some(Err(error))) => Err(FunctionError::failed("Runtime.ExitError", error.to_string())),
+                Ok(None) => Err(FunctionError::failed("Runtime.ExitError", "the invocation was lost")),
             }
         })
     }

@@ -4,5 +4,6 @@
 pub mod engine;
 pub mod function;
 pub mod gateway;
+pub mod modules;
 pub mod table;
 pub mod template;

@@ -6,9 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext};
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,37 +33,23 @@ pub enum TableError {
 ///
 /// The billing mode is always on demand. Encryption, backups and deletion protection are left out, as the engines know
 /// none of them.
-pub async fn create_table(
-    client: &Client,
-    name: &str,
-    properties: &Value,
-) -> Result<(), TableError> {
+pub async fn create_table(client: &Client, name: &str, properties: &Value) -> Result<(), TableError> {
     let properties: TableProperties = serde_json::from_value(properties.clone())?;
-    let created = properties
-        .create(client.create_table().table_name(name))?
-        .send()
-        .await;
+    let created = properties.create(client.create_table().table_name(name))?.send().await;
     match created.map_err(aws_sdk_dynamodb::Error::from) {
         Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => {}
         Err(error) => return Err(engine(error)),
     }
     wait_until_active(client, name).await?;
     match properties.time_to_live_specification {
-        Some(time_to_live) if time_to_live.enabled => {
-            enable_time_to_live(client, name, time_to_live).await
-        }
+        Some(time_to_live) if time_to_live.enabled => enable_time_to_live(client, name, time_to_live).await,
         _ => Ok(()),
     }
 }
 
 async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError> {
     loop {
-        let described = client
-            .describe_table()
-            .table_name(name)
-            .send()
-            .await
-            .map_err(engine)?;
+        let described = client.describe_table().table_name(name).send().await.map_err(engine)?;
         let status = described.table.and_then(|table| table.table_status);
         if status == Some(TableStatus::Active) {
             return Ok(());
@@ -74,30 +59,14 @@ async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError
 }
 
 /// Enabling it twice is an error, hence the look first.
-async fn enable_time_to_live(
-    client: &Client,
-    name: &str,
-    time_to_live: TimeToLive,
-) -> Result<(), TableError> {
-    let described = client
-        .describe_time_to_live()
-        .table_name(name)
-        .send()
-        .await
-        .map_err(engine)?;
-    let status = described
-        .time_to_live_description
-        .and_then(|description| description.time_to_live_status);
-    if matches!(
-        status,
-        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
-    ) {
+async fn enable_time_to_live(client: &Client, name: &str, time_to_live: TimeToLive) -> Result<(), TableError> {
+    let described = client.describe_time_to_live().table_name(name).send().await.map_err(engine)?;
+    let status = described.time_to_live_description.and_then(|description| description.time_to_live_status);
+    if matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
         return Ok(());
     }
-    let specification = TimeToLiveSpecification::builder()
-        .attribute_name(time_to_live.attribute_name)
-        .enabled(true)
-        .build()?;
+    let specification =
+        TimeToLiveSpecification::builder().attribute_name(time_to_live.attribute_name).enabled(true).build()?;
     client
         .update_time_to_live()
         .table_name(name)
@@ -168,10 +137,7 @@ struct TimeToLive {
 }
 
 impl TableProperties {
-    fn create(
-        &self,
-        mut call: CreateTableFluentBuilder,
-    ) -> Result<CreateTableFluentBuilder, BuildError> {
+    fn create(&self, mut call: CreateTableFluentBuilder) -> Result<CreateTableFluentBuilder, BuildError> {
         for attribute in &self.attribute_definitions {
             call = call.attribute_definitions(attribute.build()?);
         }
@@ -181,14 +147,8 @@ impl TableProperties {
         for index in &self.global_secondary_indexes {
             call = call.global_secondary_indexes(index.build()?);
         }
-        let stream = self
-            .stream_specification
-            .as_ref()
-            .map(Stream::build)
-            .transpose()?;
-        Ok(call
-            .set_stream_specification(stream)
-            .billing_mode(BillingMode::PayPerRequest))
+        let stream = self.stream_specification.as_ref().map(Stream::build).transpose()?;
+        Ok(call.set_stream_specification(stream).billing_mode(BillingMode::PayPerRequest))
     }
 }
 
@@ -212,15 +172,9 @@ impl Key {
 
 impl GlobalIndex {
     fn build(&self) -> Result<GlobalSecondaryIndex, BuildError> {
-        let keys = self
-            .key_schema
-            .iter()
-            .map(Key::build)
-            .collect::<Result<_, _>>()?;
+        let keys = self.key_schema.iter().map(Key::build).collect::<Result<_, _>>()?;
         let projection = Projection::builder()
-            .projection_type(ProjectionType::from(
-                self.projection.projection_type.as_str(),
-            ))
+            .projection_type(ProjectionType::from(self.projection.projection_type.as_str()))
             .set_non_key_attributes(self.projection.non_key_attributes.clone())
             .build();
         GlobalSecondaryIndex::builder()

@@ -8,8 +8,7 @@ use std::path::Path;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TimeToLiveStatus,
-    TransactWriteItem,
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TimeToLiveStatus, TransactWriteItem,
 };
 use infra::engine::{DynamoDbLocal, Embedded, client};
 use infra::table::create_table;
@@ -53,75 +52,39 @@ fn text(value: &str) -> AttributeValue {
 }
 
 fn item(attributes: &[(&str, &str)]) -> Item {
-    attributes
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), text(value)))
-        .collect()
+    attributes.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect()
 }
 
 async fn put(client: &Client, item: Item) {
-    client
-        .put_item()
-        .table_name(TABLE)
-        .set_item(Some(item))
-        .send()
-        .await
-        .unwrap();
+    client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
 }
 
 async fn get(client: &Client, pk: &str, sk: &str) -> Option<Item> {
     let key = Some(item(&[("pk", pk), ("sk", sk)]));
-    let found = client
-        .get_item()
-        .table_name(TABLE)
-        .set_key(key)
-        .consistent_read(true);
+    let found = client.get_item().table_name(TABLE).set_key(key).consistent_read(true);
     found.send().await.unwrap().item
 }
 
 /// A table is made once and found again, with its time to live, and holds what is put into it.
 async fn keeps_items(client: &Client) {
-    create_table(client, TABLE, &template_table())
-        .await
-        .unwrap();
+    create_table(client, TABLE, &template_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("name", "first")])).await;
-    create_table(client, TABLE, &template_table())
-        .await
-        .unwrap();
+    create_table(client, TABLE, &template_table()).await.unwrap();
     assert_eq!(get(client, "a", "1").await.unwrap()["name"], text("first"));
     assert_eq!(get(client, "a", "2").await, None);
 
-    let described = client
-        .describe_time_to_live()
-        .table_name(TABLE)
-        .send()
-        .await
-        .unwrap();
+    let described = client.describe_time_to_live().table_name(TABLE).send().await.unwrap();
     let time_to_live = described.time_to_live_description.unwrap();
-    assert_eq!(
-        time_to_live.time_to_live_status,
-        Some(TimeToLiveStatus::Enabled)
-    );
-    let table = client
-        .describe_table()
-        .table_name(TABLE)
-        .send()
-        .await
-        .unwrap()
-        .table
-        .unwrap();
+    assert_eq!(time_to_live.time_to_live_status, Some(TimeToLiveStatus::Enabled));
+    let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
     assert!(table.stream_specification.unwrap().stream_enabled);
 }
 
 /// A cancelled transaction writes nothing, and shows the item that stood in its way.
 async fn cancels_transactions(client: &Client) {
-    create_table(client, TABLE, &template_table())
-        .await
-        .unwrap();
+    create_table(client, TABLE, &template_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("name", "first")])).await;
-    let other = Put::builder()
-        .table_name(TABLE)
-        .set_item(Some(item(&[("pk", "a"), ("sk", "2")])));
+    let other = Put::builder().table_name(TABLE).set_item(Some(item(&[("pk", "a"), ("sk", "2")])));
     let check = ConditionCheck::builder()
         .table_name(TABLE)
         .set_key(Some(item(&[("pk", "a"), ("sk", "1")])))
@@ -129,16 +92,8 @@ async fn cancels_transactions(client: &Client) {
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     let error = client
         .transact_write_items()
-        .transact_items(
-            TransactWriteItem::builder()
-                .put(other.build().unwrap())
-                .build(),
-        )
-        .transact_items(
-            TransactWriteItem::builder()
-                .condition_check(check.build().unwrap())
-                .build(),
-        )
+        .transact_items(TransactWriteItem::builder().put(other.build().unwrap()).build())
+        .transact_items(TransactWriteItem::builder().condition_check(check.build().unwrap()).build())
         .send()
         .await
         .unwrap_err()
@@ -158,22 +113,8 @@ async fn cancels_transactions(client: &Client) {
 /// A secondary index holds the items that have its key, with the projected attributes only.
 async fn projects_into_indexes(client: &Client) {
     create_table(client, TABLE, &indexed_table()).await.unwrap();
-    put(
-        client,
-        item(&[
-            ("pk", "a"),
-            ("sk", "1"),
-            ("gpk", "g"),
-            ("name", "first"),
-            ("secret", "s"),
-        ]),
-    )
-    .await;
-    put(
-        client,
-        item(&[("pk", "a"), ("sk", "2"), ("name", "not in the index")]),
-    )
-    .await;
+    put(client, item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("name", "first"), ("secret", "s")])).await;
+    put(client, item(&[("pk", "a"), ("sk", "2"), ("name", "not in the index")])).await;
     let found = client
         .query()
         .table_name(TABLE)
@@ -219,14 +160,8 @@ async fn the_embedded_engine_projects_into_indexes() {
 #[tokio::test]
 async fn the_embedded_engine_remembers_across_a_restart() {
     let (directory, engine) = embedded();
-    create_table(&client(&engine.endpoint()), TABLE, &template_table())
-        .await
-        .unwrap();
-    put(
-        &client(&engine.endpoint()),
-        item(&[("pk", "a"), ("sk", "1")]),
-    )
-    .await;
+    create_table(&client(&engine.endpoint()), TABLE, &template_table()).await.unwrap();
+    put(&client(&engine.endpoint()), item(&[("pk", "a"), ("sk", "1")])).await;
     drop(engine);
     let engine = Embedded::start(directory.path(), 0).unwrap();
     assert!(get(&client(&engine.endpoint()), "a", "1").await.is_some());

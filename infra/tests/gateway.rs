@@ -50,23 +50,12 @@ Resources:
 "#;
 
 fn echo() -> Router {
-    let any_answer = get(|| async {
-        (
-            [("access-control-allow-origin", "https://function.example")],
-            "any",
-        )
-    })
-    .merge(options(|| async { StatusCode::NO_CONTENT }));
+    let any_answer = get(|| async { ([("access-control-allow-origin", "https://function.example")], "any") })
+        .merge(options(|| async { StatusCode::NO_CONTENT }));
     Router::new()
-        .route(
-            "/bytes",
-            post(|body: Bytes| async { ([(CONTENT_TYPE, "application/octet-stream")], body) }),
-        )
+        .route("/bytes", post(|body: Bytes| async { ([(CONTENT_TYPE, "application/octet-stream")], body) }))
         .route("/cookies", get(cookies))
-        .route(
-            "/query",
-            get(|RawQuery(query): RawQuery| async { query.unwrap_or_default() }),
-        )
+        .route("/query", get(|RawQuery(query): RawQuery| async { query.unwrap_or_default() }))
         .route("/items/{id}", get(|Path(id): Path<String>| async { id }))
         .route("/any", any_answer)
         .route("/panic", get(panicking))
@@ -77,11 +66,7 @@ fn echo() -> Router {
 
 async fn cookies(headers: HeaderMap) -> Response<Body> {
     let received = headers[COOKIE].to_str().unwrap().to_owned();
-    Response::builder()
-        .header(SET_COOKIE, "a=1; Path=/")
-        .header(SET_COOKIE, "b=2")
-        .body(Body::from(received))
-        .unwrap()
+    Response::builder().header(SET_COOKIE, "a=1; Path=/").header(SET_COOKIE, "b=2").body(Body::from(received)).unwrap()
 }
 
 async fn panicking() -> StatusCode {
@@ -92,23 +77,16 @@ async fn panicking() -> StatusCode {
 async fn start(api: &str) -> SocketAddr {
     let template = Template::parse(TEMPLATE).unwrap();
     let function = InProcess::new("echo", echo());
-    let functions: Functions =
-        BTreeMap::from([("EchoFunction".to_owned(), Arc::new(function) as _)]);
+    let functions: Functions = BTreeMap::from([("EchoFunction".to_owned(), Arc::new(function) as _)]);
     let local = Router::new().route("/_local/clock", any(|| async { "now" }));
-    let gateway = Gateway::new(&template, api, functions)
-        .unwrap()
-        .with_local(local);
+    let gateway = Gateway::new(&template, api, functions).unwrap().with_local(local);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(gateway.serve(listener, std::future::pending()));
     address
 }
 
-async fn send(
-    api: &str,
-    path: &str,
-    change: impl FnOnce(&mut Request<Body>),
-) -> (StatusCode, HeaderMap, Bytes) {
+async fn send(api: &str, path: &str, change: impl FnOnce(&mut Request<Body>)) -> (StatusCode, HeaderMap, Bytes) {
     let address = start(api).await;
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = format!("http://{address}{path}").parse().unwrap();
@@ -199,10 +177,7 @@ async fn a_preflight_that_no_route_takes_is_answered_by_the_gateway() {
     })
     .await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    assert_eq!(
-        headers["access-control-allow-origin"],
-        "https://app.example"
-    );
+    assert_eq!(headers["access-control-allow-origin"], "https://app.example");
     assert_eq!(headers["access-control-allow-methods"], "GET,POST");
     assert_eq!(headers["access-control-max-age"], "60");
 }
@@ -225,10 +200,7 @@ async fn the_configured_origin_replaces_the_functions_own() {
         set(request, "origin", "https://app.example");
     })
     .await;
-    assert_eq!(
-        headers["access-control-allow-origin"],
-        "https://app.example"
-    );
+    assert_eq!(headers["access-control-allow-origin"], "https://app.example");
     let (_, headers, _) = send("Api", "/any", |request| {
         set(request, "origin", "https://evil.example");
     })
@@ -242,10 +214,7 @@ async fn without_a_configuration_the_functions_headers_pass() {
         set(request, "origin", "https://evil.example");
     })
     .await;
-    assert_eq!(
-        headers["access-control-allow-origin"],
-        "https://function.example"
-    );
+    assert_eq!(headers["access-control-allow-origin"], "https://function.example");
 }
 
 #[tokio::test]
@@ -257,10 +226,7 @@ async fn a_panic_is_a_bare_500() {
 
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_a_bare_500() {
-    assert_eq!(
-        fetch("/slow").await.2,
-        r#"{"message":"Internal Server Error"}"#
-    );
+    assert_eq!(fetch("/slow").await.2, r#"{"message":"Internal Server Error"}"#);
 }
 
 #[tokio::test]

@@ -94,19 +94,11 @@ impl Call {
             Ok(touches) => (touches, None),
             Err(problem) => (Vec::new(), Some(problem)),
         };
-        Self {
-            operation: operation.to_owned(),
-            touches,
-            unreadable,
-            answer: None,
-        }
+        Self { operation: operation.to_owned(), touches, unreadable, answer: None }
     }
 
     fn is_read(operation: &str) -> bool {
-        matches!(
-            operation,
-            "GetItem" | "BatchGetItem" | "TransactGetItems" | "Query" | "Scan"
-        )
+        matches!(operation, "GetItem" | "BatchGetItem" | "TransactGetItems" | "Query" | "Scan")
     }
 }
 
@@ -118,10 +110,7 @@ impl Touch {
 
     /// Whether it may change an item.
     pub fn is_write(&self) -> bool {
-        matches!(
-            self.action.as_str(),
-            "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem"
-        )
+        matches!(self.action.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem")
     }
 }
 
@@ -148,17 +137,7 @@ impl Capacity {
         };
         let units = tables.iter().filter_map(|t| t["CapacityUnits"].as_f64());
         let units: f64 = units.sum();
-        Some(if Call::is_read(operation) {
-            Self {
-                read: units,
-                write: 0.0,
-            }
-        } else {
-            Self {
-                read: 0.0,
-                write: units,
-            }
-        })
+        Some(if Call::is_read(operation) { Self { read: units, write: 0.0 } } else { Self { read: 0.0, write: units } })
     }
 }
 
@@ -186,11 +165,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.operation)?;
         match &self.answer {
-            Some(Answer {
-                error: Some(error),
-                status,
-                ..
-            }) => write!(f, " → {status} {error}")?,
+            Some(Answer { error: Some(error), status, .. }) => write!(f, " → {status} {error}")?,
             Some(answer) => write!(f, " → {}", answer.status)?,
             None => f.write_str(" → no answer")?,
         }
@@ -208,9 +183,7 @@ impl fmt::Display for Call {
 
 fn touches(operation: &str, request: &Value, schema: &TableSchema) -> Reading<Vec<Touch>> {
     match operation {
-        "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => {
-            Ok(vec![item(operation, request, schema)?])
-        }
+        "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => Ok(vec![item(operation, request, schema)?]),
         "Query" => Ok(vec![query(request, schema)?]),
         "BatchGetItem" => batch(request, |table, part| batch_get(table, part, schema)),
         "BatchWriteItem" => batch(request, |table, part| batch_write(table, part, schema)),
@@ -239,10 +212,7 @@ fn item(action: &str, request: &Value, schema: &TableSchema) -> Reading<Touch> {
         "UpdateItem" => updated_index_keys(request, schema)?,
         _ => Vec::new(),
     };
-    Ok(Touch {
-        index_keys,
-        ..touch(action, request, Some(key))
-    })
+    Ok(Touch { index_keys, ..touch(action, request, Some(key)) })
 }
 
 fn query(request: &Value, schema: &TableSchema) -> Reading<Touch> {
@@ -251,22 +221,13 @@ fn query(request: &Value, schema: &TableSchema) -> Reading<Touch> {
     let condition = Expression::of(request, "KeyConditionExpression");
     let partitions = condition.equal_to(&names.partition)?;
     let [partition] = partitions.as_slice() else {
-        return Err(format!(
-            "the key condition does not say which {}",
-            names.partition
-        ));
+        return Err(format!("the key condition does not say which {}", names.partition));
     };
-    let key = Key {
-        partition: text(partition)?,
-        sort: None,
-    };
+    let key = Key { partition: text(partition)?, sort: None };
     Ok(touch("Query", request, Some(key)))
 }
 
-fn batch(
-    request: &Value,
-    mut part: impl FnMut(&str, &Value) -> Reading<Vec<Touch>>,
-) -> Reading<Vec<Touch>> {
+fn batch(request: &Value, mut part: impl FnMut(&str, &Value) -> Reading<Vec<Touch>>) -> Reading<Vec<Touch>> {
     let tables = request["RequestItems"].as_object();
     let mut touches = Vec::new();
     for (table, requests) in tables.ok_or("no RequestItems")? {
@@ -281,10 +242,7 @@ fn batch_get(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<Tou
         .map(|attributes| {
             let key = key(attributes, &schema.key)?;
             let touch = touch("BatchGetItem", part, Some(key));
-            Ok(Touch {
-                table: table.to_owned(),
-                ..touch
-            })
+            Ok(Touch { table: table.to_owned(), ..touch })
         })
         .collect()
 }
@@ -300,11 +258,7 @@ fn batch_write(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<T
                 _ => return Err("a batch writes by PutRequest or DeleteRequest".to_owned()),
             };
             let (action, table) = ("BatchWriteItem".to_owned(), table.to_owned());
-            Ok(Touch {
-                action,
-                table,
-                ..touch
-            })
+            Ok(Touch { action, table, ..touch })
         })
         .collect()
 }
@@ -321,9 +275,7 @@ fn transaction_part(part: &Value, schema: &TableSchema) -> Reading<Touch> {
         return Err(format!("not one action: {part}"));
     };
     match kind.as_str() {
-        "Get" | "Put" | "Update" | "Delete" | "ConditionCheck" => {
-            item(&format!("{kind}Item"), request, schema)
-        }
+        "Get" | "Put" | "Update" | "Delete" | "ConditionCheck" => item(&format!("{kind}Item"), request, schema),
         _ => Err(format!("unknown part of a transaction: {kind}")),
     }
 }
@@ -358,9 +310,7 @@ fn updated_index_keys(request: &Value, schema: &TableSchema) -> Reading<Vec<Inde
     let mut placed = Vec::new();
     for (index, names) in &schema.indexes {
         let sorts = names.sort.as_ref().map(|name| update.equal_to(name));
-        let sort = sorts
-            .transpose()?
-            .and_then(|values| values.first().copied());
+        let sort = sorts.transpose()?.and_then(|values| values.first().copied());
         for partition in update.equal_to(&names.partition)? {
             placed.push(index_key(index, partition, sort)?);
         }
@@ -369,21 +319,14 @@ fn updated_index_keys(request: &Value, schema: &TableSchema) -> Reading<Vec<Inde
 }
 
 fn index_key(index: &str, partition: &Value, sort: Option<&Value>) -> Reading<IndexKey> {
-    let key = Key {
-        partition: text(partition)?,
-        sort: sort.map(text).transpose()?,
-    };
-    Ok(IndexKey {
-        index: index.to_owned(),
-        key,
-    })
+    let key = Key { partition: text(partition)?, sort: sort.map(text).transpose()? };
+    Ok(IndexKey { index: index.to_owned(), key })
 }
 
 /// The text of an attribute value: every partition key is a string, a sort key may be a number.
 fn text(attribute: &Value) -> Reading<String> {
     let text = attribute["S"].as_str().or_else(|| attribute["N"].as_str());
-    text.map(str::to_owned)
-        .ok_or_else(|| format!("a key that is neither text nor number: {attribute}"))
+    text.map(str::to_owned).ok_or_else(|| format!("a key that is neither text nor number: {attribute}"))
 }
 
 #[cfg(test)]
@@ -447,10 +390,7 @@ mod tests {
         item["gsi1sk"] = json!({ "N": "7" });
         let call = read("PutItem", &json!({ "TableName": "t", "Item": item }));
         let placed = &call.touches[0].index_keys[0];
-        assert_eq!(
-            (placed.index.as_str(), placed.key.to_string()),
-            ("gsi1", "ip / 7".to_owned())
-        );
+        assert_eq!((placed.index.as_str(), placed.key.to_string()), ("gsi1", "ip / 7".to_owned()));
     }
 
     #[test]
@@ -468,21 +408,14 @@ mod tests {
 
     #[test]
     fn every_item_of_a_batch_is_read() {
-        let request =
-            json!({ "RequestItems": { "t": { "Keys": [item("p", "1"), item("q", "2")] } } });
-        assert_eq!(
-            lines("BatchGetItem", &request),
-            ["BatchGetItem p / 1", "BatchGetItem q / 2"]
-        );
+        let request = json!({ "RequestItems": { "t": { "Keys": [item("p", "1"), item("q", "2")] } } });
+        assert_eq!(lines("BatchGetItem", &request), ["BatchGetItem p / 1", "BatchGetItem q / 2"]);
 
         let request = json!({ "RequestItems": { "t": [
             { "PutRequest": { "Item": item("p", "1") } },
             { "DeleteRequest": { "Key": item("q", "2") } },
         ] } });
-        assert_eq!(
-            lines("BatchWriteItem", &request),
-            ["BatchWriteItem p / 1", "BatchWriteItem q / 2"]
-        );
+        assert_eq!(lines("BatchWriteItem", &request), ["BatchWriteItem p / 1", "BatchWriteItem q / 2"]);
         assert_eq!(read("BatchWriteItem", &request).touches[1].table, "t");
     }
 
@@ -496,12 +429,7 @@ mod tests {
             { "Delete": keyed("3") },
             { "ConditionCheck": keyed("4") },
         ] });
-        let expected = [
-            "PutItem p / 1",
-            "UpdateItem p / 2",
-            "DeleteItem p / 3",
-            "ConditionCheckItem p / 4",
-        ];
+        let expected = ["PutItem p / 1", "UpdateItem p / 2", "DeleteItem p / 3", "ConditionCheckItem p / 4"];
         assert_eq!(lines("TransactWriteItems", &write), expected);
 
         let get = json!({ "TransactItems": [{ "Get": keyed("1") }] });
@@ -520,13 +448,7 @@ mod tests {
         assert!(unreadable("GetItem", json!({ "TableName": "t" })).is_some());
         assert!(unreadable("Query", json!({ "TableName": "t" })).is_some());
         assert!(unreadable("Query", json!({ "TableName": "t", "IndexName": "gsi9" })).is_some());
-        assert!(
-            unreadable(
-                "TransactWriteItems",
-                json!({ "TransactItems": [{ "Move": {} }] })
-            )
-            .is_some()
-        );
+        assert!(unreadable("TransactWriteItems", json!({ "TransactItems": [{ "Move": {} }] })).is_some());
         let legacy = json!({ "TableName": "t", "Key": item("p", "s"), "AttributeUpdates": {} });
         assert!(unreadable("UpdateItem", legacy).is_some());
     }
@@ -536,32 +458,15 @@ mod tests {
         let body = json!({ "ConsumedCapacity": { "TableName": "t", "CapacityUnits": 0.5 } });
         let answer = Answer::read("GetItem", 200, body.to_string().as_bytes());
         assert_eq!(answer.error, None);
-        assert_eq!(
-            answer.capacity,
-            Some(Capacity {
-                read: 0.5,
-                write: 0.0
-            })
-        );
+        assert_eq!(answer.capacity, Some(Capacity { read: 0.5, write: 0.0 }));
 
-        let body =
-            json!({ "ConsumedCapacity": [{ "CapacityUnits": 2.0 }, { "CapacityUnits": 1.0 }] });
+        let body = json!({ "ConsumedCapacity": [{ "CapacityUnits": 2.0 }, { "CapacityUnits": 1.0 }] });
         let answer = Answer::read("BatchWriteItem", 200, body.to_string().as_bytes());
-        assert_eq!(
-            answer.capacity,
-            Some(Capacity {
-                read: 0.0,
-                write: 3.0
-            })
-        );
+        assert_eq!(answer.capacity, Some(Capacity { read: 0.0, write: 3.0 }));
 
-        let body =
-            json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
+        let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
         let answer = Answer::read("PutItem", 400, body.to_string().as_bytes());
-        assert_eq!(
-            answer.error.as_deref(),
-            Some("ConditionalCheckFailedException")
-        );
+        assert_eq!(answer.error.as_deref(), Some("ConditionalCheckFailedException"));
         assert_eq!(answer.capacity, None);
     }
 }

@@ -37,9 +37,7 @@ impl<'a> Expression<'a> {
     /// Where the right-hand sides of `attribute = …` begin.
     fn equations(&self, attribute: &str) -> impl Iterator<Item = usize> {
         let pairs = self.tokens.windows(2).enumerate();
-        pairs
-            .filter(move |(_, pair)| self.is_name(pair[0], attribute) && pair[1] == "=")
-            .map(|(at, _)| at + 2)
+        pairs.filter(move |(_, pair)| self.is_name(pair[0], attribute) && pair[1] == "=").map(|(at, _)| at + 2)
     }
 
     fn is_name(&self, token: &str, attribute: &str) -> bool {
@@ -69,9 +67,7 @@ impl<'a> Expression<'a> {
         let [placeholder] = placeholders.as_slice() else {
             return Err(format!("not one value: {}", term.join(" ")));
         };
-        self.values
-            .get(**placeholder)
-            .ok_or_else(|| format!("{placeholder} has no value"))
+        self.values.get(**placeholder).ok_or_else(|| format!("{placeholder} has no value"))
     }
 }
 
@@ -115,12 +111,7 @@ mod tests {
 
     #[test]
     fn a_key_condition_names_its_value_by_any_spelling() {
-        for text in [
-            "pk = :a",
-            "#k=:a AND begins_with(sk, :b)",
-            "(#k = :a) and (sk = :b)",
-            "sk > :b AND pk = :a",
-        ] {
+        for text in ["pk = :a", "#k=:a AND begins_with(sk, :b)", "(#k = :a) and (sk = :b)", "sk > :b AND pk = :a"] {
             assert_eq!(values(text, "pk"), Ok(vec![json!("one")]), "{text}");
         }
     }

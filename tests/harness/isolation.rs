@@ -62,11 +62,7 @@ impl Home {
         match *self {
             Self::Platform => Scope::platform(),
             Self::Agency { tenant, agency } => Scope::agency(tenant, agency),
-            Self::Client {
-                tenant,
-                agency,
-                client,
-            } => Scope::client(tenant, agency, client),
+            Self::Client { tenant, agency, client } => Scope::client(tenant, agency, client),
         }
     }
 }
@@ -185,8 +181,7 @@ impl Place<'_> {
 
     fn is_row_of(&self, node: &Scope) -> bool {
         let row = (self.key.partition.as_str(), self.key.sort.as_deref());
-        node.row()
-            .is_some_and(|(partition, sort)| row == (partition.as_str(), Some(sort.as_str())))
+        node.row().is_some_and(|(partition, sort)| row == (partition.as_str(), Some(sort.as_str())))
     }
 }
 
@@ -200,22 +195,15 @@ impl fmt::Display for Place<'_> {
 }
 
 fn places(calls: &[Call]) -> impl Iterator<Item = Place<'_>> {
-    calls
-        .iter()
-        .flat_map(|call| &call.touches)
-        .flat_map(|touch| {
-            let named = touch.key.iter().map(move |key| Place {
-                touch,
-                key,
-                placed_in: None,
-            });
-            let placed = touch.index_keys.iter().map(move |placed| Place {
-                touch,
-                key: &placed.key,
-                placed_in: Some(&placed.index),
-            });
-            named.chain(placed)
-        })
+    calls.iter().flat_map(|call| &call.touches).flat_map(|touch| {
+        let named = touch.key.iter().map(move |key| Place { touch, key, placed_in: None });
+        let placed = touch.index_keys.iter().map(move |placed| Place {
+            touch,
+            key: &placed.key,
+            placed_in: Some(&placed.index),
+        });
+        named.chain(placed)
+    })
 }
 
 /// The places in somebody's partition, with whose and which.
@@ -241,29 +229,19 @@ mod tests {
     }
 
     fn agency_user() -> Caller {
-        let home = Home::Agency {
-            tenant: T,
-            agency: A,
-        };
+        let home = Home::Agency { tenant: T, agency: A };
         Caller { home }
     }
 
     fn client_user() -> Caller {
-        let home = Home::Client {
-            tenant: T,
-            agency: A,
-            client: C,
-        };
+        let home = Home::Client { tenant: T, agency: A, client: C };
         Caller { home }
     }
 
     /// A call that names one key. A query names no sort key.
     fn call(action: &str, partition: &str, sort: &str) -> Call {
         let sort = (action != "Query").then(|| sort.to_owned());
-        let key = Key {
-            partition: partition.to_owned(),
-            sort,
-        };
+        let key = Key { partition: partition.to_owned(), sort };
         let touch = Touch {
             action: action.to_owned(),
             table: "table".to_owned(),
@@ -272,12 +250,7 @@ mod tests {
             key: Some(key),
             index_keys: Vec::new(),
         };
-        Call {
-            operation: action.to_owned(),
-            touches: vec![touch],
-            unreadable: None,
-            answer: None,
-        }
+        Call { operation: action.to_owned(), touches: vec![touch], unreadable: None, answer: None }
     }
 
     /// A put that also goes into an index.
@@ -285,10 +258,7 @@ mod tests {
         let mut call = call("PutItem", partition, "id");
         call.touches[0].index_keys.push(IndexKey {
             index: "gsi1".to_owned(),
-            key: Key {
-                partition: index_partition.to_owned(),
-                sort: None,
-            },
+            key: Key { partition: index_partition.to_owned(), sort: None },
         });
         call
     }
@@ -317,12 +287,7 @@ mod tests {
 
     #[test]
     fn a_scan_or_a_statement_is_refused() {
-        for operation in [
-            "Scan",
-            "ExecuteStatement",
-            "BatchExecuteStatement",
-            "ExecuteTransaction",
-        ] {
+        for operation in ["Scan", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"] {
             let mut call = call(operation, "", "");
             call.touches[0].key = None;
             assert_broken(&violations(&[call], None), "reaches beyond named keys");
@@ -348,10 +313,7 @@ mod tests {
     fn a_global_partition_is_never_queried_nor_indexed() {
         let calls = [call("Query", "GLOBAL#EMAIL#x", "")];
         assert_broken(&violations(&calls, None), "exact keys only");
-        let calls = [indexed_put(
-            &format!("{}CONTACT", client()),
-            "GLOBAL#EMAIL#x",
-        )];
+        let calls = [indexed_put(&format!("{}CONTACT", client()), "GLOBAL#EMAIL#x")];
         assert_broken(&violations(&calls, None), "exact keys only");
     }
 
@@ -368,27 +330,16 @@ mod tests {
     #[test]
     fn an_index_key_counts_as_a_place() {
         let sibling = Scope::client(T, A, OTHER);
-        let calls = [indexed_put(
-            &format!("{}CONTACT", client()),
-            &format!("{sibling}CONTACT#NAME"),
-        )];
+        let calls = [indexed_put(&format!("{}CONTACT", client()), &format!("{sibling}CONTACT#NAME"))];
         assert_broken(&on_one_line(&calls), "PutItem into gsi1");
-        assert_broken(
-            &at_home(&calls, &client_user()),
-            "outside the caller's home",
-        );
+        assert_broken(&at_home(&calls, &client_user()), "outside the caller's home");
     }
 
     #[test]
     fn the_platform_is_outside_an_agencys_home() {
         let calls = [call("GetItem", "PLATFORM#USER", &OTHER.to_string())];
-        assert_broken(
-            &violations(&calls, Some(&agency_user())),
-            "outside the caller's home",
-        );
-        let platform = Caller {
-            home: Home::Platform,
-        };
+        assert_broken(&violations(&calls, Some(&agency_user())), "outside the caller's home");
+        let platform = Caller { home: Home::Platform };
         assert_eq!(violations(&calls, Some(&platform)), Vec::<String>::new());
     }
 
@@ -400,10 +351,7 @@ mod tests {
         let all = [call("Query", &clients, "")];
         assert_broken(&at_home(&all, &client_user()), "outside the caller's home");
         let siblings = [call("GetItem", &clients, &OTHER.to_string())];
-        assert_broken(
-            &at_home(&siblings, &client_user()),
-            "outside the caller's home",
-        );
+        assert_broken(&at_home(&siblings, &client_user()), "outside the caller's home");
     }
 
     #[test]
@@ -412,10 +360,7 @@ mod tests {
         let check = [call("ConditionCheckItem", &agencies, &A.to_string())];
         assert_eq!(at_home(&check, &client_user()), Vec::<String>::new());
         let update = [call("UpdateItem", &agencies, &A.to_string())];
-        assert_broken(
-            &at_home(&update, &client_user()),
-            "outside the caller's home",
-        );
+        assert_broken(&at_home(&update, &client_user()), "outside the caller's home");
         assert_eq!(at_home(&update, &agency_user()), Vec::<String>::new());
     }
 
@@ -423,24 +368,15 @@ mod tests {
     fn only_the_parents_counters_are_counted() {
         let parents = [call("UpdateItem", &format!("T#{T}#HOLDS"), "AGENCY")];
         assert_eq!(at_home(&parents, &agency_user()), Vec::<String>::new());
-        assert_broken(
-            &at_home(&parents, &client_user()),
-            "outside the caller's home",
-        );
+        assert_broken(&at_home(&parents, &client_user()), "outside the caller's home");
         let others = [call("UpdateItem", &format!("T#{OTHER}#HOLDS"), "AGENCY")];
-        assert_broken(
-            &at_home(&others, &agency_user()),
-            "outside the caller's home",
-        );
+        assert_broken(&at_home(&others, &agency_user()), "outside the caller's home");
     }
 
     #[test]
     fn round_trips_are_counted() {
         let calls = vec![call("GetItem", &format!("{}CONTACT", client()), "id"); 3];
         assert_eq!(budget(&calls, 3), Vec::<String>::new());
-        assert_broken(
-            &budget(&calls, 2),
-            "3 round trips instead of 2: GetItem, GetItem, GetItem",
-        );
+        assert_broken(&budget(&calls, 2), "3 round trips instead of 2: GetItem, GetItem, GetItem");
     }
 }

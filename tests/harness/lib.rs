@@ -1,10 +1,6 @@
 //! What the integration tests stand on: a recorder between the functions and the `DynamoDB` engine, and the rules that
 //! every recorded call must keep.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub mod call;
 mod expression;
@@ -14,6 +10,8 @@ pub mod policy;
 pub mod recorder;
 pub mod schema;
 pub mod tag;
+pub mod who;
+pub mod world;
 
 use call::Call;
 use isolation::Caller;
@@ -33,16 +31,8 @@ pub fn assert_isolated(calls: &[Call], caller: Option<&Caller>, policies: &Polic
 }
 
 fn report(violations: &[String], calls: &[Call]) -> String {
-    let mut lines = vec![format!(
-        "{} violations in {} calls",
-        violations.len(),
-        calls.len()
-    )];
-    lines.extend(
-        violations
-            .iter()
-            .map(|violation| format!("  ✗ {violation}")),
-    );
+    let mut lines = vec![format!("{} violations in {} calls", violations.len(), calls.len())];
+    lines.extend(violations.iter().map(|violation| format!("  ✗ {violation}")));
     let calls = calls.iter().enumerate();
     lines.extend(calls.map(|(at, call)| format!("  {}. {call}", at + 1)));
     lines.join("\n")
@@ -72,10 +62,7 @@ mod tests {
         });
         let schema = TableSchema::from_definition(&definition());
         let call = Call::read("Query", request.to_string().as_bytes(), &schema);
-        let table = PolicyTable {
-            logical_id: "Table",
-            name: "crm",
-        };
+        let table = PolicyTable { logical_id: "Table", name: "crm" };
         assert_isolated(&[call], None, &Policies::parse(&[], table).unwrap());
     }
 }

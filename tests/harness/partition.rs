@@ -29,16 +29,12 @@ impl Scope {
 
     /// An agency of a tenant.
     pub fn agency(tenant: Uuid, agency: Uuid) -> Self {
-        Self {
-            ids: vec![tenant, agency],
-        }
+        Self { ids: vec![tenant, agency] }
     }
 
     /// A client of an agency.
     pub fn client(tenant: Uuid, agency: Uuid, client: Uuid) -> Self {
-        Self {
-            ids: vec![tenant, agency, client],
-        }
+        Self { ids: vec![tenant, agency, client] }
     }
 
     /// What each partition key of this scope begins with.
@@ -59,16 +55,12 @@ impl Scope {
     /// The node above; `None` for the platform.
     pub fn parent(&self) -> Option<Self> {
         let (_, above) = self.ids.split_last()?;
-        Some(Self {
-            ids: above.to_vec(),
-        })
+        Some(Self { ids: above.to_vec() })
     }
 
     /// This node and those above it, but for the platform, which has no row.
     pub(crate) fn line(&self) -> impl Iterator<Item = Self> {
-        (1..=self.ids.len()).map(|depth| Self {
-            ids: self.ids[..depth].to_vec(),
-        })
+        (1..=self.ids.len()).map(|depth| Self { ids: self.ids[..depth].to_vec() })
     }
 
     /// Partition and sort key of the row about this node; `None` for the platform.
@@ -120,10 +112,7 @@ impl Partition {
             None => tree_prefix(key)?,
         };
         check_collection(collection, key)?;
-        Ok(Self::Scoped {
-            scope,
-            collection: collection.to_owned(),
-        })
+        Ok(Self::Scoped { scope, collection: collection.to_owned() })
     }
 }
 
@@ -135,9 +124,7 @@ fn tree_prefix(key: &str) -> Result<(Scope, &str), String> {
         let Some((_, after)) = rest.split_once('#').filter(|(label, _)| *label == level) else {
             break;
         };
-        let (id, after) = after
-            .split_once('#')
-            .ok_or_else(|| format!("{key}: nothing follows the id"))?;
+        let (id, after) = after.split_once('#').ok_or_else(|| format!("{key}: nothing follows the id"))?;
         ids.push(strict_id(id).ok_or_else(|| format!("{key}: {id} is not an id"))?);
         rest = after;
     }

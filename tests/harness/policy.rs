@@ -38,8 +38,8 @@ impl Policies {
     pub fn parse(documents: &[Value], table: PolicyTable<'_>) -> Result<Self, String> {
         let mut statements = Vec::new();
         for document in documents {
-            let document: Document = serde_json::from_value(document.clone())
-                .map_err(|error| format!("{error} in policy {document}"))?;
+            let document: Document =
+                serde_json::from_value(document.clone()).map_err(|error| format!("{error} in policy {document}"))?;
             for raw in document.statement {
                 let name = raw.sid.clone();
                 let statement = Statement::parse(raw, table);
@@ -114,13 +114,7 @@ fn together(touches: &[Touch]) -> Vec<AuthRequest<'_>> {
         keys.extend(touch.key.iter().map(|key| key.partition.as_str()));
     }
     let requests = asked.into_iter();
-    requests
-        .map(|((action, resource), leading_keys)| AuthRequest {
-            action,
-            resource,
-            leading_keys,
-        })
-        .collect()
+    requests.map(|((action, resource), leading_keys)| AuthRequest { action, resource, leading_keys }).collect()
 }
 
 /// An index is a resource of its own. Writing an item needs no permission on the indexes it appears in.
@@ -205,9 +199,8 @@ impl Statement {
         let resources = raw.resource.into_vec();
         let resources = resources.iter().map(|resource| resolve(resource, table));
         let conditions = raw.condition.into_iter().flat_map(|(operator, keys)| {
-            let parse = move |(key, values): (String, OneOrMany<_>)| {
-                Condition::parse(&operator, &key, values.into_vec())
-            };
+            let parse =
+                move |(key, values): (String, OneOrMany<_>)| Condition::parse(&operator, &key, values.into_vec());
             keys.into_iter().map(parse)
         });
         Ok(Some(Self {
@@ -222,17 +215,9 @@ impl Statement {
     /// Action, resource and every condition must match.
     fn applies(&self, request: &AuthRequest<'_>) -> bool {
         let action = request.action.to_lowercase();
-        self.actions
-            .iter()
-            .any(|pattern| is_like(&pattern.to_lowercase(), &action))
-            && self
-                .resources
-                .iter()
-                .any(|pattern| is_like(pattern, &request.resource))
-            && self
-                .conditions
-                .iter()
-                .all(|condition| condition.holds(&request.leading_keys))
+        self.actions.iter().any(|pattern| is_like(&pattern.to_lowercase(), &action))
+            && self.resources.iter().any(|pattern| is_like(pattern, &request.resource))
+            && self.conditions.iter().all(|condition| condition.holds(&request.leading_keys))
     }
 }
 
@@ -252,13 +237,7 @@ fn resolve(resource: &Value, table: PolicyTable<'_>) -> Result<String, String> {
     let pattern = resource
         .as_str()
         .map(str::to_owned)
-        .or_else(|| {
-            Some(
-                resource["Fn::Sub"]
-                    .as_str()?
-                    .replace(&format!("${{{id}.Arn}}"), &arn),
-            )
-        })
+        .or_else(|| Some(resource["Fn::Sub"].as_str()?.replace(&format!("${{{id}.Arn}}"), &arn)))
         .filter(|pattern| !pattern.contains("${"));
     pattern.ok_or_else(|| format!("resource not understood: {resource}"))
 }
@@ -271,11 +250,7 @@ enum Condition {
     /// `Null`: whether the request has no such key.
     Absent(bool),
     /// A set operator with the comparison that it applies to each value.
-    Set {
-        quantifier: Quantifier,
-        comparison: Comparison,
-        values: Vec<String>,
-    },
+    Set { quantifier: Quantifier, comparison: Comparison, values: Vec<String> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,21 +286,13 @@ impl Condition {
             "ForAnyValue:StringEquals" => (Quantifier::Any, Comparison::Equals),
             _ => return Err(format!("condition operator not understood: {operator}")),
         };
-        Ok(Self::Set {
-            quantifier,
-            comparison,
-            values,
-        })
+        Ok(Self::Set { quantifier, comparison, values })
     }
 
     fn holds(&self, keys: &[&str]) -> bool {
         match self {
             Self::Absent(expected) => keys.is_empty() == *expected,
-            Self::Set {
-                quantifier,
-                comparison,
-                values,
-            } => {
+            Self::Set { quantifier, comparison, values } => {
                 let matches = |key: &&str| values.iter().any(|value| comparison.holds(value, key));
                 match quantifier {
                     Quantifier::All => keys.iter().all(matches),
@@ -365,8 +332,7 @@ fn is_like(pattern: &str, value: &str) -> bool {
         Some(expected) => {
             let mut tail = value.chars();
             let first = tail.next();
-            first.is_some_and(|c| expected == '?' || expected == c)
-                && is_like(rest.as_str(), tail.as_str())
+            first.is_some_and(|c| expected == '?' || expected == c) && is_like(rest.as_str(), tail.as_str())
         }
     }
 }
@@ -379,10 +345,7 @@ mod tests {
     use crate::schema::TableSchema;
     use crate::schema::tests::definition;
 
-    const TABLE: PolicyTable<'_> = PolicyTable {
-        logical_id: "Table",
-        name: "crm",
-    };
+    const TABLE: PolicyTable<'_> = PolicyTable { logical_id: "Table", name: "crm" };
 
     fn try_parse(statements: &[Value]) -> Result<Policies, String> {
         let document = json!({ "Version": "2012-10-17", "Statement": statements });
@@ -423,15 +386,11 @@ mod tests {
     }
 
     fn get(partition: &str) -> Call {
-        call(
-            "GetItem",
-            &json!({ "TableName": "crm", "Key": key(partition) }),
-        )
+        call("GetItem", &json!({ "TableName": "crm", "Key": key(partition) }))
     }
 
     fn puts(partitions: &[&str]) -> Call {
-        let put =
-            |partition: &&str| json!({ "Put": { "TableName": "crm", "Item": key(partition) } });
+        let put = |partition: &&str| json!({ "Put": { "TableName": "crm", "Item": key(partition) } });
         let parts: Vec<_> = partitions.iter().map(put).collect();
         call("TransactWriteItems", &json!({ "TransactItems": parts }))
     }
@@ -460,12 +419,7 @@ mod tests {
     fn a_violation_says_what_was_asked() {
         let violations = policies(&[]).violations(&[get("T#1#CONTACT")]);
         let arn = table_arn("crm");
-        assert_eq!(
-            violations,
-            [format!(
-                "dynamodb:GetItem on {arn} for [\"T#1#CONTACT\"]: no statement allows it"
-            )]
-        );
+        assert_eq!(violations, [format!("dynamodb:GetItem on {arn} for [\"T#1#CONTACT\"]: no statement allows it")]);
     }
 
     #[test]
@@ -488,10 +442,7 @@ mod tests {
     #[test]
     fn actions_have_wildcards_and_no_case() {
         for action in ["dynamodb:Get*", "DynamoDB:getitem", "dynamodb:*", "*"] {
-            assert!(
-                policies(&[guarded(&[action], &["*"])]).allows(&get("x")),
-                "{action}"
-            );
+            assert!(policies(&[guarded(&[action], &["*"])]).allows(&get("x")), "{action}");
         }
     }
 
@@ -538,10 +489,7 @@ mod tests {
         let batch = call("BatchGetItem", &json!({ "RequestItems": keys }));
         let one = |action, patterns: &[&str]| guarded(&[action], patterns);
         assert!(!policies(&[one("dynamodb:GetItem", &["*"])]).allows(&batch));
-        let apart = [
-            one("dynamodb:BatchGetItem", &["a"]),
-            one("dynamodb:BatchGetItem", &["b"]),
-        ];
+        let apart = [one("dynamodb:BatchGetItem", &["a"]), one("dynamodb:BatchGetItem", &["b"])];
         assert!(!policies(&apart).allows(&batch));
         assert!(policies(&[one("dynamodb:BatchGetItem", &["a", "b"])]).allows(&batch));
     }
@@ -610,10 +558,7 @@ mod tests {
             ("Principal", json!("*")),
             ("Effect", json!("Maybe")),
             ("Resource", json!({ "Fn::GetAtt": ["Elsewhere", "Arn"] })),
-            (
-                "Resource",
-                json!([{ "Fn::Sub": "${Elsewhere.Arn}/index/gsi1" }]),
-            ),
+            ("Resource", json!([{ "Fn::Sub": "${Elsewhere.Arn}/index/gsi1" }])),
             ("Resource", json!({ "Fn::ImportValue": "table" })),
         ];
         for (element, value) in changes {
@@ -643,13 +588,8 @@ mod tests {
     fn no_function_may_do_anything_without_a_key() {
         for (id, function) in template().functions {
             let policies = Policies::parse(&function.policies, TABLE).unwrap();
-            let actions = policies
-                .statements
-                .iter()
-                .flat_map(|statement| &statement.actions);
-            let asked = actions
-                .map(String::as_str)
-                .chain(["dynamodb:Scan", "dynamodb:PartiQLSelect"]);
+            let actions = policies.statements.iter().flat_map(|statement| &statement.actions);
+            let asked = actions.map(String::as_str).chain(["dynamodb:Scan", "dynamodb:PartiQLSelect"]);
             for action in asked {
                 let operation = action.trim_start_matches("dynamodb:");
                 let mut call = scan();

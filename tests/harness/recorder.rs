@@ -48,11 +48,7 @@ impl Recorder {
         let proxy = Proxy::new(upstream, schema, Arc::clone(&log));
         let (running, stopped) = oneshot::channel();
         thread::spawn(move || run(Arc::new(proxy), listener, stopped));
-        Self {
-            address,
-            log,
-            _running: running,
-        }
+        Self { address, log, _running: running }
     }
 
     /// The endpoint URL for the SDK's configuration.
@@ -79,10 +75,7 @@ impl Log {
     fn note(&self, tag: &str, call: Call) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut calls = self.calls.lock().unwrap();
-        calls
-            .entry(tag.to_owned())
-            .or_default()
-            .push((number, call));
+        calls.entry(tag.to_owned()).or_default().push((number, call));
         number
     }
 
@@ -102,11 +95,7 @@ impl Log {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn run(
-    proxy: Arc<Proxy>,
-    listener: std::net::TcpListener,
-    stopped: oneshot::Receiver<Infallible>,
-) {
+async fn run(proxy: Arc<Proxy>, listener: std::net::TcpListener, stopped: oneshot::Receiver<Infallible>) {
     listener.set_nonblocking(true).unwrap();
     let listener = TcpListener::from_std(listener).unwrap();
     tokio::select! {
@@ -126,12 +115,7 @@ impl Proxy {
     fn new(upstream: Uri, schema: TableSchema, log: Arc<Log>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self {
-            upstream,
-            schema,
-            log,
-            client: legacy::Client::builder(TokioExecutor::new()).build(connector),
-        }
+        Self { upstream, schema, log, client: legacy::Client::builder(TokioExecutor::new()).build(connector) }
     }
 
     async fn serve(self: Arc<Self>, listener: TcpListener) {
@@ -163,19 +147,14 @@ impl Proxy {
     ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
         let (mut head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let tag = header(&head.headers, TAG_HEADER)
-            .unwrap_or(UNTAGGED)
-            .to_owned();
+        let tag = header(&head.headers, TAG_HEADER).unwrap_or(UNTAGGED).to_owned();
         let target = header(&head.headers, "x-amz-target").unwrap_or_default();
         let call = Call::read(target, &body, &self.schema);
         let operation = call.operation.clone();
         let number = self.log.note(&tag, call);
 
         head.uri = self.upstream.clone();
-        let response = self
-            .client
-            .request(Request::from_parts(head, Full::new(body)))
-            .await?;
+        let response = self.client.request(Request::from_parts(head, Full::new(body))).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         let answer = Answer::read(&operation, head.status.as_u16(), &body);
@@ -203,9 +182,8 @@ mod tests {
     use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
     use aws_sdk_dynamodb::error::DisplayErrorContext;
     use aws_sdk_dynamodb::types::{
-        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-        KeyType, Projection, ProjectionType, Put, ReturnConsumedCapacity, ScalarAttributeType,
-        TransactWriteItem,
+        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+        ProjectionType, Put, ReturnConsumedCapacity, ScalarAttributeType, TransactWriteItem,
     };
     use serde_json::{Value, json};
 
@@ -271,10 +249,7 @@ mod tests {
     /// Returns the requested key as the item, so that a mixed-up answer would show.
     fn echo(request: &Value) -> (u16, Value) {
         let capacity = json!({ "TableName": "table", "CapacityUnits": 0.5 });
-        (
-            200,
-            json!({ "Item": request["Key"], "ConsumedCapacity": capacity }),
-        )
+        (200, json!({ "Item": request["Key"], "ConsumedCapacity": capacity }))
     }
 
     #[tokio::test]
@@ -288,13 +263,7 @@ mod tests {
         assert_eq!(calls[0].touches[0].to_string(), "GetItem partition / sort");
         let answer = calls[0].answer.as_ref().unwrap();
         assert_eq!(answer.status, 200);
-        assert_eq!(
-            answer.capacity,
-            Some(Capacity {
-                read: 0.5,
-                write: 0.0
-            })
-        );
+        assert_eq!(answer.capacity, Some(Capacity { read: 0.5, write: 0.0 }));
         assert_eq!(recorder.take("one"), []);
     }
 
@@ -316,10 +285,7 @@ mod tests {
 
         for number in 0..20 {
             let calls = recorder.take(&number.to_string());
-            let keys: Vec<_> = calls
-                .iter()
-                .map(|call| call.touches[0].to_string())
-                .collect();
+            let keys: Vec<_> = calls.iter().map(|call| call.touches[0].to_string()).collect();
             let expected = (0..5).map(|call| format!("GetItem {number}.{call} / sort"));
             assert_eq!(keys, expected.collect::<Vec<_>>());
         }
@@ -337,22 +303,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_and_each_retry_of_it_is_noted() {
-        let throttle = |_: &Value| {
-            (
-                400,
-                json!({ "__type": "x#ThrottlingException", "message": "slow down" }),
-            )
-        };
+        let throttle = |_: &Value| (400, json!({ "__type": "x#ThrottlingException", "message": "slow down" }));
         let recorder = recorder(&engine(throttle).await);
         tagged("one", get(client(&recorder), "partition")).await;
         let calls = recorder.take("one");
         assert_eq!(calls.len(), 3);
         let errors = calls.iter().map(|call| call.answer.clone().unwrap().error);
-        assert!(
-            errors
-                .into_iter()
-                .all(|error| error.as_deref() == Some("ThrottlingException"))
-        );
+        assert!(errors.into_iter().all(|error| error.as_deref() == Some("ThrottlingException")));
     }
 
     #[tokio::test]
@@ -363,20 +320,13 @@ mod tests {
         let recorder = recorder(&endpoint);
         let error = tagged("one", get(client(&recorder), "partition")).await;
         assert!(error.contains("recorder:"), "{error}");
-        assert!(
-            recorder
-                .take("one")
-                .iter()
-                .all(|call| call.answer.is_none())
-        );
+        assert!(recorder.take("one").iter().all(|call| call.answer.is_none()));
     }
 
     fn key_schema(partition: &str, sort: &str) -> Vec<KeySchemaElement> {
         [(partition, KeyType::Hash), (sort, KeyType::Range)]
             .map(|(name, kind)| {
-                let element = KeySchemaElement::builder()
-                    .attribute_name(name)
-                    .key_type(kind);
+                let element = KeySchemaElement::builder().attribute_name(name).key_type(kind);
                 element.build().unwrap()
             })
             .to_vec()
@@ -385,10 +335,7 @@ mod tests {
     async fn create_table(client: &Client, name: &str) {
         let attributes = ["pk", "sk", "gsi1pk", "gsi1sk"].map(|name| {
             let attribute = AttributeDefinition::builder().attribute_name(name);
-            attribute
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap()
+            attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
         });
         let projection = Projection::builder().projection_type(ProjectionType::KeysOnly);
         let index = GlobalSecondaryIndex::builder()
@@ -409,12 +356,8 @@ mod tests {
         let put = Put::builder().table_name(table);
         let put = [("pk", "p"), ("sk", sort), ("gsi1pk", "i"), ("gsi1sk", "s")]
             .into_iter()
-            .fold(put, |put, (name, value)| {
-                put.item(name, AttributeValue::S(value.to_owned()))
-            });
-        TransactWriteItem::builder()
-            .put(put.build().unwrap())
-            .build()
+            .fold(put, |put, (name, value)| put.item(name, AttributeValue::S(value.to_owned())));
+        TransactWriteItem::builder().put(put.build().unwrap()).build()
     }
 
     #[tokio::test]
@@ -447,18 +390,7 @@ mod tests {
         let read = &recorder.take("read")[0];
         assert_eq!(read.touches[0].to_string(), "Query on gsi1 i / *");
         let capacity = read.answer.as_ref().unwrap().capacity;
-        assert_eq!(
-            capacity,
-            Some(Capacity {
-                read: 0.5,
-                write: 0.0
-            })
-        );
-        client
-            .delete_table()
-            .table_name(table)
-            .send()
-            .await
-            .unwrap();
+        assert_eq!(capacity, Some(Capacity { read: 0.5, write: 0.0 }));
+        client.delete_table().table_name(table).send().await.unwrap();
     }
 }

@@ -29,10 +29,7 @@ impl TableSchema {
     /// If the definition lacks a key, or has a key of several partition attributes, which nothing here reads.
     pub fn from_definition(definition: &Value) -> Self {
         let indexes = definition["GlobalSecondaryIndexes"].as_array();
-        Self {
-            key: key_names(definition),
-            indexes: indexes.into_iter().flatten().map(named_index).collect(),
-        }
+        Self { key: key_names(definition), indexes: indexes.into_iter().flatten().map(named_index).collect() }
     }
 
     /// The key that a read uses: an index's where one is named, else the table's.
@@ -54,10 +51,7 @@ fn key_names(definition: &Value) -> KeyNames {
     let [partition] = partition.as_slice() else {
         panic!("a key has one partition attribute, this one has {partition:?}");
     };
-    KeyNames {
-        partition: partition.clone(),
-        sort: attributes(definition, "RANGE").pop(),
-    }
+    KeyNames { partition: partition.clone(), sort: attributes(definition, "RANGE").pop() }
 }
 
 fn attributes(definition: &Value, kind: &str) -> Vec<String> {

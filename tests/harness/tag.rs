@@ -40,10 +40,7 @@ impl Intercept for TagCalls {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Ok(tag) = TAG.try_with(String::clone) {
-            context
-                .request_mut()
-                .headers_mut()
-                .try_insert(TAG_HEADER, tag)?;
+            context.request_mut().headers_mut().try_insert(TAG_HEADER, tag)?;
         }
         Ok(())
     }

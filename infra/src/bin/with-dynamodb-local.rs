@@ -24,9 +24,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<ExitStatus, Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let program = arguments
-        .next()
-        .ok_or("usage: with-dynamodb-local COMMAND…")?;
+    let program = arguments.next().ok_or("usage: with-dynamodb-local COMMAND…")?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dynamodb-local");
     let engine = DynamoDbLocal::start(&folder).await?;
     let mut command = Command::new(&program)
@@ -63,9 +61,7 @@ fn terminate(command: &Child) -> Result<(), Box<dyn Error>> {
 
 /// A command that a signal ended exits as a shell would: 128 and the signal's number.
 fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     let code = code.and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -2,8 +2,8 @@
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    ORIGIN,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -28,9 +28,8 @@ pub(super) struct CorsRequest {
 impl CorsRequest {
     pub(super) fn new(method: &Method, headers: &HeaderMap) -> Self {
         let origin = headers.get(ORIGIN).cloned();
-        let preflight = method == Method::OPTIONS
-            && origin.is_some()
-            && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let preflight =
+            method == Method::OPTIONS && origin.is_some() && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         Self { origin, preflight }
     }
 
@@ -48,10 +47,7 @@ impl CorsRequest {
         };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if cors.allow_credentials {
-            headers.insert(
-                ACCESS_CONTROL_ALLOW_CREDENTIALS,
-                HeaderValue::from_static("true"),
-            );
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         set_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.expose_headers);
         if self.preflight {
@@ -69,10 +65,7 @@ impl CorsRequest {
             return Some(HeaderValue::from_static("*"));
         }
         let text = origin.to_str().ok()?;
-        let allowed = cors
-            .allow_origins
-            .iter()
-            .any(|allowed| matches(allowed, text));
+        let allowed = cors.allow_origins.iter().any(|allowed| matches(allowed, text));
         allowed.then(|| origin.clone())
     }
 }
@@ -113,20 +106,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
         if preflight {
-            headers.insert(
-                ACCESS_CONTROL_REQUEST_METHOD,
-                HeaderValue::from_static("GET"),
-            );
+            headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("GET"));
         }
         CorsRequest::new(method, &headers)
     }
 
     fn applied(request: &CorsRequest, cors: &Cors) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_ORIGIN,
-            HeaderValue::from_static("https://function.example"),
-        );
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://function.example"));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("1"));
         request.apply(cors, &mut headers);
         headers
@@ -134,10 +121,7 @@ mod tests {
 
     #[test]
     fn a_preflight_gets_every_header() {
-        let headers = applied(
-            &request(&Method::OPTIONS, "https://a.example", true),
-            &cors(&["https://a.example"]),
-        );
+        let headers = applied(&request(&Method::OPTIONS, "https://a.example", true), &cors(&["https://a.example"]));
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_METHODS], "GET,PATCH");
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "authorization");
@@ -146,10 +130,7 @@ mod tests {
 
     #[test]
     fn a_call_gets_the_origin_and_the_exposed_headers() {
-        let headers = applied(
-            &request(&Method::GET, "https://a.example", false),
-            &cors(&["*"]),
-        );
+        let headers = applied(&request(&Method::GET, "https://a.example", false), &cors(&["*"]));
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert_eq!(headers[ACCESS_CONTROL_EXPOSE_HEADERS], "etag");
         assert_eq!(headers.len(), 2);
@@ -157,10 +138,7 @@ mod tests {
 
     #[test]
     fn an_origin_that_is_not_listed_gets_nothing() {
-        let headers = applied(
-            &request(&Method::GET, "https://b.example", false),
-            &cors(&["https://a.example"]),
-        );
+        let headers = applied(&request(&Method::GET, "https://b.example", false), &cors(&["https://a.example"]));
         assert!(headers.is_empty());
     }
 

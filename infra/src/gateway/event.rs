@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use axum::body::Bytes;
-use axum::http::header::{
-    CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, Request};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,15 +19,8 @@ use super::routes::Match;
 pub const ACCOUNT_ID: &str = "000000000000";
 
 /// Headers that concern the client's connection, or that the event carries elsewhere.
-const LEFT_OUT: [HeaderName; 7] = [
-    COOKIE,
-    CONNECTION,
-    EXPECT,
-    HeaderName::from_static("keep-alive"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+const LEFT_OUT: [HeaderName; 7] =
+    [COOKIE, CONNECTION, EXPECT, HeaderName::from_static("keep-alive"), TE, TRANSFER_ENCODING, UPGRADE];
 
 /// What the gateway knows of a call beside the request itself.
 #[derive(Debug, Clone)]
@@ -71,9 +62,7 @@ fn decode(text: &str) -> Result<String, BadPath> {
     if !complete {
         return Err(BadPath);
     }
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| BadPath)?;
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| BadPath)?;
     Ok(decoded.into_owned())
 }
 
@@ -129,58 +118,31 @@ fn request_context(request: &Request<Bytes>, call: &Call<'_>) -> Value {
 /// Names in lower case, the values of a repeated header joined by commas, and what API Gateway adds.
 fn headers(request: &Request<Bytes>, call: &Call<'_>) -> Map<String, Value> {
     let mut headers = Map::new();
-    for name in request
-        .headers()
-        .keys()
-        .filter(|name| !LEFT_OUT.contains(name))
-    {
-        headers.insert(
-            name.to_string(),
-            json!(header_text(request.headers(), name)),
-        );
+    for name in request.headers().keys().filter(|name| !LEFT_OUT.contains(name)) {
+        headers.insert(name.to_string(), json!(header_text(request.headers(), name)));
     }
     let port = host(request).split_once(':').map_or("80", |(_, port)| port);
-    headers.insert(
-        "content-length".to_owned(),
-        json!(request.body().len().to_string()),
-    );
+    headers.insert("content-length".to_owned(), json!(request.body().len().to_string()));
     headers.insert("x-amzn-trace-id".to_owned(), json!(trace_id(call.time)));
-    headers.insert(
-        "x-forwarded-for".to_owned(),
-        json!(forwarded_for(request, call)),
-    );
+    headers.insert("x-forwarded-for".to_owned(), json!(forwarded_for(request, call)));
     headers.insert("x-forwarded-port".to_owned(), json!(port));
     headers.insert("x-forwarded-proto".to_owned(), json!("http"));
     headers
 }
 
 fn header_text(headers: &HeaderMap, name: &HeaderName) -> String {
-    let values: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     values.join(",")
 }
 
 fn host(request: &Request<Bytes>) -> &str {
-    let header = request
-        .headers()
-        .get(HOST)
-        .and_then(|host| host.to_str().ok());
+    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     header.unwrap_or("localhost")
 }
 
 fn forwarded_for(request: &Request<Bytes>, call: &Call<'_>) -> String {
-    let earlier = header_text(
-        request.headers(),
-        &HeaderName::from_static("x-forwarded-for"),
-    );
-    if earlier.is_empty() {
-        call.source_ip.to_string()
-    } else {
-        format!("{earlier}, {}", call.source_ip)
-    }
+    let earlier = header_text(request.headers(), &HeaderName::from_static("x-forwarded-for"));
+    if earlier.is_empty() { call.source_ip.to_string() } else { format!("{earlier}, {}", call.source_ip) }
 }
 
 /// A new X-Ray trace id, in which the time comes first.
@@ -193,12 +155,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
     headers
         .get_all(COOKIE)
         .iter()
-        .flat_map(|value| {
-            String::from_utf8_lossy(value.as_bytes())
-                .split(';')
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(';').map(str::to_owned).collect::<Vec<_>>())
         .map(|cookie| cookie.trim().to_owned())
         .filter(|cookie| !cookie.is_empty())
         .collect()
@@ -242,16 +199,8 @@ fn is_text(headers: &HeaderMap) -> bool {
     let (media_type, parameters) = value.split_once(';').unwrap_or((&value, ""));
     let media_type = media_type.trim();
     let known = media_type.starts_with("text/")
-        || [
-            "application/json",
-            "application/xml",
-            "application/javascript",
-        ]
-        .contains(&media_type);
-    let charset = parameters
-        .trim()
-        .strip_prefix("charset=")
-        .unwrap_or("utf-8");
+        || ["application/json", "application/xml", "application/javascript"].contains(&media_type);
+    let charset = parameters.trim().strip_prefix("charset=").unwrap_or("utf-8");
     known && charset.trim_matches('"') == "utf-8"
 }
 
@@ -313,9 +262,7 @@ mod tests {
     #[test]
     fn the_query_is_given_raw_and_decoded() {
         let query = "repeat=one&repeat=two&redirect=https%3A%2F%2Fexample.com&plus=a+b&encoded=a%2Bb&empty=";
-        let request = Request::get(format!("/things/1?{query}"))
-            .body(Bytes::new())
-            .unwrap();
+        let request = Request::get(format!("/things/1?{query}")).body(Bytes::new()).unwrap();
         let event = event_of(&request);
         assert_eq!(event["rawQueryString"], query);
         let expected = json!({
@@ -340,15 +287,9 @@ mod tests {
             .unwrap();
         let event = event_of(&request);
         assert_eq!(event["headers"]["x-probe"], "first,second");
-        assert_eq!(
-            event["headers"]["x-forwarded-for"],
-            "198.51.100.7, 192.0.2.1"
-        );
+        assert_eq!(event["headers"]["x-forwarded-for"], "198.51.100.7, 192.0.2.1");
         assert_eq!(event["headers"].get("cookie"), None);
-        assert_eq!(
-            event["cookies"],
-            json!(["session=abc123", "theme=dark", "third=3"])
-        );
+        assert_eq!(event["cookies"], json!(["session=abc123", "theme=dark", "third=3"]));
     }
 
     #[test]
@@ -380,12 +321,7 @@ mod tests {
 
     #[test]
     fn text_is_passed_as_text() {
-        for content_type in [
-            "application/json",
-            "text/csv",
-            "text/plain; charset=UTF-8",
-            "application/xml",
-        ] {
+        for content_type in ["application/json", "text/csv", "text/plain; charset=UTF-8", "application/xml"] {
             let event = with_body(Some(content_type), "{\"é\":1}".as_bytes());
             assert_eq!(event["body"], "{\"é\":1}", "{content_type}");
             assert_eq!(event["isBase64Encoded"], false, "{content_type}");
@@ -410,9 +346,6 @@ mod tests {
 
     #[test]
     fn text_that_is_not_utf_8_is_passed_as_base64() {
-        assert_eq!(
-            with_body(Some("text/plain"), b"\xff")["isBase64Encoded"],
-            true
-        );
+        assert_eq!(with_body(Some("text/plain"), b"\xff")["isBase64Encoded"], true);
     }
 }

@@ -65,20 +65,14 @@ pub enum GatewayError {
 impl Gateway {
     /// The API with this logical id. `functions` holds every function that has a route in it.
     pub fn new(template: &Template, api: &str, functions: Functions) -> Result<Self, GatewayError> {
-        let properties = template
-            .apis
-            .get(api)
-            .ok_or_else(|| GatewayError::NoApi(api.to_owned()))?;
+        let properties = template.apis.get(api).ok_or_else(|| GatewayError::NoApi(api.to_owned()))?;
         for (id, function) in &template.functions {
             let routed = function.routes.iter().any(|route| route.api == api);
             if routed && !functions.contains_key(id) {
                 return Err(GatewayError::NoFunction(id.clone()));
             }
         }
-        let timeouts = template
-            .functions
-            .iter()
-            .map(|(id, function)| (id.clone(), function.timeout));
+        let timeouts = template.functions.iter().map(|(id, function)| (id.clone(), function.timeout));
         Ok(Self {
             api: api.to_owned(),
             cors: properties.cors.clone(),
@@ -103,21 +97,16 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let service = Router::new().fallback(receive).with_state(Arc::new(self));
-        axum::serve(
-            listener,
-            service.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(shutdown)
-        .await
+        axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(shutdown)
+            .await
     }
 
     /// Answers one request, without a socket.
     pub async fn handle(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
         let cors_request = CorsRequest::new(request.method(), request.headers());
         let request_id = Uuid::new_v4().to_string();
-        let mut response = self
-            .answer(request, &cors_request, source_ip, &request_id)
-            .await;
+        let mut response = self.answer(request, &cors_request, source_ip, &request_id).await;
         if let Some(cors) = &self.cors {
             cors_request.apply(cors, response.headers_mut());
         }
@@ -143,14 +132,7 @@ impl Gateway {
         let Some(route) = self.routes.find(request.method().as_str(), &path) else {
             return self.without_route(cors_request);
         };
-        let call = Call {
-            api: &self.api,
-            path: &path,
-            route: &route,
-            source_ip,
-            request_id,
-            time: Utc::now(),
-        };
+        let call = Call { api: &self.api, path: &path, route: &route, source_ip, request_id, time: Utc::now() };
         self.invoke(&route.function, event(&request, &call)).await
     }
 
@@ -167,22 +149,15 @@ impl Gateway {
     }
 
     async fn invoke(&self, id: &str, event: Value) -> Response<Bytes> {
-        let (Some(function), Some(&timeout)) = (self.functions.get(id), self.timeouts.get(id))
-        else {
+        let (Some(function), Some(&timeout)) = (self.functions.get(id), self.timeouts.get(id)) else {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let invocation = invoke(Arc::clone(function), event, timeout);
         // The service gives up waiting, the function runs on; so it does when the client is gone.
-        let Ok(joined) = tokio::time::timeout(INTEGRATION_TIMEOUT, tokio::spawn(invocation)).await
-        else {
+        let Ok(joined) = tokio::time::timeout(INTEGRATION_TIMEOUT, tokio::spawn(invocation)).await else {
             return refusal(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let answer = joined.unwrap_or_else(|error| {
-            Err(FunctionError::failed(
-                "Runtime.ExitError",
-                error.to_string(),
-            ))
-        });
+        let answer = joined.unwrap_or_else(|error| Err(FunctionError::failed("Runtime.ExitError", error.to_string())));
         if let Err(error) = &answer {
             tracing::error!(function = id, %error, "invocation failed");
         }
@@ -190,17 +165,11 @@ impl Gateway {
     }
 
     fn local_router(&self, path: &str) -> Option<Router> {
-        self.local
-            .clone()
-            .filter(|_| path.starts_with(LOCAL_PREFIX))
+        self.local.clone().filter(|_| path.starts_with(LOCAL_PREFIX))
     }
 }
 
-async fn invoke(
-    function: Arc<dyn Invoke>,
-    event: Value,
-    timeout: Duration,
-) -> Result<Value, FunctionError> {
+async fn invoke(function: Arc<dyn Invoke>, event: Value, timeout: Duration) -> Result<Value, FunctionError> {
     function.invoke(event, timeout).await
 }
 

@@ -140,10 +140,7 @@ mod tests {
         assert_eq!(cookies, ["a=1; Path=/", "b=2"]);
         assert!(!response.headers().contains_key("content-length"));
         assert!(!response.headers().contains_key("ignored"));
-        assert_eq!(
-            response.headers()[CONTENT_TYPE],
-            "text/plain; charset=utf-8"
-        );
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
     }
 
     #[test]
@@ -172,48 +169,27 @@ mod tests {
         ];
         for answer in answers {
             let response = response(Ok(answer.clone()));
-            assert_eq!(
-                response.status(),
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "{answer}"
-            );
-            assert_eq!(
-                response.body().as_ref(),
-                br#"{"message":"Internal Server Error"}"#
-            );
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{answer}");
+            assert_eq!(response.body().as_ref(), br#"{"message":"Internal Server Error"}"#);
         }
     }
 
     #[test]
     fn a_failure_says_nothing_about_itself() {
         let failures = [
-            FunctionError::TimedOut {
-                limit: Duration::from_secs(3),
-            },
-            FunctionError::Failed {
-                error_type: "Panic".to_owned(),
-                message: "secret".to_owned(),
-            },
+            FunctionError::TimedOut { limit: Duration::from_secs(3) },
+            FunctionError::Failed { error_type: "Panic".to_owned(), message: "secret".to_owned() },
         ];
         for failure in failures {
             let response = response(Err(failure));
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-            assert_eq!(
-                response.body().as_ref(),
-                br#"{"message":"Internal Server Error"}"#
-            );
+            assert_eq!(response.body().as_ref(), br#"{"message":"Internal Server Error"}"#);
         }
     }
 
     #[test]
     fn throttling_and_size_have_their_own_status() {
-        assert_eq!(
-            response(Err(FunctionError::Throttled)).status(),
-            StatusCode::SERVICE_UNAVAILABLE
-        );
-        assert_eq!(
-            response(Err(FunctionError::EventTooLarge)).status(),
-            StatusCode::PAYLOAD_TOO_LARGE
-        );
+        assert_eq!(response(Err(FunctionError::Throttled)).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response(Err(FunctionError::EventTooLarge)).status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

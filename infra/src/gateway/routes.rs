@@ -52,28 +52,20 @@ enum AllowedMethod {
 impl RouteTable {
     /// The routes that the template's functions have in the API with this logical id.
     pub(super) fn new(template: &Template, api: &str) -> Self {
-        let mut table = Self {
-            entries: Vec::new(),
-            default: None,
-        };
+        let mut table = Self { entries: Vec::new(), default: None };
         for (function, properties) in &template.functions {
             for route in properties.routes.iter().filter(|route| route.api == api) {
                 table.add(function, route);
             }
         }
-        table
-            .entries
-            .sort_by(|left, right| left.specificity().cmp(&right.specificity()));
+        table.entries.sort_by(|left, right| left.specificity().cmp(&right.specificity()));
         table
     }
 
     fn add(&mut self, function: &str, route: &Route) {
         if route.is_default() {
-            self.default = Some(Match {
-                function: function.to_owned(),
-                key: route.key(),
-                path_parameters: BTreeMap::new(),
-            });
+            self.default =
+                Some(Match { function: function.to_owned(), key: route.key(), path_parameters: BTreeMap::new() });
             return;
         }
         self.entries.push(Entry {
@@ -86,10 +78,7 @@ impl RouteTable {
 
     /// The most specific route for a method and a decoded path.
     pub(super) fn find(&self, method: &str, path: &str) -> Option<Match> {
-        self.entries
-            .iter()
-            .find_map(|entry| entry.matches(method, path))
-            .or_else(|| self.default.clone())
+        self.entries.iter().find_map(|entry| entry.matches(method, path)).or_else(|| self.default.clone())
     }
 }
 
@@ -147,10 +136,7 @@ fn split_first(path: &str) -> (&str, Option<&str>) {
 
 impl Segment {
     fn parse(text: &str) -> Self {
-        let Some(name) = text
-            .strip_prefix('{')
-            .and_then(|text| text.strip_suffix('}'))
-        else {
+        let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
             return Self::Literal(text.to_owned());
         };
         match name.strip_suffix('+') {
@@ -170,11 +156,7 @@ impl Segment {
 
 impl AllowedMethod {
     fn parse(text: &str) -> Self {
-        if text == "ANY" {
-            Self::Any
-        } else {
-            Self::Only(text.to_owned())
-        }
+        if text == "ANY" { Self::Any } else { Self::Only(text.to_owned()) }
     }
 
     fn allows(&self, method: &str) -> bool {
@@ -269,11 +251,7 @@ Resources:
     #[test]
     fn routes_of_another_api_do_not_exist() {
         let template = Template::parse(HEADER).unwrap();
-        assert!(
-            RouteTable::new(&template, "Api")
-                .find("GET", "/a")
-                .is_some()
-        );
+        assert!(RouteTable::new(&template, "Api").find("GET", "/a").is_some());
         assert_eq!(RouteTable::new(&template, "Other").find("GET", "/a"), None);
     }
 }

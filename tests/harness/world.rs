@@ -1,0 +1,174 @@
+//! A world of its own for each test: a fresh table, every module behind the template's routes, and the recorder between
+//! them and the engine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+use aws_sdk_dynamodb::Client;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use infra::gateway::Gateway;
+use infra::template::Template;
+use infra::{engine, modules, table};
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+use serde_json::Value;
+use shared::App;
+use shared::auth::account::Operator;
+use shared::auth::{HomeScope, Keys, Role};
+use shared::clock::Clock;
+use uuid::Uuid;
+
+use crate::policy::{Policies, PolicyTable};
+use crate::recorder::Recorder;
+use crate::schema::TableSchema;
+use crate::tag::{TagCalls, tagged};
+use crate::who::Who;
+
+/// The password of every user of every world.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The deployment, as its template describes it.
+pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    Template::load(&path).expect("the template can be read")
+});
+
+/// The OpenAPI document as JSON.
+pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(docs::openapi()).expect("it is JSON"));
+
+/// The engine that `make test` started.
+pub fn engine_endpoint() -> String {
+    std::env::var("DYNAMODB_ENDPOINT").expect("DYNAMODB_ENDPOINT is not set: run the tests with `make test`")
+}
+
+fn recorder() -> &'static Recorder {
+    static RECORDER: OnceLock<Recorder> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let schema = TableSchema::from_definition(&TEMPLATE.tables["Table"]);
+        Recorder::start(&engine_endpoint(), schema)
+    })
+}
+
+/// All that one test acts on.
+pub struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) policies: BTreeMap<String, Policies>,
+    served: Served,
+    app: App,
+    keys: Keys,
+    table: String,
+}
+
+/// Which module answered a request, by request id.
+type Served = Arc<Mutex<HashMap<String, &'static str>>>;
+
+impl World {
+    /// An empty platform.
+    pub async fn new() -> Self {
+        let table = format!("upzento-{}", Uuid::new_v4());
+        let raw = engine::client(&engine_endpoint());
+        table::create_table(&raw, &table, &TEMPLATE.tables["Table"]).await.expect("the table is created");
+        let config = engine::config(&recorder().endpoint()).interceptor(TagCalls);
+        let keys = Keys::generate().expect("keys are generated");
+        let app =
+            App::new(modules::config(&table, &keys), shared::client(config), Clock::default()).expect("it starts");
+        Self::with(app, keys, table)
+    }
+
+    fn with(app: App, keys: Keys, table: String) -> Self {
+        let served = Served::default();
+        let routers = modules::routers(&app, &keys).expect("the keys are good");
+        let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
+        let functions = modules::in_process(&TEMPLATE, &routers);
+        let gateway = Gateway::new(&TEMPLATE, "Api", functions).expect("every function has a router");
+        let named = PolicyTable { logical_id: "Table", name: &table };
+        let policies = TEMPLATE.functions.values().map(|function| {
+            (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
+        });
+        Self { gateway, policies: policies.collect(), served, app, keys, table }
+    }
+
+    /// Time in this world.
+    pub fn clock(&self) -> &Clock {
+        self.app.clock()
+    }
+
+    /// The keys of this world's deployment.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// A client of the engine that nobody watches: to look at rows, or to put one there.
+    pub fn engine(&self) -> Client {
+        engine::client(&engine_endpoint())
+    }
+
+    /// What an operator may do.
+    pub fn operator(&self) -> Operator {
+        Operator::new(self.app.clone())
+    }
+
+    /// Somebody who has not signed in.
+    pub fn anyone(&self) -> Who<'_> {
+        Who::anyone(self)
+    }
+
+    /// A new `ADMIN`, signed in.
+    pub async fn admin(&self) -> Who<'_> {
+        self.user(self.operator().platform(), Role::Admin).await
+    }
+
+    /// A new user of a home, signed in.
+    pub async fn user(&self, home: impl Into<HomeScope>, role: Role) -> Who<'_> {
+        let home = home.into();
+        let email = format!("{}@example.com", Uuid::new_v4());
+        self.operator()
+            .create_user(
+                home,
+                role,
+                email.parse().expect("an email"),
+                shared::entity::Profile { first_name: "Ada".parse().unwrap(), last_name: "Lovelace".parse().unwrap() },
+                PASSWORD.parse().expect("a password"),
+            )
+            .await
+            .expect("the user is created");
+        Who::sign_in(self, &email, home).await
+    }
+
+    /// The module that answered the request with this id.
+    pub(crate) fn served(&self, request_id: &str) -> Option<&'static str> {
+        self.served.lock().expect("nobody panics here").remove(request_id)
+    }
+
+    pub(crate) fn calls(request_id: &str) -> Vec<crate::call::Call> {
+        recorder().take(request_id)
+    }
+}
+
+/// Tags what a request does with its id, and notes who answered it.
+fn observed(name: &'static str, router: Router, served: &Served) -> Router {
+    let served = Arc::clone(served);
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let served = Arc::clone(&served);
+        async move {
+            let id = request_id(&request);
+            served.lock().expect("nobody panics here").insert(id.clone(), name);
+            tagged(id, next.run(request)).await
+        }
+    }))
+}
+
+fn request_id(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone().expect("the gateway gives an id"),
+        other => panic!("not an event of the gateway: {other:?}"),
+    }
+}

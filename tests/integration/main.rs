@@ -1,0 +1,4 @@
+//! The system as its users see it: events in, answers out, on the real DynamoDB Local.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod contacts;
