@@ -137,7 +137,7 @@ impl Drop for Embedded {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A panic of the engine's thread was reported when it happened.
-            drop(thread.join());
+            let _ = thread.join();
         }
     }
 }
@@ -175,13 +175,13 @@ async fn serve_until(
         listener,
         database,
         async {
-            drop(closed.await);
+            let _ = closed.await;
         },
     ));
-    drop(stopped.await);
+    let _ = stopped.await;
     drop::<oneshot::Sender<()>>(close);
     // A client may be in the middle of sending a request, and stay there.
-    drop(tokio::time::timeout(STOP_GRACE, serving).await);
+    let _ = tokio::time::timeout(STOP_GRACE, serving).await;
     Ok(())
 }
 

@@ -4,5 +4,6 @@
 pub mod engine;
 pub mod function;
 pub mod gateway;
+pub mod runtime_api;
 pub mod table;
 pub mod template;
