@@ -132,7 +132,7 @@ impl Drop for Embedded {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A panic of the engine's thread was reported when it happened.
-            drop(thread.join());
+            let _ = thread.join();
         }
     }
 }
@@ -161,12 +161,12 @@ async fn serve_until(listener: TcpListener, database: Database, stopped: oneshot
     tokio::spawn(sweep(database.clone()));
     let (close, closed) = oneshot::channel();
     let serving = tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, async {
-        drop(closed.await);
+        let _ = closed.await;
     }));
-    drop(stopped.await);
+    let _ = stopped.await;
     drop::<oneshot::Sender<()>>(close);
     // A client may be in the middle of sending a request, and stay there.
-    drop(tokio::time::timeout(STOP_GRACE, serving).await);
+    let _ = tokio::time::timeout(STOP_GRACE, serving).await;
     Ok(())
 }
 

@@ -5,5 +5,6 @@ pub mod engine;
 pub mod function;
 pub mod gateway;
 pub mod modules;
+pub mod runtime_api;
 pub mod table;
 pub mod template;

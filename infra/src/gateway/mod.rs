@@ -22,6 +22,7 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use self::cors::CorsRequest;
+pub(crate) use self::event::trace_id;
 pub use self::event::{ACCOUNT_ID, BadPath, Call, decode_path, event};
 use self::response::refusal;
 pub use self::response::response;

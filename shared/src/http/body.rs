@@ -60,10 +60,10 @@ impl Patch {
         let known = self.0.iter().filter(|(key, _)| document.get(key).is_some());
         let known: Map<String, Value> = known.map(|(key, value)| (key.clone(), value.clone())).collect();
         json_patch::merge(&mut document, &Value::Object(known));
-        match (deserr::deserialize(document), unknown) {
+        match (deserr::deserialize::<T, _, Invalid>(document), unknown) {
             (Ok(merged), None) => Ok(merged),
             (Ok(_), Some(unknown)) => Err(unknown.into()),
-            (Err(invalid), None) => Err(Problem::from(Invalid::from(invalid))),
+            (Err(invalid), None) => Err(Problem::from(invalid)),
             (Err(invalid), Some(unknown)) => Err(unknown.and(invalid).into()),
         }
     }

@@ -34,8 +34,8 @@ pub fn describe(modules: impl IntoIterator<Item = OpenApi>) -> OpenApi {
 }
 
 /// A merge patch has the fields of the entity, none of them required. Gives the schema under its name.
-fn describe_patch(path: &mut PathItem, schemas: &BTreeMap<String, RefOr<Schema>>) -> Option<(String, RefOr<Schema>)> {
-    let RefOr::T(body) = path.patch.as_mut()?.request_body.as_mut()? else { return None };
+fn describe_patch(item: &mut PathItem, schemas: &BTreeMap<String, RefOr<Schema>>) -> Option<(String, RefOr<Schema>)> {
+    let RefOr::T(body) = item.patch.as_mut()?.request_body.as_mut()? else { return None };
     let RefOr::T(content) = body.content.values_mut().next()? else { return None };
     let RefOr::Ref(Ref { ref_location, .. }) = content.schema.as_ref()? else { return None };
     let fields = ref_location.rsplit('/').next()?.to_owned();

@@ -21,7 +21,8 @@ pub(super) enum StoreError {
     Contended,
 }
 
-/// Waits for an answer until the request's deadline. Everything but our own mistakes is a 503.
+/// Waits for an answer until the request's deadline. Everything but our own mistakes is a 503. The SDK's futures take 16 KiB
+/// each: callers box them, so that those that wait for them stay small.
 pub(super) async fn in_time<T, E, R>(
     deadline: Instant,
     answer: impl Future<Output = std::result::Result<T, SdkError<E, R>>>,

@@ -59,7 +59,7 @@ impl Store {
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.trace.cost().round_trip();
-        let answer = in_time(self.trace.deadline(), request.send()).await?;
+        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
         self.trace.cost().read(answer.consumed_capacity());
         answer.item.map(|item| decode(item).map(|(_, value)| value)).transpose()
     }
@@ -93,7 +93,7 @@ impl Store {
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         self.trace.cost().round_trip();
-        let answer = in_time(self.trace.deadline(), request.send()).await?;
+        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
         self.trace.cost().read(answer.consumed_capacity());
         answer.items.unwrap_or_default().into_iter().map(decode).collect()
     }

@@ -245,7 +245,7 @@ async fn attempt(store: &Store, parts: &[TransactWriteItem]) -> Result<Outcome> 
         .set_transact_items(Some(parts.to_vec()))
         .return_consumed_capacity(ReturnConsumedCapacity::Total);
     store.trace.cost().round_trip();
-    match timely(store.trace.deadline(), request.send()).await? {
+    match timely(store.trace.deadline(), Box::pin(request.send())).await? {
         Ok(answer) => {
             store.trace.cost().wrote(answer.consumed_capacity());
             Ok(Outcome::Done)
