@@ -4,6 +4,7 @@
 pub mod engine;
 pub mod function;
 pub mod gateway;
+pub mod local;
 pub mod modules;
 pub mod runtime_api;
 pub mod table;

@@ -12,7 +12,7 @@ use headers::{Authorization, HeaderMapExt};
 use lambda_http::http::request::Parts;
 
 use super::role::Permission;
-use super::scope::{AgencyScope, ClientScope, PlatformScope, TenantScope};
+use super::scope::{AgencyScope, ClientScope, PlatformScope, ScopeIds, TenantScope};
 use super::{Actor, HomeScope};
 use crate::entity::Place;
 use crate::http::trace::Trace;
@@ -31,7 +31,7 @@ impl FromRequestParts<App> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let token: Authorization<Bearer> = parts.headers.typed_get().ok_or_else(Problem::unauthenticated)?;
         let actor = app.verifier().verify(token.token(), app.clock().now()).ok_or_else(Problem::unauthenticated)?;
-        Trace::of(parts).acting(actor.user(), actor.home());
+        Trace::of(parts).acting(actor.user(), actor.home().ids());
         Ok(Self(actor))
     }
 }
@@ -70,7 +70,7 @@ impl<S: Located, P: Permission> FromRequestParts<App> for Access<S, P> {
         if !P::allows(actor.role()) {
             return Err(denial(&scope, &store).await?);
         }
-        Trace::of(parts).acting(actor.user(), scope.home());
+        Trace::of(parts).acting(actor.user(), scope.ids());
         Ok(Self { scope, actor, may: PhantomData })
     }
 }
@@ -89,8 +89,8 @@ pub trait Located: Copy + Send + Sync + Sized {
     /// Whether the scope is there: one read.
     fn exists(self, store: &Store) -> impl Future<Output = Result<bool>> + Send;
 
-    /// The same scope, for the log.
-    fn home(self) -> Option<HomeScope>;
+    /// Its tenant, agency and client, as far as it has them, for the log.
+    fn ids(self) -> ScopeIds;
 }
 
 impl Located for PlatformScope {
@@ -106,8 +106,8 @@ impl Located for PlatformScope {
         Ok(true)
     }
 
-    fn home(self) -> Option<HomeScope> {
-        Some(self.into())
+    fn ids(self) -> ScopeIds {
+        ScopeIds::default()
     }
 }
 
@@ -126,8 +126,8 @@ impl Located for TenantScope {
         Ok(store.get(&self.row()).await?.is_some())
     }
 
-    fn home(self) -> Option<HomeScope> {
-        None
+    fn ids(self) -> ScopeIds {
+        (Some(self.id()), None, None)
     }
 }
 
@@ -149,8 +149,8 @@ impl Located for AgencyScope {
         Ok(store.get(&self.row()).await?.is_some())
     }
 
-    fn home(self) -> Option<HomeScope> {
-        Some(self.into())
+    fn ids(self) -> ScopeIds {
+        HomeScope::from(self).ids()
     }
 }
 
@@ -172,8 +172,8 @@ impl Located for ClientScope {
         Ok(store.get(&self.row()).await?.is_some())
     }
 
-    fn home(self) -> Option<HomeScope> {
-        Some(self.into())
+    fn ids(self) -> ScopeIds {
+        HomeScope::from(self).ids()
     }
 }
 

@@ -12,7 +12,9 @@ pub use access::{Access, Authenticated, Located};
 pub use role::{
     ManageClients, ManageTenancy, Permission, ReadAgency, ReadClient, Role, UpdateAgency, UpdateClient, UseCrm,
 };
-pub use scope::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, TenantId, TenantScope};
+pub use scope::{
+    AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, ScopeIds, TenantId, TenantScope,
+};
 pub use seal::{KeyedHash, Sealer, Secret};
 pub use token::{ACCESS_TOKEN_SECONDS, Actor, Issuer, KeyError, Keys, Refresh, Verifier};
 

@@ -15,6 +15,9 @@ pub type AgencyId = Id<Agency>;
 /// A client's id.
 pub type ClientId = Id<Client>;
 
+/// The ids of a tenant, an agency and a client, as far as a scope has them: for tokens and logs.
+pub type ScopeIds = (Option<TenantId>, Option<AgencyId>, Option<ClientId>);
+
 /// The whole platform, which only an `ADMIN` acts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlatformScope(());
@@ -103,8 +106,8 @@ impl ClientScope {
 }
 
 impl HomeScope {
-    /// The home's tenant, agency and client, as far as it has them: for tokens and logs.
-    pub const fn ids(self) -> (Option<TenantId>, Option<AgencyId>, Option<ClientId>) {
+    /// The home's tenant, agency and client, as far as it has them.
+    pub const fn ids(self) -> ScopeIds {
         match self {
             Self::Platform(_) => (None, None, None),
             Self::Agency(agency) => (Some(agency.tenant().id()), Some(agency.id()), None),

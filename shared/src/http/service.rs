@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -33,7 +33,15 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This resource has no such method; see Allow.")
 }
 
-async fn around(mut request: Request, next: Next) -> Response {
+async fn around(request: Request, next: Next) -> Response {
+    // A browser's preflight matches an ANY route, and so API Gateway hands it on; it then adds the CORS headers itself.
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    observe(request, next).await
+}
+
+async fn observe(mut request: Request, next: Next) -> Response {
     let trace = Trace::start(&request);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -52,7 +60,7 @@ async fn around(mut request: Request, next: Next) -> Response {
 }
 
 /// The one header of a bare answer that its problem document must keep (RFC 9110, 15.5.6).
-fn keep_allow(bare: &axum::http::HeaderMap, response: &mut Response) {
+fn keep_allow(bare: &HeaderMap, response: &mut Response) {
     if let Some(allow) = bare.get(header::ALLOW) {
         response.headers_mut().insert(header::ALLOW, allow.clone());
     }

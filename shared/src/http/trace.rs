@@ -10,9 +10,8 @@ use lambda_http::request::RequestContext;
 use lambda_http::{RequestExt, http};
 use uuid::Uuid;
 
-use crate::auth::HomeScope;
-use crate::entity::User;
-use crate::id::Id;
+use crate::auth::ScopeIds;
+use crate::entity::UserId;
 
 /// How long a request may try to reach the store. API Gateway gives up after 30 s, a function after its timeout of 15.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -31,8 +30,8 @@ struct Inner {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Acting {
-    user: Option<Id<User>>,
-    scope: Option<HomeScope>,
+    user: Option<UserId>,
+    scope: ScopeIds,
 }
 
 /// What a request consumed of the table so far.
@@ -95,9 +94,9 @@ impl Trace {
     }
 
     /// Notes who acts, and where, as soon as it is known.
-    pub(crate) fn acting(&self, user: Id<User>, scope: impl Into<Option<HomeScope>>) {
+    pub(crate) fn acting(&self, user: UserId, scope: ScopeIds) {
         let mut actor = self.0.actor.lock().unwrap_or_else(PoisonError::into_inner);
-        *actor = Acting { user: Some(user), scope: scope.into().or(actor.scope) };
+        *actor = Acting { user: Some(user), scope };
     }
 
     /// The request's id.
@@ -118,7 +117,7 @@ impl Trace {
     /// The one line about the request.
     pub(crate) fn log(&self, method: &http::Method, route: &str, status: http::StatusCode) {
         let actor = *self.0.actor.lock().unwrap_or_else(PoisonError::into_inner);
-        let (tenant, agency, client) = actor.scope.map_or((None, None, None), HomeScope::ids);
+        let (tenant, agency, client) = actor.scope;
         let cost = &self.0.cost;
         tracing::info!(
             request_id = self.0.request_id,

@@ -1,0 +1,26 @@
+//! The local server: `make run`.
+
+use std::process::ExitCode;
+
+use infra::local::{Settings, run};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // The embedded engine warns of every request that it refuses, and a failed condition is no fault.
+    let filter = Targets::new().with_default(tracing::Level::INFO).with_target("dynoxide", tracing::Level::ERROR);
+    tracing_subscriber::registry().with(filter).with(tracing_subscriber::fmt::layer().compact()).init();
+    let ran = match Settings::from_env() {
+        Ok(settings) => run(settings).await,
+        Err(error) => Err(error),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("The local server cannot run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

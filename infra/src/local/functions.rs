@@ -1,0 +1,79 @@
+//! The functions behind the local gateway: in this process, or as their compiled programs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shared::App;
+use shared::auth::Keys;
+
+use super::{Error, Mode, Settings, TABLE};
+use crate::function::{Functions, Invoke};
+use crate::modules;
+use crate::runtime_api::{self, LambdaFunction, Output};
+use crate::template::{Function, Template};
+
+/// How many invocations of a function may be under way at once.
+const CONCURRENCY: usize = 8;
+
+/// The functions, as long as the server needs them.
+pub(super) struct Running {
+    pub(super) functions: Functions,
+    processes: Vec<Arc<LambdaFunction>>,
+}
+
+impl Running {
+    pub(super) fn start(
+        settings: &Settings,
+        template: &Template,
+        app: &App,
+        keys: &Keys,
+        endpoint: &str,
+    ) -> Result<Self, Error> {
+        let Mode::Lambda { programs } = &settings.mode else {
+            let functions = modules::in_process(template, &modules::routers(app, keys)?);
+            return Ok(Self { functions, processes: Vec::new() });
+        };
+        let mut running = Self { functions: Functions::new(), processes: Vec::new() };
+        for (id, function) in &template.functions {
+            let bootstrap = programs.join(&function.name);
+            if !bootstrap.exists() {
+                return Err(format!("{} is not built", bootstrap.display()).into());
+            }
+            let process = Arc::new(LambdaFunction::new(runtime_api::Settings {
+                name: function.name.clone(),
+                bootstrap,
+                memory_mb: function.memory_mb,
+                environment: environment(function, keys, endpoint),
+                concurrency: CONCURRENCY,
+                output: Output::Inherit,
+            }));
+            running.processes.push(Arc::clone(&process));
+            running.functions.insert(id.clone(), process as Arc<dyn Invoke>);
+        }
+        Ok(running)
+    }
+
+    pub(super) async fn stop(self) {
+        for process in self.processes {
+            process.shutdown().await;
+        }
+    }
+}
+
+/// What the template sets in a function's environment, with local values, and what the SDK needs to find the engine.
+pub(super) fn environment(function: &Function, keys: &Keys, endpoint: &str) -> BTreeMap<String, String> {
+    let config = modules::config(TABLE, keys);
+    let mut environment = vec![
+        ("TABLE_NAME", config.table),
+        ("TOKEN_ISSUER", config.token_issuer),
+        ("TOKEN_JWKS", config.jwks),
+        ("DATA_KEY", config.data_key),
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ];
+    if function.name == "auth" {
+        environment.push(("TOKEN_SIGNING_KEY", keys.signing.clone()));
+    }
+    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

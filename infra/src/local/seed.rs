@@ -1,0 +1,149 @@
+//! What an empty platform gets: its first admin, and a small demo, made through the API as any user would.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use lambda_http::http::Request;
+use serde_json::{Value, json};
+use shared::App;
+use shared::auth::account::Operator;
+use shared::auth::{HomeScope, Role};
+use shared::entity::Profile;
+
+use super::{Error, Seed, Settings};
+use crate::gateway::Gateway;
+
+/// Whom a person can sign in as.
+pub(super) struct SignIn {
+    pub(super) role: &'static str,
+    pub(super) email: String,
+    pub(super) password: String,
+}
+
+/// The password of every demo user but the admin.
+const DEMO_PASSWORD: &str = "upzento-demo";
+
+/// Whom the demo has beside the admin: role, email, given and family name.
+const DEMO_USERS: [(Role, &str, &str, &str, &str); 5] = [
+    (Role::AgencyAdmin, "AGENCY_ADMIN", "agency-admin@bright.example", "Ana", "Silva"),
+    (Role::AgencyUser, "AGENCY_USER", "agency-user@bright.example", "Ben", "Okafor"),
+    (Role::ClientAdmin, "CLIENT_ADMIN", "client-admin@bakery.example", "Chloé", "Martin"),
+    (Role::ClientUser, "CLIENT_USER", "client-user@bakery.example", "Dai", "Tanaka"),
+    (Role::AgencyAdmin, "AGENCY_ADMIN", "agency-admin@harbor.example", "Eva", "Novák"),
+];
+
+/// Seeds the platform if it has no such admin yet, and says whom there is to sign in as.
+pub(super) async fn seed(settings: &Settings, app: &App, api: &Gateway) -> Result<Vec<SignIn>, Error> {
+    let operator = Operator::new(app.clone());
+    let (email, password) = (&settings.admin_email, &settings.admin_password);
+    let first = create(&operator, operator.platform().into(), Role::Admin, email, password, "Ada", "Lovelace").await?;
+    if first && settings.seed == Seed::Demo {
+        demo(&operator, &Admin::sign_in(api, email, password).await?).await?;
+    }
+    Ok(sign_ins(settings))
+}
+
+fn sign_ins(settings: &Settings) -> Vec<SignIn> {
+    let admin =
+        SignIn { role: "ADMIN", email: settings.admin_email.clone(), password: settings.admin_password.clone() };
+    let demo = DEMO_USERS.iter().filter(|_| settings.seed == Seed::Demo);
+    let demo = demo.map(|(_, role, email, ..)| SignIn {
+        role,
+        email: (*email).to_owned(),
+        password: DEMO_PASSWORD.to_owned(),
+    });
+    std::iter::once(admin).chain(demo).collect()
+}
+
+/// Whether the user is new.
+async fn create(
+    operator: &Operator,
+    home: HomeScope,
+    role: Role,
+    email: &str,
+    password: &str,
+    first_name: &str,
+    last_name: &str,
+) -> Result<bool, Error> {
+    let refused = |what: &str| format!("{what} of {email} cannot be used");
+    let profile = Profile {
+        first_name: first_name.parse().map_err(|_| refused("the name"))?,
+        last_name: last_name.parse().map_err(|_| refused("the name"))?,
+    };
+    let address = email.parse().map_err(|_| format!("{email} is not an email address"))?;
+    let password = password.parse().map_err(|_| refused("the password"))?;
+    match operator.create_user(home, role, address, profile, password).await {
+        Ok(_) => Ok(true),
+        Err(problem) if problem.code() == "email_taken" => Ok(false),
+        Err(problem) => Err(format!("cannot create {email}: {problem:?}").into()),
+    }
+}
+
+async fn demo(operator: &Operator, admin: &Admin<'_>) -> Result<(), Error> {
+    let tenant =
+        admin.create("/v1/tenants", json!({ "name": "Northwind Group", "domain": "northwind.example" })).await?;
+    let agencies = format!("/v1/tenants/{tenant}/agencies");
+    let bright = admin.create(&agencies, json!({ "name": "Bright Ideas" })).await?;
+    let harbor = admin.create(&agencies, json!({ "name": "Blue Harbor" })).await?;
+    let bakery = json!({ "name": "Corner Bakery", "timeZone": "America/New_York", "currency": "USD" });
+    let bakery = admin.create(&format!("/v1/agencies/{bright}/clients"), bakery).await?;
+    let clinic = json!({ "name": "Riverside Clinic", "timeZone": "Europe/London", "currency": "GBP" });
+    admin.create(&format!("/v1/agencies/{bright}/clients"), clinic).await?;
+    let school = json!({ "name": "Sailing School", "timeZone": "Australia/Sydney", "currency": "AUD" });
+    admin.create(&format!("/v1/agencies/{harbor}/clients"), school).await?;
+    for contact in contacts() {
+        admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?;
+    }
+    let tenant = operator.platform().tenant(tenant.parse().map_err(|_| "the API gave no id")?);
+    let bright = tenant.agency(bright.parse().map_err(|_| "the API gave no id")?);
+    let harbor = tenant.agency(harbor.parse().map_err(|_| "the API gave no id")?);
+    let bakery = bright.client(bakery.parse().map_err(|_| "the API gave no id")?);
+    let homes: [HomeScope; 5] = [bright.into(), bright.into(), bakery.into(), bakery.into(), harbor.into()];
+    for (home, (role, _, email, first, last)) in homes.into_iter().zip(DEMO_USERS) {
+        create(operator, home, role, email, DEMO_PASSWORD, first, last).await?;
+    }
+    Ok(())
+}
+
+fn contacts() -> [Value; 4] {
+    [
+        json!({ "firstName": "Grace", "lastName": "Hopper", "email": "grace@navy.example", "phone": "+12025550143",
+            "company": "US Navy", "jobTitle": "Rear Admiral", "source": "website" }),
+        json!({ "firstName": "Åsa", "lastName": "Lindström", "email": "asa@fika.example", "source": "referral" }),
+        json!({ "firstName": "José", "lastName": "García", "email": "jose@tapas.example", "phone": "+34912345678" }),
+        json!({ "firstName": "明", "lastName": "王", "company": "Jade Tea House" }),
+    ]
+}
+
+/// The admin, signed in.
+struct Admin<'a> {
+    api: &'a Gateway,
+    token: String,
+}
+
+impl<'a> Admin<'a> {
+    async fn sign_in(api: &'a Gateway, email: &str, password: &str) -> Result<Self, Error> {
+        let anyone = Self { api, token: String::new() };
+        let tokens = anyone.post("/v1/auth/login", &json!({ "email": email, "password": password })).await?;
+        let token = tokens["accessToken"].as_str().ok_or("a sign-in gave no token")?.to_owned();
+        Ok(Self { api, token })
+    }
+
+    /// Creates something and gives its id.
+    async fn create(&self, path: &str, body: Value) -> Result<String, Error> {
+        let created = self.post(path, &body).await?;
+        Ok(created["id"].as_str().ok_or("a created entity has no id")?.to_owned())
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(body.to_string().into())?;
+        let response = self.api.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+        let (status, body) = (response.status(), response.body());
+        if !status.is_success() {
+            return Err(format!("POST {path}: {status} {}", String::from_utf8_lossy(body)).into());
+        }
+        Ok(serde_json::from_slice(body)?)
+    }
+}
