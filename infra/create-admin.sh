@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Makes the first platform admin of a deployment, with the operator's own AWS credentials.
+#   ADMIN_PASSWORD=… infra/create-admin.sh STAGE EMAIL FIRST_NAME LAST_NAME
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -eq 4 ] || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
+stage=$1
+shift
+key() { aws secretsmanager get-secret-value --secret-id "upzento/$stage/keys" --query SecretString --output text |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+TABLE_NAME=$(aws cloudformation describe-stacks --stack-name "upzento-$stage" \
+  --query "Stacks[0].Outputs[?OutputKey=='TableName'].OutputValue" --output text)
+export TABLE_NAME TOKEN_ISSUER="upzento-$stage"
+TOKEN_JWKS=$(key jwks) DATA_KEY=$(key data) cargo run --quiet -p infra --bin create-admin -- "$@"
