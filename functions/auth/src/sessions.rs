@@ -75,6 +75,7 @@ pub(crate) async fn login(
     transaction.create(&found.home.session(user.id, first.session), &generation(1, now))?;
     transaction.commit().await?;
     user.last_login_at = Some(now);
+    user.meta.version += 1;
     tokens(&issuer, user, first, now)
 }
 

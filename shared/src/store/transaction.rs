@@ -73,14 +73,15 @@ impl Transaction {
         self.add(put, |_| Ok(otherwise))
     }
 
-    /// Notes on a user's row when they signed in. That is no change of theirs and makes no new version; `otherwise` says what
-    /// it means if the user is gone.
+    /// Notes on a user's row when they signed in. What the user looks like changes, and so their version and `ETag` do;
+    /// `updatedAt` stays, because nobody edited them. `otherwise` says what it means if the user is gone.
     pub fn note_sign_in(&mut self, key: &Key<Account>, at: Instant, otherwise: Problem) -> Result<()> {
         let update = Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(key_attributes(key)))
             .condition_expression("attribute_exists(pk)")
-            .update_expression("SET lastLoginAt = :at")
+            .update_expression("SET lastLoginAt = :at ADD version :one")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .expression_attribute_values(":at", AttributeValue::S(at.to_string()));
         self.add(update, |_| Ok(otherwise))
     }
