@@ -4,12 +4,12 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::trace::Trace;
-use crate::{App, Problem};
+use crate::{App, Problem, Result};
 
 /// The routes of a module, with their description.
 pub type Api = OpenApiRouter<App>;
@@ -29,8 +29,15 @@ pub fn problems(router: Router) -> Router {
 }
 
 /// axum adds `Allow` by itself.
-async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This resource has no such method; see Allow.")
+///
+/// A preflight is no mistake: API Gateway hands it to a route that takes any method, adds the headers of its CORS
+/// configuration to the answer, and a browser goes on only if that is a success.
+async fn method_not_allowed(method: Method, headers: HeaderMap) -> Result<StatusCode> {
+    if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let detail = "This resource has no such method; see Allow.";
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
 }
 
 async fn around(mut request: Request, next: Next) -> Response {
@@ -52,7 +59,7 @@ async fn around(mut request: Request, next: Next) -> Response {
 }
 
 /// The one header of a bare answer that its problem document must keep (RFC 9110, 15.5.6).
-fn keep_allow(bare: &axum::http::HeaderMap, response: &mut Response) {
+fn keep_allow(bare: &HeaderMap, response: &mut Response) {
     if let Some(allow) = bare.get(header::ALLOW) {
         response.headers_mut().insert(header::ALLOW, allow.clone());
     }
