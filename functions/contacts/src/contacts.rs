@@ -126,7 +126,7 @@ fn settle(
     Ok(())
 }
 
-fn email_taken(by: Claim) -> Problem {
+fn email_taken(by: &Claim) -> Problem {
     Problem::conflict("email_taken", "Another contact of this client has this email.")
         .at("/email", Rejected::new("taken", "belongs to another contact"))
         .with("existingId", by.owner.to_string())

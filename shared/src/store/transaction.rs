@@ -113,12 +113,12 @@ impl Transaction {
         &mut self,
         key: &Key<Claim>,
         owner: Uuid,
-        otherwise: impl FnOnce(Claim) -> Problem + Send + 'static,
+        otherwise: impl FnOnce(&Claim) -> Problem + Send + 'static,
     ) -> Result<()> {
         let put = self.put(key, &Claim { owner })?.condition_expression("attribute_not_exists(pk)");
         self.add(put, |there| {
             let there = there.ok_or_else(|| Problem::internal("a claim failed, and nothing is there"))?;
-            decode(there).map(|(_, claim)| otherwise(claim))
+            decode(there).map(|(_, claim)| otherwise(&claim))
         })
     }
 
