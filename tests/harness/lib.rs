@@ -1,6 +1,6 @@
 //! What the integration tests stand on: a recorder between the functions and the `DynamoDB` engine, and the rules that
 //! every recorded call must keep.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod call;
 mod expression;
@@ -10,12 +10,18 @@ pub mod policy;
 pub mod recorder;
 pub mod schema;
 pub mod tag;
+pub mod tree;
 pub mod who;
 pub mod world;
 
 use call::Call;
 use isolation::Caller;
 use policy::Policies;
+
+/// Runs all of these at the same time and gives what each gave, in order.
+pub async fn at_once<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(work).await
+}
 
 /// Fails the test if an API request's calls break a rule about keys, or its function's policies deny one of them.
 ///

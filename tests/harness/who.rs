@@ -5,6 +5,7 @@
 //! stranger.get(&bakery.path).problem(404, "not_found").await;
 //! ```
 
+use std::borrow::Borrow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lambda_http::http::{HeaderMap, Method, Request, StatusCode};
@@ -36,6 +37,11 @@ impl<'w> Who<'w> {
         let session = Self::anyone(world).post("/v1/auth/login").json(login).is(200).await.body;
         let token = session["accessToken"].as_str().map(str::to_owned);
         Self { world, token, home: Some(home), session }
+    }
+
+    /// The same user, signed in once more.
+    pub async fn again(&self) -> Self {
+        Self::sign_in(self.world, self.email(), self.home.expect("somebody who has signed in")).await
     }
 
     /// The same with another access token.
@@ -73,6 +79,16 @@ impl<'w> Who<'w> {
         Ask { who: self.clone(), method, path: path.to_owned(), headers, body: Vec::new(), contended: false }
     }
 
+    /// The user's id.
+    pub fn id(&self) -> &str {
+        self.session["user"]["id"].as_str().expect("somebody who has signed in")
+    }
+
+    /// The user's email.
+    pub fn email(&self) -> &str {
+        self.session["user"]["email"].as_str().expect("somebody who has signed in")
+    }
+
     fn caller(&self) -> Option<Caller> {
         let (tenant, agency, client) = self.home?.ids();
         let home = match (tenant, agency, client) {
@@ -97,10 +113,10 @@ pub struct Ask<'w> {
     contended: bool,
 }
 
-impl<'w> Ask<'w> {
+impl Ask<'_> {
     /// With a JSON body.
-    pub fn json(self, body: Value) -> Self {
-        self.body("application/json", body.to_string())
+    pub fn json(self, body: impl Borrow<Value>) -> Self {
+        self.body("application/json", body.borrow().to_string())
     }
 
     /// With a body of any media type.
@@ -144,6 +160,7 @@ impl<'w> Ask<'w> {
             calls,
         };
         self.check_budget(&answer);
+        assert_eq!(leaks(&answer), Vec::<String>::new(), "{answer}");
         answer
     }
 
@@ -194,6 +211,29 @@ impl<'w> Ask<'w> {
             let over = isolation::budget(&answer.calls, budget + looked_up + empty + refused);
             assert!(over.is_empty(), "{over:?}\n{answer}");
         }
+    }
+}
+
+/// What an answer shows of the inside: attributes of rows, keys, or a password.
+fn leaks(answer: &Answer) -> Vec<String> {
+    let mut found: Vec<String> = ["passwordHash", "$argon2", PASSWORD, "GLOBAL#", "PLATFORM#", "T#"]
+        .into_iter()
+        .filter(|secret| answer.text.contains(secret) && !answer.header("content-type").contains("javascript"))
+        .map(str::to_owned)
+        .collect();
+    collect_attributes(&answer.body, &mut found);
+    found
+}
+
+fn collect_attributes(body: &Value, found: &mut Vec<String>) {
+    match body {
+        Value::Object(members) => {
+            let inner = members.keys().filter(|name| ["pk", "sk", "sv", "ttl"].contains(&name.as_str())).cloned();
+            found.extend(inner);
+            members.values().for_each(|member| collect_attributes(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_attributes(item, found)),
+        _ => {}
     }
 }
 

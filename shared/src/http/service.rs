@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::trace::Trace;
-use crate::{App, Problem};
+use crate::{App, Problem, Result};
 
 /// The routes of a module, with their description.
 pub type Api = OpenApiRouter<App>;
@@ -29,19 +29,18 @@ pub fn problems(router: Router) -> Router {
 }
 
 /// axum adds `Allow` by itself.
-async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This resource has no such method; see Allow.")
-}
-
-async fn around(request: Request, next: Next) -> Response {
-    // A browser's preflight matches an ANY route, and so API Gateway hands it on; it then adds the CORS headers itself.
-    if request.method() == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
+///
+/// A preflight is no mistake: API Gateway hands it to a route that takes any method, adds the headers of its CORS
+/// configuration to the answer, and a browser goes on only if that is a success.
+async fn method_not_allowed(method: Method, headers: HeaderMap) -> Result<StatusCode> {
+    if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        return Ok(StatusCode::NO_CONTENT);
     }
-    observe(request, next).await
+    let detail = "This resource has no such method; see Allow.";
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
 }
 
-async fn observe(mut request: Request, next: Next) -> Response {
+async fn around(mut request: Request, next: Next) -> Response {
     let trace = Trace::start(&request);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();

@@ -1,0 +1,151 @@
+//! Ready-made parts of the tree tenant › agency › client, with somebody in them.
+
+use std::str::FromStr;
+
+use serde_json::json;
+use shared::auth::{AgencyScope, ClientScope, Role};
+use shared::id::Id;
+
+use crate::who::Who;
+use crate::world::World;
+
+/// A client with a contact, and the paths that lead to it.
+#[derive(Clone, Debug)]
+pub struct Spot {
+    /// The client's scope, which is made of the ids of its tenant and agency too.
+    pub scope: ClientScope,
+    /// `/v1/tenants/…`
+    pub tenant: String,
+    /// `/v1/agencies/…`
+    pub agency: String,
+    /// `/v1/clients/…`
+    pub client: String,
+    /// `/v1/clients/…/contacts`
+    pub contacts: String,
+    /// `/v1/clients/…/contacts/…`
+    pub contact: String,
+}
+
+impl Spot {
+    /// The scope of the client's agency.
+    pub const fn agency_scope(&self) -> AgencyScope {
+        self.scope.agency()
+    }
+}
+
+/// One client, and somebody in it.
+pub struct Shop<'w> {
+    /// The platform's admin.
+    pub admin: Who<'w>,
+    /// A `CLIENT_ADMIN` of the client.
+    pub owner: Who<'w>,
+    /// Where it stands.
+    pub spot: Spot,
+    /// `/v1/clients/…/contacts`
+    pub contacts: String,
+}
+
+/// Two tenants with two agencies with two clients with a contact each, and somebody of every role, who is at home in the
+/// first of each.
+pub struct Tree<'w> {
+    /// By tenant, agency and client.
+    pub spots: [[[Spot; 2]; 2]; 2],
+    /// One user of each role.
+    pub users: [(Role, Who<'w>); 5],
+}
+
+impl<'w> Tree<'w> {
+    /// Where everybody is at home.
+    pub const fn own(&self) -> &Spot {
+        &self.spots[0][0][0]
+    }
+
+    /// Another client of the same agency.
+    pub const fn sibling(&self) -> &Spot {
+        &self.spots[0][0][1]
+    }
+
+    /// A client of another agency of the same tenant.
+    pub const fn other_agency(&self) -> &Spot {
+        &self.spots[0][1][0]
+    }
+
+    /// A client of another tenant.
+    pub const fn other_tenant(&self) -> &Spot {
+        &self.spots[1][0][0]
+    }
+
+    /// The user of this role.
+    pub fn user(&self, role: Role) -> &Who<'w> {
+        let found = self.users.iter().find(|(other, _)| *other == role);
+        found.map(|(_, who)| who).expect("there is one of every role")
+    }
+
+    /// The user with the role `ADMIN`.
+    pub fn admin(&self) -> &Who<'w> {
+        self.user(Role::Admin)
+    }
+}
+
+impl World {
+    /// A client of its own, and its owner.
+    pub async fn shop(&self) -> Shop<'_> {
+        let admin = self.admin().await;
+        let spot = self.spot(&admin, None, None).await;
+        let owner = self.user(spot.scope, Role::ClientAdmin).await;
+        Shop { admin, owner, contacts: spot.contacts.clone(), spot }
+    }
+
+    /// The whole of it.
+    pub async fn tree(&self) -> Tree<'_> {
+        let admin = self.admin().await;
+        let spots = [self.tenant_spots(&admin).await, self.tenant_spots(&admin).await];
+        let home = spots[0][0][0].clone();
+        let users = [
+            (Role::Admin, admin),
+            (Role::AgencyAdmin, self.user(home.agency_scope(), Role::AgencyAdmin).await),
+            (Role::AgencyUser, self.user(home.agency_scope(), Role::AgencyUser).await),
+            (Role::ClientAdmin, self.user(home.scope, Role::ClientAdmin).await),
+            (Role::ClientUser, self.user(home.scope, Role::ClientUser).await),
+        ];
+        Tree { spots, users }
+    }
+
+    async fn tenant_spots(&self, admin: &Who<'_>) -> [[Spot; 2]; 2] {
+        let first = self.spot(admin, None, None).await;
+        let second = self.spot(admin, Some(&first.tenant), None).await;
+        let [beside_first, beside_second] =
+            [self.spot(admin, None, Some(&first)).await, self.spot(admin, None, Some(&second)).await];
+        [[first, beside_first], [second, beside_second]]
+    }
+
+    /// A new client with a contact: in a new tenant, in a new agency of this tenant, or beside another client.
+    async fn spot(&self, admin: &Who<'_>, tenant: Option<&str>, sibling: Option<&Spot>) -> Spot {
+        let tenant = match (tenant, sibling) {
+            (Some(tenant), _) => tenant.to_owned(),
+            (_, Some(sibling)) => sibling.tenant.clone(),
+            (None, None) => create(admin, "/v1/tenants").await,
+        };
+        let agency = match sibling {
+            Some(sibling) => sibling.agency.clone(),
+            None => create(admin, &format!("{tenant}/agencies")).await,
+        };
+        let client = create(admin, &format!("{agency}/clients")).await;
+        let contacts = format!("{client}/contacts");
+        let person = json!({ "firstName": "Grace", "lastName": "Hopper" });
+        let contact = admin.post(&contacts).json(person).created().await.location().to_owned();
+        let platform = self.operator().platform();
+        let scope = platform.tenant(id_of(&tenant)).agency(id_of(&agency)).client(id_of(&client));
+        Spot { scope, tenant, agency, client, contacts, contact }
+    }
+}
+
+async fn create(admin: &Who<'_>, collection: &str) -> String {
+    admin.post(collection).json(json!({ "name": "Northwind" })).created().await.location().to_owned()
+}
+
+/// The id at the end of a path.
+fn id_of<T>(path: &str) -> Id<T> {
+    let (_, id) = path.rsplit_once('/').expect("a path");
+    Id::from_str(id).expect("an id")
+}
