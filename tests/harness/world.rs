@@ -2,7 +2,7 @@
 //! them and the engine.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use aws_sdk_dynamodb::Client;
@@ -38,6 +38,15 @@ pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
 
 /// The OpenAPI document as JSON.
 pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(docs::openapi()).expect("it is JSON"));
+
+/// A program of the workspace, built beside the test that asks for it.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("tests are built in a folder beside the programs");
+    let program = folder.join(name);
+    assert!(program.exists(), "{} is not built: run the tests with `make test`", program.display());
+    program
+}
 
 /// The engine that `make test` started.
 pub fn engine_endpoint() -> String {

@@ -3,4 +3,5 @@
 
 mod contacts;
 mod conventions;
+mod local_server;
 mod signing_in;

@@ -1,0 +1,162 @@
+//! The local server, as `make run` starts it: a process, its ports, its data, its end.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use harness::http::{Reply, request};
+use harness::world::program;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+const ADMIN: (&str, &str) = ("admin@example.com", "upzento-demo-admin");
+
+/// A running local server. Dropping it kills it.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let (port, engine_port) = (free_port(), free_port());
+        let mut command = Command::new(program("local"));
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("PORT", port.to_string()).env("DYNAMODB_PORT", engine_port.to_string()).env("DATA_DIR", data);
+        command.envs(settings.iter().copied()).stdout(Stdio::null()).kill_on_drop(true);
+        let process = command.spawn().expect("the local server starts");
+        let server = Self { process, port };
+        server.wait_until_it_answers().await;
+        server
+    }
+
+    async fn wait_until_it_answers(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            if let Ok(reply) = request("GET", &self.url("/health"), None, &Value::Null).await
+                && reply.status == 200
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the local server did not answer in time");
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Value) -> Reply {
+        request(method, &self.url(path), token, &body).await.expect("an answer")
+    }
+
+    async fn sign_in(&self, (email, password): (&str, &str)) -> String {
+        let login = json!({ "email": email, "password": password });
+        let reply = self.ask("POST", "/v1/auth/login", None, login).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json["accessToken"].as_str().expect("a token").to_owned()
+    }
+
+    async fn create(&self, token: &str, path: &str, body: Value) -> String {
+        let reply = self.ask("POST", path, Some(token), body).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.json["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Asks it to stop, as Ctrl-C does, and waits until it has.
+    async fn stop(mut self) {
+        let id = self.process.id().expect("it runs").to_string();
+        let asked = Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs");
+        assert!(asked.success());
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
+        assert!(ended.expect("it stops in time").expect("its status is known").success());
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn data_folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+async fn build_a_tree(server: &Server, token: &str) -> String {
+    let tenant = server.create(token, "/v1/tenants", json!({ "name": "Tour" })).await;
+    let agency = server.create(token, &format!("/v1/tenants/{tenant}/agencies"), json!({ "name": "Guides" })).await;
+    let client = server.create(token, &format!("/v1/agencies/{agency}/clients"), json!({ "name": "Cafe" })).await;
+    let contacts = format!("/v1/clients/{client}/contacts");
+    let contact = server.create(token, &contacts, json!({ "firstName": "Ada", "lastName": "Lovelace" })).await;
+    format!("{contacts}/{contact}")
+}
+
+#[tokio::test]
+async fn what_was_created_is_still_there_after_a_restart() {
+    let data = data_folder();
+    let server = Server::start(data.path(), &[("SEED", "empty")]).await;
+    let token = server.sign_in(ADMIN).await;
+    let contact = build_a_tree(&server, &token).await;
+    let before = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    server.stop().await;
+    let server = Server::start(data.path(), &[("SEED", "empty")]).await;
+    let after = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    assert_eq!((after.status, after.json), (200, before.json));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_demo_has_a_user_of_each_role_and_is_made_once() {
+    let data = data_folder();
+    let server = Server::start(data.path(), &[]).await;
+    for email in ["agency-user@bright.example", "client-admin@bakery.example", "client-user@bakery.example"] {
+        server.sign_in((email, "upzento-demo")).await;
+    }
+    server.stop().await;
+    let server = Server::start(data.path(), &[]).await;
+    let token = server.sign_in(ADMIN).await;
+    let tenants = server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await;
+    assert_eq!(tenants.json["items"].as_array().map(Vec::len), Some(1), "{tenants:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_clock_moves_for_every_function_at_once() {
+    let data = data_folder();
+    let server = Server::start(data.path(), &[("SEED", "empty")]).await;
+    let token = server.sign_in(ADMIN).await;
+    let moved = server.ask("PUT", "/_local/clock", None, json!({ "advanceSeconds": 3600 })).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    assert_eq!(server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 401);
+    server.ask("PUT", "/_local/clock", None, json!({ "reset": true })).await;
+    assert_eq!(server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 200);
+    let set = server.ask("PUT", "/_local/clock", None, json!({ "now": "2026-03-08T06:30:00Z" })).await;
+    assert!(set.json["now"].as_str().expect("the time").starts_with("2026-03-08T06:30:0"), "{set:?}");
+    assert_eq!(server.ask("PUT", "/_local/clock", None, json!({ "then": 1 })).await.status, 422);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn compiled_functions_give_the_same_answers() {
+    let data = data_folder();
+    let server = Server::start(data.path(), &[("SEED", "empty"), ("MODE", "lambda")]).await;
+    let token = server.sign_in(ADMIN).await;
+    let contact = build_a_tree(&server, &token).await;
+    let read = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    assert_eq!((read.status, &read.json["firstName"]), (200, &json!("Ada")));
+    assert_eq!(server.ask("GET", "/openapi.json", None, Value::Null).await.status, 200);
+    assert_eq!(server.ask("GET", "/nobody", None, Value::Null).await.json["code"], "not_found");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_engine_elsewhere_gets_the_table() {
+    let data = data_folder();
+    let endpoint = harness::world::engine_endpoint();
+    let server = Server::start(data.path(), &[("SEED", "empty"), ("DYNAMODB_ENDPOINT", &endpoint)]).await;
+    server.sign_in(ADMIN).await;
+    server.stop().await;
+    let kept: Vec<PathBuf> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(kept, [data.path().join("keys.json")]);
+}
