@@ -454,7 +454,6 @@ fn intrinsic(tagged: TaggedValue) -> Value {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use super::*;
 

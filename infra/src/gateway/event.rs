@@ -205,7 +205,6 @@ fn is_text(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use super::*;
 
