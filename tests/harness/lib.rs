@@ -4,6 +4,7 @@
 
 pub mod call;
 mod expression;
+pub mod integrity;
 pub mod isolation;
 pub mod partition;
 pub mod policy;

@@ -4,3 +4,4 @@
 mod contacts;
 mod conventions;
 mod signing_in;
+mod tenancy;
