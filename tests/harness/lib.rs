@@ -5,6 +5,7 @@
 pub mod call;
 mod expression;
 pub mod http;
+pub mod integrity;
 pub mod isolation;
 pub mod partition;
 pub mod policy;

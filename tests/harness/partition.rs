@@ -58,6 +58,11 @@ impl Scope {
         Some(Self { ids: above.to_vec() })
     }
 
+    /// The node with this id directly below.
+    pub fn child(&self, id: Uuid) -> Self {
+        Self { ids: self.ids.iter().copied().chain([id]).collect() }
+    }
+
     /// This node and those above it, but for the platform, which has no row.
     pub(crate) fn line(&self) -> impl Iterator<Item = Self> {
         (1..=self.ids.len()).map(|depth| Self { ids: self.ids[..depth].to_vec() })

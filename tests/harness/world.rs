@@ -21,6 +21,7 @@ use shared::auth::{HomeScope, Keys, Role};
 use shared::clock::Clock;
 use uuid::Uuid;
 
+use crate::integrity;
 use crate::policy::{Policies, PolicyTable};
 use crate::recorder::Recorder;
 use crate::schema::TableSchema;
@@ -125,6 +126,11 @@ impl World {
         let pages = self.engine().scan().table_name(&self.table).consistent_read(true).into_paginator();
         let rows = pages.items().send().collect::<Result<Vec<_>, _>>().await.expect("the table can be read");
         rows.into_iter().map(|row| serde_dynamo::from_item(row).expect("a row is JSON")).collect()
+    }
+
+    /// Fails the test unless every row has what it stands on, and every count is right.
+    pub async fn assert_whole(&self) {
+        assert_eq!(integrity::damages(&self.rows().await), Vec::<String>::new());
     }
 
     /// Puts a row into the table, behind the API's back.

@@ -5,3 +5,4 @@ mod contacts;
 mod conventions;
 mod local_server;
 mod signing_in;
+mod tenancy;

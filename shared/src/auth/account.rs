@@ -4,7 +4,7 @@ use super::password::{self, Password};
 use super::{HomeScope, PlatformScope, Role};
 use crate::entity::{Account, AccountPointer, Profile, User};
 use crate::http::trace::Trace;
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, Scope};
 use crate::store::Store;
 use crate::value::Email;
 use crate::{App, Problem, Result};
@@ -51,7 +51,7 @@ impl Operator {
         PlatformScope::root()
     }
 
-    /// Makes an active user in a home. `409 email_taken` if somebody has the email.
+    /// Makes an active user in a home. `409 email_taken` if somebody has the email, 404 if there is no such home.
     pub async fn create_user(
         &self,
         home: impl Into<HomeScope>,
@@ -65,6 +65,12 @@ impl Operator {
         let password_hash = Some(password::hash(password).await?);
         let mut transaction = self.store.transaction();
         let account = Account { user: user.clone(), password_hash };
+        match home {
+            // The platform is never deleted, and nobody counts what it holds.
+            HomeScope::Platform(_) => {}
+            HomeScope::Agency(agency) => transaction.hold(&agency.holdings())?,
+            HomeScope::Client(client) => transaction.hold(&client.holdings())?,
+        }
         transaction.create(&home.user(user.id), &account)?;
         let taken = Problem::conflict("email_taken", "Somebody has this email.");
         transaction.create_or(&pointer(app, &user.email), &AccountPointer::from(&user), taken)?;

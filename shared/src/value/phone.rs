@@ -17,6 +17,8 @@ impl FromStr for Phone {
         phonenumber::parse(None, raw.trim())
             .ok()
             .filter(phonenumber::is_valid)
+            // E.164 has no place for one: it would be lost in silence.
+            .filter(|number| number.extension().is_none())
             .map(|number| Self(number.format().mode(Mode::E164).to_string()))
             .ok_or(Rejected::new(
                 "invalid_phone",
@@ -35,7 +37,7 @@ mod tests {
     fn a_number_is_kept_in_e164() {
         let phone: Phone = "+1 (415) 555-2671".parse().unwrap();
         assert_eq!(phone, Phone("+14155552671".to_owned()));
-        for bad in ["", "415 555 2671", "+1", "+999 1234 5678", "phone"] {
+        for bad in ["", "415 555 2671", "+1", "+999 1234 5678", "phone", "+1 415 555 2671 ext. 5"] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");
         }
     }

@@ -1,0 +1,127 @@
+//! What must be true of the rows of a table as a whole, whatever was done at the same time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::partition::{Partition, Scope};
+
+type Keys = BTreeSet<(String, String)>;
+
+/// Every row that stands for something without which it makes no sense, and every count that is wrong; nothing when the
+/// table is whole.
+pub fn damages(rows: &[Value]) -> Vec<String> {
+    let keys: Keys = rows.iter().map(key).collect();
+    let mut damages = Vec::new();
+    for row in rows {
+        let (partition, sort) = key(row);
+        if let Some((missing, _)) = required(row).into_iter().find(|needed| !keys.contains(needed)) {
+            damages.push(format!("{partition} / {sort}: without its {missing}"));
+        }
+    }
+    for (scope, counted) in counts(rows) {
+        let found = rows.iter().filter(|row| is_directly_below(row, &scope)).count();
+        if usize::try_from(counted) != Ok(found) {
+            damages.push(format!("{scope}: counts {counted} and holds {found}"));
+        }
+    }
+    damages
+}
+
+fn key(row: &Value) -> (String, String) {
+    let text = |name: &str| row[name].as_str().expect("a key is text").to_owned();
+    (text("pk"), text("sk"))
+}
+
+fn place(row: &Value) -> (Partition, String, String) {
+    let (partition, sort) = key(row);
+    (Partition::parse(&partition).expect("a known partition"), partition, sort)
+}
+
+/// The rows without which this one must not be there.
+fn required(row: &Value) -> Vec<(String, String)> {
+    let (partition, text, sort) = place(row);
+    let at = "AT".to_owned();
+    let Partition::Scoped { scope, collection } = partition else { return pointed_at(row, &text) };
+    let mut needed: Vec<_> = scope.row().into_iter().collect();
+    let count = |scope: &Scope| (format!("{scope}HOLDS"), "COUNT".to_owned());
+    match collection.as_str() {
+        "TENANT" => needed.push(count(&below(&scope, &sort))),
+        "AGENCY" => needed.extend([count(&below(&scope, &sort)), (format!("GLOBAL#AGENCY#{sort}"), at)]),
+        "CLIENT" => needed.extend([count(&below(&scope, &sort)), (format!("GLOBAL#CLIENT#{sort}"), at)]),
+        "CONTACT" => needed.extend(row["email"].as_str().map(|email| {
+            let claim = format!("CONTACT_EMAIL#{}", email.to_lowercase());
+            (format!("{scope}UNIQ"), claim)
+        })),
+        "UNIQ" => {
+            let owner = row["owner"].as_str().expect("a claim has an owner");
+            needed.push((format!("{scope}CONTACT"), owner.to_owned()));
+        }
+        _ => {}
+    }
+    needed
+}
+
+/// The row to which a global pointer leads.
+fn pointed_at(row: &Value, partition: &str) -> Vec<(String, String)> {
+    let field = |name: &str| row[name].as_str().unwrap_or_default();
+    let id = partition.rsplit('#').next().unwrap_or_default().to_owned();
+    let tenant = format!("T#{}#", field("tenantId"));
+    if partition.starts_with("GLOBAL#AGENCY#") {
+        return vec![(format!("{tenant}AGENCY"), id)];
+    }
+    if partition.starts_with("GLOBAL#CLIENT#") {
+        return vec![(format!("{tenant}A#{}#CLIENT", field("agencyId")), id)];
+    }
+    Vec::new()
+}
+
+fn below(scope: &Scope, id: &str) -> Scope {
+    scope.child(id.parse().expect("a node's sort key is its id"))
+}
+
+fn counts(rows: &[Value]) -> BTreeMap<String, u64> {
+    let counts = rows.iter().filter_map(|row| match place(row) {
+        (Partition::Scoped { scope, collection }, ..) if collection == "HOLDS" => {
+            Some((scope.to_string(), row["n"].as_f64().expect("a count")))
+        }
+        _ => None,
+    });
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is a small whole number")]
+    counts.map(|(scope, count)| (scope, count as u64)).collect()
+}
+
+/// Whether a row is one of the things that its scope counts.
+fn is_directly_below(row: &Value, scope: &str) -> bool {
+    match place(row) {
+        (Partition::Scoped { scope: own, collection }, ..) => {
+            own.to_string() == scope && ["AGENCY", "CLIENT", "CONTACT", "USER"].contains(&collection.as_str())
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_row_without_its_parent_and_a_wrong_count_are_found() {
+        let (tenant, agency) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut rows = vec![
+            json!({ "pk": "PLATFORM#TENANT", "sk": tenant }),
+            json!({ "pk": format!("T#{tenant}#HOLDS"), "sk": "COUNT", "n": 1 }),
+            json!({ "pk": format!("T#{tenant}#AGENCY"), "sk": agency }),
+            json!({ "pk": format!("T#{tenant}#A#{agency}#HOLDS"), "sk": "COUNT", "n": 0 }),
+            json!({ "pk": format!("GLOBAL#AGENCY#{agency}"), "sk": "AT", "tenantId": tenant, "agencyId": agency }),
+        ];
+        assert_eq!(damages(&rows), Vec::<String>::new());
+        rows[1]["n"] = json!(2);
+        assert_eq!(damages(&rows), [format!("T#{tenant}#: counts 2 and holds 1")]);
+        rows.remove(0);
+        assert_eq!(damages(&rows).len(), 3, "{:?}", damages(&rows));
+    }
+}
