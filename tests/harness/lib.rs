@@ -4,8 +4,10 @@
 
 pub mod call;
 mod expression;
+pub mod faults;
 pub mod integrity;
 pub mod isolation;
+pub mod operation;
 pub mod partition;
 pub mod policy;
 pub mod recorder;

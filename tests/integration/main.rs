@@ -3,5 +3,9 @@
 
 mod contacts;
 mod conventions;
+mod cost;
+mod faults;
+mod isolation;
+mod openapi;
 mod signing_in;
 mod tenancy;
