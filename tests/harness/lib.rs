@@ -4,9 +4,11 @@
 
 pub mod call;
 mod expression;
+pub mod faults;
 pub mod http;
 pub mod integrity;
 pub mod isolation;
+pub mod operation;
 pub mod partition;
 pub mod policy;
 pub mod recorder;

@@ -59,6 +59,7 @@ impl Scope {
     }
 
     /// The node with this id directly below.
+    #[must_use]
     pub fn child(&self, id: Uuid) -> Self {
         Self { ids: self.ids.iter().copied().chain([id]).collect() }
     }

@@ -27,6 +27,18 @@ pub struct Spot {
 }
 
 impl Spot {
+    /// The id that a parameter of a path has here, such as `contactId`.
+    pub fn id(&self, parameter: &str) -> &str {
+        let path = match parameter {
+            "tenantId" => &self.tenant,
+            "agencyId" => &self.agency,
+            "clientId" => &self.client,
+            "contactId" => &self.contact,
+            _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
+        };
+        path.rsplit('/').next().expect("a path ends in its id")
+    }
+
     /// The scope of the client's agency.
     pub const fn agency_scope(&self) -> AgencyScope {
         self.scope.agency()

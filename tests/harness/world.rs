@@ -21,6 +21,7 @@ use shared::auth::{HomeScope, Keys, Role};
 use shared::clock::Clock;
 use uuid::Uuid;
 
+use crate::faults::Faults;
 use crate::integrity;
 use crate::policy::{Policies, PolicyTable};
 use crate::recorder::Recorder;
@@ -67,6 +68,7 @@ pub struct World {
     pub(crate) gateway: Gateway,
     pub(crate) policies: BTreeMap<String, Policies>,
     served: Served,
+    faults: Option<Faults>,
     app: App,
     keys: Keys,
     table: String,
@@ -78,17 +80,28 @@ type Served = Arc<Mutex<HashMap<String, &'static str>>>;
 impl World {
     /// An empty platform.
     pub async fn new() -> Self {
+        Self::on(&recorder().endpoint(), None).await
+    }
+
+    /// An empty platform whose table can be given [`Faults`]. Nobody counts its round trips.
+    pub async fn with_faults() -> Self {
+        let faults = Faults::start(&recorder().endpoint()).await;
+        let endpoint = faults.endpoint();
+        Self::on(&endpoint, Some(faults)).await
+    }
+
+    async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
         let table = format!("upzento-{}", Uuid::new_v4());
         let raw = engine::client(&engine_endpoint());
         table::create_table(&raw, &table, &TEMPLATE.tables["Table"]).await.expect("the table is created");
-        let config = engine::config(&recorder().endpoint()).interceptor(TagCalls);
+        let config = engine::config(endpoint).interceptor(TagCalls);
         let keys = Keys::generate().expect("keys are generated");
         let app =
             App::new(modules::config(&table, &keys), shared::client(config), Clock::default()).expect("it starts");
-        Self::with(app, keys, table)
+        Self::with(app, keys, table, faults)
     }
 
-    fn with(app: App, keys: Keys, table: String) -> Self {
+    fn with(app: App, keys: Keys, table: String, faults: Option<Faults>) -> Self {
         let served = Served::default();
         let routers = modules::routers(&app, &keys).expect("the keys are good");
         let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
@@ -98,7 +111,17 @@ impl World {
         let policies = TEMPLATE.functions.values().map(|function| {
             (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
         });
-        Self { gateway, policies: policies.collect(), served, app, keys, table }
+        Self { gateway, policies: policies.collect(), served, faults, app, keys, table }
+    }
+
+    /// What goes wrong between the functions and the table.
+    pub fn faults(&self) -> &Faults {
+        self.faults.as_ref().expect("a world `with_faults`")
+    }
+
+    /// Whether each request must keep to its budget of round trips.
+    pub(crate) fn counts_round_trips(&self) -> bool {
+        self.faults.is_none()
     }
 
     /// Time in this world.

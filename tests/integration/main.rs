@@ -3,6 +3,10 @@
 
 mod contacts;
 mod conventions;
+mod cost;
+mod faults;
+mod isolation;
 mod local_server;
+mod openapi;
 mod signing_in;
 mod tenancy;

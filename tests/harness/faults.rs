@@ -1,0 +1,194 @@
+//! A proxy before the `DynamoDB` engine that breaks calls as it is told.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The table has no capacity left.
+    Throttled,
+    /// The service fails.
+    ServerError,
+    /// Another transaction is at the same rows.
+    Conflict,
+    /// The same transaction is still at work.
+    InProgress,
+    /// The connection breaks before the engine sees the call.
+    Lost,
+    /// The connection breaks when the engine has done what it was called for.
+    AnswerLost,
+    /// Nothing comes back.
+    Silence,
+}
+
+/// The proxy. It stops when it is dropped.
+pub struct Faults {
+    address: SocketAddr,
+    plan: Arc<Mutex<Plan>>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Plan {
+    next: VecDeque<Fault>,
+    always: Option<Fault>,
+    calls: usize,
+}
+
+impl Plan {
+    fn take(&mut self) -> Option<Fault> {
+        self.calls += 1;
+        self.next.pop_front().or(self.always)
+    }
+}
+
+impl Faults {
+    /// Listens on a free port and forwards to `upstream` whatever it does not break.
+    pub async fn start(upstream: &str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let plan = Arc::<Mutex<Plan>>::default();
+        let proxy = Proxy {
+            upstream: upstream.parse().expect("a URL"),
+            plan: Arc::clone(&plan),
+            client: legacy::Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
+        };
+        Self { address, plan, serving: tokio::spawn(Arc::new(proxy).serve(listener)) }
+    }
+
+    /// The endpoint URL for the SDK's configuration.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Breaks the next calls, one after the other.
+    pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+        let mut plan = self.plan.lock().unwrap();
+        *plan = Plan { next: faults.into_iter().collect(), ..Plan::default() };
+    }
+
+    /// Breaks every call from now on.
+    pub fn always(&self, fault: Fault) {
+        *self.plan.lock().unwrap() = Plan { always: Some(fault), ..Plan::default() };
+    }
+
+    /// Breaks nothing any more.
+    pub fn none(&self) {
+        *self.plan.lock().unwrap() = Plan::default();
+    }
+
+    /// How many calls came since it was last told what to break.
+    pub fn calls(&self) -> usize {
+        self.plan.lock().unwrap().calls
+    }
+
+    /// Refuses every connection from now on, and ends those that are open.
+    pub async fn shut_down(&self) {
+        self.serving.abort();
+        while !self.serving.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+struct Proxy {
+    upstream: Uri,
+    plan: Arc<Mutex<Plan>>,
+    client: legacy::Client<HttpConnector, Full<Bytes>>,
+}
+
+type Relayed = Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>>;
+
+impl Proxy {
+    async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let mut conversations = JoinSet::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            conversations.spawn(Arc::clone(&self).converse(stream));
+        }
+    }
+
+    async fn converse(self: Arc<Self>, stream: TcpStream) {
+        stream.set_nodelay(true).unwrap();
+        let service = service_fn(|request| self.relay(request));
+        // An error of the service ends the connection without an answer, which is what it is for.
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    async fn relay(&self, request: Request<Incoming>) -> Relayed {
+        let fault = self.plan.lock().unwrap().take();
+        let Some(fault) = fault else { return self.forward(request).await };
+        match fault {
+            Fault::Throttled => answer(400, "ProvisionedThroughputExceededException", &json!({})),
+            Fault::ServerError => answer(500, "InternalServerError", &json!({})),
+            Fault::Conflict => {
+                let parts = parts(request).await?;
+                let reasons: Vec<_> = (0..parts).map(|at| json!({ "Code": reason(at) })).collect();
+                answer(400, "TransactionCanceledException", &json!({ "CancellationReasons": reasons }))
+            }
+            Fault::InProgress => answer(400, "TransactionInProgressException", &json!({})),
+            Fault::Lost => Err(broken()),
+            Fault::AnswerLost => {
+                self.forward(request).await?;
+                Err(broken())
+            }
+            Fault::Silence => {
+                tokio::time::sleep(Duration::from_hours(1)).await;
+                Err(broken())
+            }
+        }
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Relayed {
+        let (mut head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        head.uri = self.upstream.clone();
+        let (head, body) = self.client.request(Request::from_parts(head, Full::new(body))).await?.into_parts();
+        Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
+    }
+}
+
+fn broken() -> Box<dyn std::error::Error + Send + Sync> {
+    io::Error::from(io::ErrorKind::ConnectionReset).into()
+}
+
+/// How many parts a transaction has.
+async fn parts(request: Request<Incoming>) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+    let body: Value = serde_json::from_slice(&request.collect().await?.to_bytes())?;
+    Ok(body["TransactItems"].as_array().map_or(1, Vec::len))
+}
+
+/// The first part met another transaction; nothing is known of the others.
+fn reason(part: usize) -> &'static str {
+    if part == 0 { "TransactionConflict" } else { "None" }
+}
+
+fn answer(status: u16, error: &str, members: &Value) -> Relayed {
+    let mut body = members.clone();
+    body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{error}"));
+    body["message"] = json!("SECRET-INNER-MESSAGE");
+    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
+    Ok(response.body(Full::from(body.to_string()))?)
+}

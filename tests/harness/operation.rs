@@ -1,0 +1,125 @@
+//! The operations of the OpenAPI document, ready to be asked for: what a test does for every operation, a new one cannot
+//! slip past.
+
+use lambda_http::http::Method;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::tree::Spot;
+use crate::who::{Ask, Who};
+use crate::world::OPENAPI;
+
+/// One method of one path.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its `operationId`.
+    pub id: String,
+    /// Its method.
+    pub method: Method,
+    /// Its path, with `{parameters}`.
+    pub path: String,
+    /// The operation as the document has it.
+    pub described: Value,
+}
+
+/// Every operation, in the document's order.
+pub fn operations() -> Vec<Operation> {
+    let paths = OPENAPI["paths"].as_object().expect("paths");
+    let items = paths.iter().flat_map(|(path, item)| {
+        let item = item.as_object().expect("a path item");
+        item.iter().map(move |(method, described)| Operation {
+            id: described["operationId"].as_str().unwrap_or_default().to_owned(),
+            method: method.to_uppercase().parse().expect("a method"),
+            path: path.clone(),
+            described: described.clone(),
+        })
+    });
+    items.collect()
+}
+
+impl Operation {
+    /// Whether it needs no access token.
+    pub fn is_public(&self) -> bool {
+        self.described["security"] == json!([{}])
+    }
+
+    /// The names of the parameters in its path.
+    pub fn parameters(&self) -> Vec<&str> {
+        let parts = self.path.split('/').filter(|part| part.starts_with('{'));
+        parts.map(|part| part.trim_matches(['{', '}'])).collect()
+    }
+
+    /// Whether it acts somewhere in the tree.
+    pub fn is_scoped(&self) -> bool {
+        !self.parameters().is_empty()
+    }
+
+    /// Its path at a place in the tree.
+    pub fn at(&self, spot: &Spot) -> String {
+        self.fill(|name| spot.id(name).to_owned())
+    }
+
+    /// Its path at a place that never existed.
+    pub fn nowhere(&self) -> String {
+        self.fill(|_| Uuid::now_v7().to_string())
+    }
+
+    /// Its path in the scope of one place, naming a thing of another.
+    pub fn across(&self, scope: &Spot, thing: &Spot) -> String {
+        let first = self.parameters()[0].to_owned();
+        self.fill(|name| if name == first { scope.id(name) } else { thing.id(name) }.to_owned())
+    }
+
+    fn fill(&self, value: impl Fn(&str) -> String) -> String {
+        let parts = self.path.split('/').map(|part| match part.strip_prefix('{') {
+            Some(name) => value(name.trim_end_matches('}')),
+            None => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// Asks for it on a path, with the least body that it takes.
+    pub fn ask<'w>(&self, who: &Who<'w>, path: &str) -> Ask<'w> {
+        let ask = who.ask(self.method.clone(), path);
+        let Some(content) = self.described["requestBody"]["content"].as_object() else { return ask };
+        let (media, content) = content.iter().next().expect("a media type");
+        ask.body(media, least(&content["schema"]).to_string())
+    }
+}
+
+/// The least value that a schema takes: an object has the fields that are required.
+fn least(schema: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return least(resolve(reference));
+    }
+    if let Some(properties) = schema["properties"].as_object() {
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let required = properties.iter().filter(|(name, _)| required.contains(&json!(name)));
+        return required.map(|(name, schema)| (name.clone(), least(schema))).collect::<Map<_, _>>().into();
+    }
+    for example in [&schema["example"], &schema["examples"][0]] {
+        if !example.is_null() {
+            return example.clone();
+        }
+    }
+    for part in [&schema["oneOf"][0], &schema["allOf"][0]] {
+        if !part.is_null() {
+            return least(part);
+        }
+    }
+    match (schema["type"].as_str(), schema["format"].as_str()) {
+        (Some("string"), Some("email")) => json!(format!("{}@example.com", Uuid::new_v4())),
+        (Some("string"), Some("uuid")) => json!(Uuid::now_v7()),
+        (Some("string"), _) => json!("Sample"),
+        (Some("integer" | "number"), _) => json!(1),
+        (Some("boolean"), _) => json!(true),
+        (Some("array"), _) => json!([]),
+        _ => json!({}),
+    }
+}
+
+/// The part of the document that a `$ref` names.
+pub fn resolve(reference: &str) -> &'static Value {
+    let pointer = reference.strip_prefix('#').expect("a reference within the document");
+    OPENAPI.pointer(pointer).unwrap_or_else(|| panic!("{reference} names nothing"))
+}

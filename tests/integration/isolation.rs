@@ -1,0 +1,240 @@
+//! Who may do what where, for every operation of the OpenAPI document: a new one is judged here without being named.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use harness::operation::{Operation, operations};
+use harness::tree::{Spot, Tree};
+use harness::who::{Answer, Ask, Who};
+use harness::world::World;
+use lambda_http::http::Method;
+use serde_json::{Value, json};
+use shared::auth::Role;
+
+/// The places in the tree, as seen by everybody whose home is the first.
+fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a Spot); 4] {
+    [
+        ("own", tree.own()),
+        ("sibling client", tree.sibling()),
+        ("other agency", tree.other_agency()),
+        ("other tenant", tree.other_tenant()),
+    ]
+}
+
+fn scoped() -> impl Iterator<Item = Operation> {
+    operations().into_iter().filter(Operation::is_scoped)
+}
+
+// ── Roles ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/roles.txt");
+
+/// The statuses of every operation, at every place, for every role. Whatever holds something answers a permitted delete
+/// with 409.
+#[tokio::test]
+async fn roles_may_do_what_the_matrix_says() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let mut matrix = String::new();
+    let roles = tree.users.iter().map(|(role, _)| json!(role).as_str().unwrap().to_owned());
+    writeln!(matrix, "{:<15} {:<15} {}", "", "", roles.collect::<Vec<_>>().join(" ")).unwrap();
+    for operation in operations().into_iter().filter(|operation| operation.path.starts_with("/v1/")) {
+        if operation.path.starts_with("/v1/auth/") {
+            continue;
+        }
+        let places = places(&tree);
+        let places = if operation.is_scoped() { places.as_slice() } else { &[("platform", tree.own())] };
+        for (name, place) in places {
+            write!(matrix, "{:<15} {name:<15}", operation.id).unwrap();
+            for (role, who) in &tree.users {
+                let place = replenished(&tree, place, &operation).await;
+                let status = operation.ask(who, &operation.at(&place)).send().await.status.as_u16();
+                write!(matrix, " {status:>width$}", width = json!(role).as_str().unwrap().len()).unwrap();
+            }
+            matrix.push('\n');
+        }
+    }
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(MATRIX, &matrix).unwrap();
+    }
+    let expected = std::fs::read_to_string(MATRIX).unwrap_or_default();
+    for (line, expected) in matrix.lines().zip(expected.lines()) {
+        assert_eq!(line, expected, "UPDATE_EXPECTED=1 writes what is now");
+    }
+    assert_eq!(matrix.lines().count(), expected.lines().count(), "UPDATE_EXPECTED=1 writes what is now");
+}
+
+/// The place with something in it again, where the operation may delete it.
+async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Spot {
+    if operation.method != Method::DELETE {
+        return place.clone();
+    }
+    let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });
+    let contact = tree.admin().post(&place.contacts).json(person).created().await.location().to_owned();
+    Spot { contact, ..place.clone() }
+}
+
+#[tokio::test]
+async fn an_admin_reaches_everything() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    for operation in scoped().filter(|operation| operation.method == Method::GET) {
+        for (_, place) in places(&tree) {
+            operation.ask(tree.admin(), &operation.at(place)).is(200).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_not_signed_in_reaches_only_what_is_public() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let anyone = world.anyone();
+    let mut public = BTreeSet::new();
+    for operation in operations() {
+        let answers = [operation.at(tree.own()), operation.nowhere()].map(|path| operation.ask(&anyone, &path).send());
+        for answer in harness::at_once(answers).await {
+            if operation.is_public() {
+                public.insert(operation.id.clone());
+                assert_ne!(answer.body["code"], "unauthenticated", "{answer}");
+            } else {
+                assert_eq!(answer.status, 401, "{answer}");
+                assert_eq!(answer.operations(), Vec::<&str>::new(), "{answer}");
+            }
+        }
+    }
+    let expected = ["health", "jwks", "login", "refresh"].map(str::to_owned);
+    assert_eq!(public, expected.into());
+}
+
+#[tokio::test]
+async fn without_a_token_a_bad_body_is_not_looked_at() {
+    let world = World::new().await;
+    for operation in operations().iter().filter(|operation| !operation.is_public()) {
+        let ask = world.anyone().ask(operation.method.clone(), &operation.nowhere());
+        ask.body("text/plain", "{").problem(401, "unauthenticated").await;
+    }
+}
+
+// ── Out of scope is not there ───────────────────────────────────────────────────────────────────────────────────────
+
+/// All that somebody sees of an answer, but for what names this one request.
+fn seen(answer: &Answer) -> (u16, Value, usize, Vec<(String, String)>) {
+    let mut body = answer.body.clone();
+    body.as_object_mut().map(|body| body.remove("requestId"));
+    let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let headers = headers.filter(|(name, _)| !["x-request-id", "apigw-requestid"].contains(&name.as_str()));
+    (answer.status.as_u16(), body, answer.text.len(), headers.collect())
+}
+
+/// Asks for what is there but out of scope and for what never existed; nobody can tell which was which.
+async fn assert_indistinguishable(foreign: Ask<'_>, nothing: Ask<'_>) {
+    let (foreign, nothing) = (foreign.send().await, nothing.send().await);
+    assert_eq!(foreign.status, 404, "{foreign}");
+    assert_eq!(seen(&foreign), seen(&nothing), "{foreign}\n{nothing}");
+    assert_eq!(foreign.operations(), nothing.operations(), "{foreign}\n{nothing}");
+}
+
+/// Every way in which somebody may reach for what an operation acts on.
+fn variants<'w>(operation: &Operation, who: &Who<'w>, path: &str) -> Vec<Ask<'w>> {
+    let plain = operation.ask(who, path);
+    let conditional = operation.ask(who, path).header("if-match", "\"1\"").header("if-none-match", "\"1\"");
+    vec![plain, conditional.header("idempotency-key", "one")]
+}
+
+/// The places that somebody with this role does not see as the parents of what the path names first.
+fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Vec<&'a Spot> {
+    let own = tree.own();
+    let of_client = matches!(role, Role::ClientAdmin | Role::ClientUser);
+    let [_, (_, sibling), (_, other_agency), (_, other_tenant)] = places(tree);
+    let candidates = match operation.parameters()[0] {
+        "tenantId" => vec![other_tenant],
+        "agencyId" => vec![other_agency, other_tenant],
+        "clientId" if of_client => vec![sibling, other_agency, other_tenant],
+        "clientId" => vec![other_agency, other_tenant],
+        other => panic!("{other} is new: who sees what below it?"),
+    };
+    candidates.into_iter().filter(|place| place.contact != own.contact).collect()
+}
+
+#[tokio::test]
+async fn what_is_out_of_scope_looks_like_what_never_existed() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    for operation in scoped() {
+        for (role, who) in tree.users.iter().filter(|(role, _)| *role != Role::Admin) {
+            for place in out_of_scope(&tree, *role, &operation) {
+                let foreign = variants(&operation, who, &operation.at(place));
+                let nothing = variants(&operation, who, &operation.nowhere());
+                for (foreign, nothing) in foreign.into_iter().zip(nothing) {
+                    assert_indistinguishable(foreign, nothing).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_scopes_thing_is_not_there_in_ones_own() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    for operation in scoped().filter(|operation| operation.parameters().len() > 1) {
+        for (_, who) in &tree.users {
+            for place in [tree.sibling(), tree.other_agency(), tree.other_tenant()] {
+                let ghost = Spot { contact: format!("{}/{}", place.contacts, uuid::Uuid::now_v7()), ..place.clone() };
+                let foreign = operation.ask(who, &operation.across(tree.own(), place));
+                let nothing = operation.ask(who, &operation.across(tree.own(), &ghost));
+                assert_indistinguishable(foreign, nothing).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_of_scope_stays_as_it_is() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let foreign = [tree.sibling(), tree.other_agency(), tree.other_tenant()];
+    let prefixes = foreign.map(|place| place.scope.to_string());
+    let rows = async || {
+        let mut rows = world.rows().await;
+        rows.retain(|row| prefixes.iter().any(|prefix| row["pk"].as_str().unwrap().starts_with(prefix)));
+        rows.sort_by_key(Value::to_string);
+        rows
+    };
+    let before = rows().await;
+    assert_eq!(before.len(), 2 * foreign.len(), "a contact and a count each: {before:?}");
+    for operation in scoped() {
+        for role in [Role::ClientAdmin, Role::ClientUser] {
+            for place in foreign {
+                operation.ask(tree.user(role), &operation.at(place)).send().await;
+            }
+        }
+    }
+    assert_eq!(rows().await, before);
+}
+
+#[tokio::test]
+async fn a_list_holds_nothing_of_anybody_elses() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    for role in [Role::ClientAdmin, Role::ClientUser] {
+        let list = tree.user(role).get(&tree.own().contacts).is(200).await;
+        for item in list.body["items"].as_array().unwrap() {
+            assert_eq!(item["clientId"], tree.own().id("clientId"));
+        }
+    }
+    let clients = tree.user(Role::AgencyUser).get(&format!("{}/clients", tree.own().agency)).is(200).await;
+    for item in clients.body["items"].as_array().unwrap() {
+        assert_eq!(item["agencyId"], tree.own().id("agencyId"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_role_and_nothing_more() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let patch = json!({ "name": "Mine" });
+    let refused = tree.user(Role::ClientUser).patch(&tree.own().client).json(&patch).problem(403, "forbidden").await;
+    assert_eq!(refused.body["detail"], "Your role does not permit this.");
+}
