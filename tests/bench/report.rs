@@ -67,18 +67,25 @@ impl Report<'_> {
 const NOTES: &str = "
 - Times are of a machine with other work to do: quote medians and ratios, never a single time.
 - Cold start: from the start of the process until it first asks the Runtime API for an invocation, over 20 starts, the
-  program in the page cache and the engine warm. Lambda adds the download of the zip and the start of its sandbox.
+  program in the page cache and the engine warm. On AWS come on top: the download of the zip, the start of the sandbox, and
+  the TLS handshake with DynamoDB, whose first random numbers take AWS-LC some 20 to 50 ms to seed
+  ([`AWS_LC_SYS_NO_JITTER_ENTROPY`](https://aws.github.io/aws-lc-rs/resources.html#entropy-configuration)).
 - Memory: after 50 requests, which go through the function's operations in turn.
 - Zip: the stripped program as `bootstrap`, deflate at level 9.
 - Handler: in this process, from event to answer, without gateway, sockets and logs. Bare: the calls that the handler made,
   with the same parameters, on the same rows, made again with the SDK alone right after it. Ratio: p50 over p50. A sign-in
   also hashes a password (Argon2id, 19 MiB), which is meant to be slow.
+- Each operation is done by the lowest role that may, unless its name says otherwise. A list is a page of 25 with another
+  page after it.
 - Round trips and read units are what the engine reported through a recording proxy, in a pass of their own.
-- Write units are computed from the rows, because DynamoDB Local reports too few for transactions. A part of a
-  TransactWriteItems costs 2 for each started KB, condition checks too (developer guide, \"Capacity unit consumption\" of
-  \"DynamoDB Transactions: How it works\"); the larger of the row before and after counts, for a delete the deleted row
-  (\"Read and write operations\"). The table has no index yet, else its entries would come on top.
-- Bytes of rows: \"DynamoDB item sizes and formats\" in the developer guide.
+- Write units are computed from the rows before and after, because DynamoDB Local reports too few for transactions: 2 for
+  each started KB of each part of a transaction, condition checks too
+  ([capacity management for transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)),
+  where the larger of the row before and after counts, for a delete the deleted row
+  ([capacity unit consumption for write operations](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
+  The table has no index yet, else its entries would come on top.
+- Bytes of rows follow
+  [item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 ";
 
 /// The machine, without a name or a date.
