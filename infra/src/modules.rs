@@ -8,7 +8,7 @@ use shared::auth::{Issuer, Keys};
 use shared::{App, Config, StartError};
 
 use crate::function::{Functions, InProcess};
-use crate::template::Template;
+use crate::template::{Function, Template};
 
 /// The issuer of tokens that the local server and the tests accept.
 pub const TOKEN_ISSUER: &str = "upzento-local";
@@ -43,4 +43,23 @@ pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>)
         Some((id.clone(), function))
     });
     answered.collect()
+}
+
+/// What a compiled function finds in its environment: what the template sets, with local values, and what the SDK needs to
+/// find the engine.
+pub fn environment(function: &Function, table: &str, keys: &Keys, endpoint: &str) -> BTreeMap<String, String> {
+    let config = config(table, keys);
+    let mut environment = vec![
+        ("TABLE_NAME", config.table),
+        ("TOKEN_ISSUER", config.token_issuer),
+        ("TOKEN_JWKS", config.jwks),
+        ("DATA_KEY", config.data_key),
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ];
+    if function.name == "auth" {
+        environment.push(("TOKEN_SIGNING_KEY", keys.signing.clone()));
+    }
+    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -8,6 +8,7 @@
 use std::borrow::Borrow;
 use std::net::{IpAddr, Ipv4Addr};
 
+use hyper::body::Bytes;
 use lambda_http::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use shared::auth::HomeScope;
@@ -103,6 +104,7 @@ impl<'w> Who<'w> {
 }
 
 /// A request that is being put together.
+#[derive(Clone)]
 #[must_use = "it is sent by what it expects: `.is(200).await`"]
 pub struct Ask<'w> {
     who: Who<'w>,
@@ -137,11 +139,16 @@ impl Ask<'_> {
         self
     }
 
-    /// Sends it and gives whatever comes back, after the recorder's rules have been checked.
-    pub async fn send(self) -> Answer {
+    /// What it sends.
+    pub fn request(&self) -> Request<Bytes> {
         let mut request = Request::builder().method(self.method.clone()).uri(&self.path);
         *request.headers_mut().unwrap() = self.headers.clone();
-        let request = request.body(self.body.clone().into()).unwrap();
+        request.body(self.body.clone().into()).unwrap()
+    }
+
+    /// Sends it and gives whatever comes back, after the recorder's rules have been checked.
+    pub async fn send(self) -> Answer {
+        let request = self.request();
         let world = self.who.world;
         let response = world.gateway.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
         let (parts, body) = response.into_parts();

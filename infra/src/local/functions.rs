@@ -1,6 +1,5 @@
 //! The functions behind the local gateway: in this process, or as their compiled programs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::App;
@@ -10,7 +9,7 @@ use super::{Error, Mode, Settings, TABLE};
 use crate::function::{Functions, Invoke};
 use crate::modules;
 use crate::runtime_api::{self, LambdaFunction, Output};
-use crate::template::{Function, Template};
+use crate::template::Template;
 
 /// How many invocations of a function may be under way at once.
 const CONCURRENCY: usize = 8;
@@ -43,7 +42,7 @@ impl Running {
                 name: function.name.clone(),
                 bootstrap,
                 memory_mb: function.memory_mb,
-                environment: environment(function, keys, endpoint),
+                environment: modules::environment(function, TABLE, keys, endpoint),
                 concurrency: CONCURRENCY,
                 output: Output::Inherit,
             }));
@@ -58,22 +57,4 @@ impl Running {
             process.shutdown().await;
         }
     }
-}
-
-/// What the template sets in a function's environment, with local values, and what the SDK needs to find the engine.
-pub(super) fn environment(function: &Function, keys: &Keys, endpoint: &str) -> BTreeMap<String, String> {
-    let config = modules::config(TABLE, keys);
-    let mut environment = vec![
-        ("TABLE_NAME", config.table),
-        ("TOKEN_ISSUER", config.token_issuer),
-        ("TOKEN_JWKS", config.jwks),
-        ("DATA_KEY", config.data_key),
-        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
-        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-    ];
-    if function.name == "auth" {
-        environment.push(("TOKEN_SIGNING_KEY", keys.signing.clone()));
-    }
-    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -1,0 +1,131 @@
+//! What an operation costs in `DynamoDB`, and how long its handler takes beside the bare SDK.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::Client;
+use harness::who::Ask;
+use harness::world::{TEMPLATE, World, engine_endpoint};
+use infra::function::{FunctionError, Functions, Invoke};
+use infra::gateway::Gateway;
+use infra::{engine, modules};
+use lambda_http::BoxFuture;
+use serde_json::Value;
+use shared::App;
+
+use crate::operations::Operation;
+use crate::rows::Rows;
+use crate::tape::Tape;
+
+/// How often each operation is timed, after the engine's compiler has seen it [`UNTIMED`] times.
+const TIMED: usize = 60;
+const UNTIMED: usize = 10;
+
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What an operation costs in `DynamoDB`.
+pub(crate) struct Cost {
+    pub(crate) round_trips: usize,
+    pub(crate) read_units: f64,
+    pub(crate) write_units: f64,
+}
+
+/// Makes the request once, through the recorder.
+pub(crate) async fn cost(world: &World, rows: &Rows, operation: &Operation<'_>) -> Cost {
+    let answer = operation.ask.clone().send().await;
+    assert!(answer.status.is_success(), "{answer}");
+    let after = Rows::read(&world.engine(), world.table()).await;
+    rows.restore().await;
+    let capacity = answer.calls.iter().filter_map(|call| call.answer.as_ref()?.capacity);
+    Cost {
+        round_trips: answer.calls.len(),
+        read_units: capacity.map(|capacity| capacity.read).sum(),
+        write_units: rows.write_units(&after, &answer.calls),
+    }
+}
+
+/// How long a handler took each time, and how long the same calls took without it. `bare` is empty if it makes none.
+#[derive(Clone, Default)]
+pub(crate) struct Times {
+    pub(crate) handler: Vec<Duration>,
+    pub(crate) bare: Vec<Duration>,
+}
+
+/// Times every operation: in rounds, and in each round the bare calls right after the handler's, so that what disturbs the
+/// machine disturbs both.
+pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>]) -> Vec<Times> {
+    let bench = Bench::new(world);
+    let mut times = vec![Times::default(); operations.len()];
+    for round in 0..UNTIMED + TIMED {
+        for (operation, times) in operations.iter().zip(&mut times) {
+            let handler = bench.handle(&operation.ask).await;
+            rows.restore().await;
+            let bare = bench.tape.replay(&bench.client).await;
+            rows.restore().await;
+            if round >= UNTIMED {
+                times.handler.push(handler);
+                times.bare.extend(bare);
+            }
+        }
+    }
+    times
+}
+
+/// The functions in this process, straight on the engine, with the world's table and keys.
+struct Bench {
+    gateway: Gateway,
+    client: Client,
+    tape: Tape,
+    took: Took,
+}
+
+/// How long the last invocation took.
+type Took = Arc<Mutex<Duration>>;
+
+impl Bench {
+    fn new(world: &World) -> Self {
+        let (tape, took) = (Tape::default(), Took::default());
+        let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
+        let config = modules::config(world.table(), world.keys());
+        let app = App::new(config, client.clone(), world.clock().clone()).expect("it starts");
+        let routers = modules::routers(&app, world.keys()).expect("the keys are good");
+        let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers);
+        let timed = functions.into_iter().map(|(id, function)| {
+            let timed: Arc<dyn Invoke> = Arc::new(Timed { function, took: Arc::clone(&took) });
+            (id, timed)
+        });
+        let gateway =
+            Gateway::new(&TEMPLATE, "Api", timed.collect::<Functions>()).expect("every function has a router");
+        Self { gateway, client, tape, took }
+    }
+
+    async fn handle(&self, ask: &Ask<'_>) -> Duration {
+        request(&self.gateway, ask).await;
+        *self.took.lock().expect("nobody panics here")
+    }
+}
+
+/// Makes a request that must succeed.
+pub(crate) async fn request(gateway: &Gateway, ask: &Ask<'_>) {
+    let response = gateway.handle(ask.request(), LOCALHOST).await;
+    assert!(response.status().is_success(), "{response:?}");
+}
+
+/// Takes the time of a function from event to answer, without the gateway's own.
+struct Timed {
+    function: Arc<dyn Invoke>,
+    took: Took,
+}
+
+impl Invoke for Timed {
+    fn invoke(&self, event: Value, timeout: Duration) -> BoxFuture<'_, Result<Value, FunctionError>> {
+        Box::pin(async move {
+            let start = Instant::now();
+            let answer = self.function.invoke(event, timeout).await;
+            *self.took.lock().expect("nobody panics here") = start.elapsed();
+            answer
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! What is measured: one line an operation.
+
+use harness::who::{Ask, Who};
+use harness::world::{PASSWORD, World};
+use serde_json::{Value, json};
+use shared::auth::Role;
+
+/// So many of each entity: a page of 25, and the row that tells that there is another page.
+const ROWS: usize = 26;
+
+/// One operation of the API. The same request can be made again and again: what it changes is put back each time.
+pub(crate) struct Operation<'w> {
+    /// The function that answers it.
+    pub(crate) module: &'static str,
+    /// What the tables call it.
+    pub(crate) name: &'static str,
+    /// The request.
+    pub(crate) ask: Ask<'w>,
+}
+
+/// Somebody of each home, and [`ROWS`] of each entity, by path. The first of each holds all of the next.
+pub(crate) struct Stage<'w> {
+    anyone: Who<'w>,
+    admin: Who<'w>,
+    agency_admin: Who<'w>,
+    client_user: Who<'w>,
+    tenants: Vec<String>,
+    agencies: Vec<String>,
+    clients: Vec<String>,
+    contacts: Vec<String>,
+}
+
+impl<'w> Stage<'w> {
+    /// Sets it up in a world that is empty.
+    pub(crate) async fn set(world: &'w World) -> Self {
+        let admin = world.admin().await;
+        let tenants = create(&admin, "/v1/tenants", tenant).await;
+        let agencies = create(&admin, &format!("{}/agencies", tenants[0]), agency).await;
+        let clients = create(&admin, &format!("{}/clients", agencies[0]), client).await;
+        let contacts = create(&admin, &format!("{}/contacts", clients[0]), contact).await;
+        let tenant_scope = world.operator().platform().tenant(id(&tenants[0]).parse().unwrap());
+        let agency_scope = tenant_scope.agency(id(&agencies[0]).parse().unwrap());
+        let client_scope = agency_scope.client(id(&clients[0]).parse().unwrap());
+        let agency_admin = world.user(agency_scope, Role::AgencyAdmin).await;
+        let client_user = world.user(client_scope, Role::ClientUser).await;
+        Self { anyone: world.anyone(), admin, agency_admin, client_user, tenants, agencies, clients, contacts }
+    }
+
+    /// Every measured operation, as the lowest role that may, unless its name says otherwise.
+    pub(crate) fn operations(&self) -> Vec<Operation<'w>> {
+        let Self { anyone, admin, agency_admin, client_user, .. } = self;
+        let session = &client_user.session;
+        let login = json!({ "email": session["user"]["email"], "password": PASSWORD });
+        let refresh = json!({ "refreshToken": session["refreshToken"] });
+        // The first of each is where the next are; the last holds nothing and can be deleted.
+        let (agencies, agency_path) = (format!("{}/agencies", self.tenants[0]), &self.agencies[0]);
+        let (clients, client_path) = (format!("{agency_path}/clients"), &self.clients[0]);
+        let (contacts, contact_path) = (format!("{client_path}/contacts"), &self.contacts[0]);
+        [
+            ("docs", "OpenAPI document", anyone.get("/openapi.json")),
+            ("auth", "login", anyone.post("/v1/auth/login").json(login)),
+            ("auth", "refresh", anyone.post("/v1/auth/refresh").json(refresh)),
+            ("auth", "read me", client_user.get("/v1/auth/me")),
+            ("auth", "update me", client_user.patch("/v1/auth/me").json(json!({ "firstName": "Augusta" }))),
+            ("tenancy", "create tenant", admin.post("/v1/tenants").json(tenant(ROWS))),
+            ("tenancy", "list tenants", admin.get("/v1/tenants")),
+            ("tenancy", "read tenant", admin.get(&self.tenants[0])),
+            ("tenancy", "update tenant", admin.patch(&self.tenants[0]).json(json!({ "name": "Southwind" }))),
+            ("tenancy", "delete tenant", admin.delete(last(&self.tenants))),
+            ("tenancy", "create agency", admin.post(&agencies).json(agency(ROWS))),
+            ("tenancy", "list agencies", admin.get(&agencies)),
+            ("tenancy", "read agency", agency_admin.get(agency_path)),
+            ("tenancy", "read agency as ADMIN", admin.get(agency_path)),
+            ("tenancy", "update agency", agency_admin.patch(agency_path).json(json!({ "name": "Bold" }))),
+            ("tenancy", "delete agency", admin.delete(last(&self.agencies))),
+            ("tenancy", "create client", agency_admin.post(&clients).json(client(ROWS))),
+            ("tenancy", "list clients", agency_admin.get(&clients)),
+            ("tenancy", "read client", client_user.get(client_path)),
+            ("tenancy", "read client as ADMIN", admin.get(client_path)),
+            ("tenancy", "update client", agency_admin.patch(client_path).json(json!({ "currency": "EUR" }))),
+            ("tenancy", "delete client", agency_admin.delete(last(&self.clients))),
+            ("contacts", "create contact", client_user.post(&contacts).json(contact(ROWS))),
+            ("contacts", "list contacts", client_user.get(&contacts)),
+            ("contacts", "read contact", client_user.get(contact_path)),
+            ("contacts", "read contact as ADMIN", admin.get(contact_path)),
+            ("contacts", "update contact", client_user.patch(contact_path).json(json!({ "jobTitle": "Countess" }))),
+            ("contacts", "delete contact", client_user.delete(last(&self.contacts))),
+        ]
+        .map(|(module, name, ask)| Operation { module, name, ask })
+        .into()
+    }
+
+    /// Rows whose sizes are worth knowing, by their sort keys.
+    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 5] {
+        let user = self.client_user.session["user"]["id"].as_str();
+        [
+            ("tenant", id(&self.tenants[0])),
+            ("agency", id(&self.agencies[0])),
+            ("client", id(&self.clients[0])),
+            ("contact", id(&self.contacts[0])),
+            ("user", user.expect("a user has an id")),
+        ]
+    }
+}
+
+fn tenant(number: usize) -> Value {
+    json!({ "name": format!("Northwind Group {number}"), "domain": format!("northwind-{number}.example") })
+}
+
+fn agency(number: usize) -> Value {
+    json!({ "name": format!("Bright Ideas {number}") })
+}
+
+fn client(number: usize) -> Value {
+    json!({ "name": format!("Corner Bakery {number}"), "timeZone": "America/New_York", "currency": "USD" })
+}
+
+fn contact(number: usize) -> Value {
+    json!({
+        "firstName": "Ada",
+        "lastName": "Lovelace",
+        "email": format!("ada.lovelace.{number}@example.com"),
+        "phone": "+12125550123",
+        "company": "Analytical Engines",
+        "jobTitle": "Mathematician",
+        "source": "website",
+    })
+}
+
+/// Creates [`ROWS`] entities; their paths, oldest first.
+async fn create(who: &Who<'_>, collection: &str, entity: fn(usize) -> Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    for number in 0..ROWS {
+        let created = who.post(collection).json(entity(number)).created().await;
+        paths.push(created.location().to_owned());
+    }
+    paths
+}
+
+fn last(paths: &[String]) -> &str {
+    paths.last().expect("there are some")
+}
+
+fn id(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
