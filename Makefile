@@ -17,27 +17,40 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # ── Prerequisites ────────────────────────────────────────────────────────────────────────────────────────────────────
-# $(call need,command,how to get it)
-need = @command -v $(1) >/dev/null || { echo "$(1) is missing. $(2)" >&2; exit 1; }
-
-.PHONY: need-rust need-java need-npm need-python
-need-rust:
-	$(call need,cargo,Install Rust $(RUST) or later from https://rustup.rs)
-	$(call need,cc,Install a C compiler: `apt-get install build-essential` or `xcode-select --install`)
-	@version=$$(rustc --version | cut -d' ' -f2); \
-	printf '%s\n' $(RUST) "$${version%%-*}" | sort -C -V || \
-	{ echo "Rust $(RUST) or later is needed, and this is $$version. Run: rustup update stable" >&2; exit 1; }
-
-need-java:
-	$(call need,java,Install Java 17 or later: `apt-get install openjdk-17-jre-headless` or `brew install openjdk@17`)
-
-need-npm:
-	$(call need,npm,Install Node.js 20 or later from https://nodejs.org)
-
-need-python:
-	$(call need,python3,Install Python 3.9 or later with its venv module: `apt-get install python3-venv`)
+# $(call need,command,how to get it) and $(call need_version,what,least,the version that is there,how to get it)
+need = @command -v $(1) >/dev/null || { echo '$(1) is missing. $(2)' >&2; exit 1; }
+need_version = @there=$$($(3)); printf '%s\n' '$(2)' "$${there:-0}" | sort -C -V || \
+  { echo "$(1) $(2) or later is needed, and this is $${there:-unknown}. "'$(4)' >&2; exit 1; }
 
 RUST := 1.95.0
+JAVA := 17
+NODE := 20
+PYTHON := 3.9
+
+GET_RUST := Install it with rustup: https://rustup.rs
+GET_CC := Install a C compiler: apt-get install build-essential, or xcode-select --install
+GET_JAVA := Install it: apt-get install openjdk-17-jre-headless, or brew install openjdk@17
+GET_NODE := Install it: https://nodejs.org
+GET_PYTHON := Install it with its venv module: apt-get install python3-venv, or brew install python
+
+.PHONY: need-rust need-java need-node need-python
+need-rust:
+	$(call need,cargo,$(GET_RUST))
+	$(call need,cc,$(GET_CC))
+	$(call need_version,Rust,$(RUST),rustc --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -1,$(GET_RUST))
+
+need-java:
+	$(call need,java,$(GET_JAVA))
+	$(call need_version,Java,$(JAVA),java -version 2>&1 | grep -oE '"[0-9.]+' | tr -d '"' | head -1,$(GET_JAVA))
+
+need-node:
+	$(call need,npm,$(GET_NODE))
+	$(call need_version,Node.js,$(NODE),node --version | tr -d v,$(GET_NODE))
+
+need-python:
+	$(call need,python3,$(GET_PYTHON))
+	$(call need_version,Python,$(PYTHON),python3 --version | cut -d' ' -f2,$(GET_PYTHON))
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo 'Python has no venv module. $(GET_PYTHON)' >&2; exit 1; }
 
 # ── Run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 .PHONY: run
@@ -45,7 +58,7 @@ run: need-rust $(if $(filter local,$(DYNAMODB)),$(DYNAMODB_LOCAL) need-java) ## 
 	@cargo build --quiet -p infra --bin local $(if $(filter lambda,$(MODE)),$(FUNCTION_PACKAGES) $(addprefix --bin ,$(FUNCTIONS)))
 	@exec target/debug/local
 
-$(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-npm
+$(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 	@cd infra/dynamodb-local && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -86,7 +99,7 @@ package: need-rust ## Build what `sam deploy` uploads, into .build/
 	@for function in $(FUNCTIONS); do \
 	  mkdir -p .build/$$function; \
 	  cp target/release/$$function .build/$$function/bootstrap; \
-	  newest=$$(grep -aoE 'GLIBC_2\.[0-9]+' .build/$$function/bootstrap | sort -uV | tail -1); \
+	  newest=$$(grep -aoE 'GLIBC_2\.[0-9]+' .build/$$function/bootstrap | sort -uV | tail -1 || true); \
 	  printf 'GLIBC_2.34\n%s\n' "$$newest" | sort -c -V -r 2>/dev/null || \
 	  { echo "$$function needs $$newest, and AWS Lambda has GLIBC_2.34: build on an older system" >&2; exit 1; }; \
 	  ls -l .build/$$function/bootstrap; \

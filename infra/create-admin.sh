@@ -6,6 +6,10 @@ cd "$(dirname "$0")/.."
 [ $# -eq 4 ] || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 stage=$1
 shift
+# The tool below knows neither SSO nor credential processes: the AWS CLI does.
+eval "$(aws configure export-credentials --format env)"
+AWS_REGION=${AWS_REGION:-$(aws configure get region)}
+export AWS_REGION
 key() { aws secretsmanager get-secret-value --secret-id "upzento/$stage/keys" --query SecretString --output text |
   python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 TABLE_NAME=$(aws cloudformation describe-stacks --stack-name "upzento-$stage" \

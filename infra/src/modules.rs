@@ -25,7 +25,7 @@ pub fn config(table: &str, keys: &Keys) -> Config {
 
 /// Every module's router, by the name of its function's code.
 pub fn routers(app: &App, keys: &Keys) -> Result<BTreeMap<&'static str, Router>, StartError> {
-    let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing)?;
+    let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
         ("auth", auth::router(app.clone(), issuer)),
         ("contacts", contacts::router(app.clone())),
@@ -45,21 +45,23 @@ pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>)
     answered.collect()
 }
 
-/// What a compiled function finds in its environment: what the template sets, with local values, and what the SDK needs to
-/// find the engine.
+/// What a compiled function finds in its environment: what the template gives to it and no more, with local values, and what
+/// the SDK needs to find the engine.
 pub fn environment(function: &Function, table: &str, keys: &Keys, endpoint: &str) -> BTreeMap<String, String> {
     let config = config(table, keys);
-    let mut environment = vec![
+    let known = [
         ("TABLE_NAME", config.table),
         ("TOKEN_ISSUER", config.token_issuer),
         ("TOKEN_JWKS", config.jwks),
         ("DATA_KEY", config.data_key),
+        ("TOKEN_SIGNING_KEY", keys.signing.clone()),
+        ("TOKEN_REFRESH_KEY", keys.refresh.clone()),
+    ];
+    let given = known.into_iter().filter(|(name, _)| function.environment.contains(*name));
+    let engine = [
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
     ];
-    if function.name == "auth" {
-        environment.push(("TOKEN_SIGNING_KEY", keys.signing.clone()));
-    }
-    environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    given.chain(engine).map(|(name, value)| (name.to_owned(), value)).collect()
 }

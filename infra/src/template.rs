@@ -1,6 +1,6 @@
 //! Reads `template.yaml`, so that what runs locally and in tests is what will be deployed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Function {
     pub memory_mb: u32,
     /// How long one invocation may take.
     pub timeout: Duration,
+    /// The names of the environment variables that it gets.
+    pub environment: BTreeSet<String>,
     /// The HTTP routes that invoke it.
     pub routes: Vec<Route>,
     /// Entries of `Policies`: IAM policy documents, with intrinsic functions in their long form.
@@ -228,6 +230,15 @@ struct Globals {
 struct GlobalFunction {
     memory_size: Option<u32>,
     timeout: Option<u64>,
+    #[serde(default)]
+    environment: Environment,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Environment {
+    #[serde(default)]
+    variables: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -244,6 +255,8 @@ struct FunctionProperties {
     code_uri: String,
     memory_size: Option<u32>,
     timeout: Option<u64>,
+    #[serde(default)]
+    environment: Environment,
     #[serde(default)]
     events: BTreeMap<String, Resource>,
     #[serde(default)]
@@ -297,6 +310,12 @@ struct CorsConfiguration {
     allow_credentials: bool,
 }
 
+impl Environment {
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.variables.keys().cloned()
+    }
+}
+
 // ── From that shape to ours ─────────────────────────────────────────────────────────────────────────────────────────
 
 fn function(id: &str, properties: Value, globals: &GlobalFunction) -> Result<Function, TemplateError> {
@@ -306,6 +325,7 @@ fn function(id: &str, properties: Value, globals: &GlobalFunction) -> Result<Fun
         name: last_folder(id, &properties.code_uri)?,
         memory_mb: properties.memory_size.or(globals.memory_size).unwrap_or(DEFAULT_MEMORY_MB),
         timeout: Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
+        environment: globals.environment.names().chain(properties.environment.names()).collect(),
         routes: Vec::new(),
         policies: properties.policies,
         schedules: Vec::new(),

@@ -67,7 +67,7 @@ impl PlatformScope {
 impl TenantScope {
     /// The tenant's own row.
     pub fn row(self) -> Key<Record<Tenant>> {
-        Key::new("PLATFORM#TENANT".to_owned(), self.id())
+        PlatformScope::of(self).tenants().at(self.id())
     }
 
     /// The tenant's agencies.

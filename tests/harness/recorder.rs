@@ -361,9 +361,8 @@ mod tests {
     }
 
     #[tokio::test]
-    #[ignore = "needs DynamoDB Local at the URL in DYNAMODB_ENDPOINT"]
     async fn dynamodb_local_answers_through_the_recorder() {
-        let recorder = recorder(&std::env::var("DYNAMODB_ENDPOINT").unwrap());
+        let recorder = recorder(&crate::world::engine_endpoint());
         let client = client(&recorder);
         let table = format!("recorder-{}", uuid::Uuid::new_v4());
         create_table(&client, &table).await;

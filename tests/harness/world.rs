@@ -16,7 +16,7 @@ use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::Value;
 use shared::App;
-use shared::auth::account::Operator;
+use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Keys, Role};
 use shared::clock::Clock;
 use uuid::Uuid;

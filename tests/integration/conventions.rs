@@ -349,12 +349,12 @@ async fn any_version_will_do_for_a_delete_that_matches_any() {
 }
 
 #[tokio::test]
-async fn an_if_match_that_is_no_entity_tag_matches_nothing() {
+async fn an_if_match_that_is_no_entity_tag_is_a_400() {
     let world = World::new().await;
     let shop = world.shop().await;
-    for tag in ["1", "", "\"1", "'1'"] {
+    for tag in ["1", "", "\"1", "'1'", "\"1\" \"2\""] {
         let patch = shop.owner.patch(&shop.spot.contact).json(json!({ "source": "web" })).header("if-match", tag);
-        patch.problem(412, "precondition_failed").await;
+        patch.problem(400, "invalid_if_match").await;
     }
 }
 

@@ -9,7 +9,8 @@ async fn main() -> Result<(), shared::lambda::Error> {
 }
 
 fn service(app: App) -> Result<axum::Router, StartError> {
-    let issuer = Issuer::new(&app.config().token_issuer, &variable("TOKEN_SIGNING_KEY")?)?;
+    let issuer =
+        Issuer::new(&app.config().token_issuer, &variable("TOKEN_SIGNING_KEY")?, &variable("TOKEN_REFRESH_KEY")?)?;
     password::warm_up();
     Ok(auth::router(app, issuer))
 }

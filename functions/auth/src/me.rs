@@ -1,6 +1,7 @@
 //! The caller's own profile.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use shared::auth::{Actor, Authenticated};
 use shared::entity::{Account, Profile, Status, User};
 use shared::http::{Found, IfMatch, IfNoneMatch, Patch};
@@ -33,7 +34,12 @@ pub(crate) async fn update(
         let profile = patch.apply(&account.user.profile())?;
         Ok(Account { user: account.user.with_profile(profile, app.clock().now()), ..account })
     });
-    Ok(Found::new(account.await?.user))
+    match account.await {
+        Ok(account) => Ok(Found::new(account.user)),
+        // Whoever is gone is nobody, as in every other request of theirs.
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(Problem::unauthenticated()),
+        Err(problem) => Err(problem),
+    }
 }
 
 async fn own(store: &Store, actor: &Actor) -> Result<Account> {

@@ -47,7 +47,8 @@ async fn outbox() -> Json<Value> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 enum ClockChange {
     Now(Instant),
-    AdvanceSeconds(i64),
+    /// So many that no number of moves leaves the years that a date can have.
+    AdvanceSeconds(i32),
     Reset(bool),
 }
 
@@ -58,7 +59,7 @@ async fn set_clock(State(helpers): State<Arc<Helpers>>, body: String) -> (Status
     }
     match serde_json::from_str(&body) {
         Ok(ClockChange::Now(now)) => helpers.clock.set(now),
-        Ok(ClockChange::AdvanceSeconds(seconds)) => helpers.clock.advance(seconds),
+        Ok(ClockChange::AdvanceSeconds(seconds)) => helpers.clock.advance(seconds.into()),
         Ok(ClockChange::Reset(true)) => helpers.clock.reset(),
         Ok(ClockChange::Reset(false)) => {}
         Err(_) => {

@@ -123,6 +123,9 @@ fn banner(settings: &Settings, endpoint: &str, users: &[seed::SignIn]) {
     println!("  DynamoDB   {endpoint} (table {TABLE})");
     println!("  Data       {}\n", settings.data_dir.display());
     println!("Sign in with POST /v1/auth/login as:\n");
+    if !users.iter().any(|user| user.role == "ADMIN") {
+        println!("  ADMIN         {:<28} with the password that it was first given", settings.admin_email);
+    }
     for user in users {
         println!("  {:<13} {:<28} {}", user.role, user.email, user.password);
     }

@@ -1,11 +1,13 @@
 //! What an empty platform gets: its first admin, and a small demo, made through the API as any user would.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lambda_http::http::Request;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::App;
-use shared::auth::account::Operator;
+use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Role};
 use shared::entity::Profile;
 
@@ -31,27 +33,36 @@ const DEMO_USERS: [(Role, &str, &str, &str, &str); 5] = [
     (Role::AgencyAdmin, "AGENCY_ADMIN", "agency-admin@harbor.example", "Eva", "Novák"),
 ];
 
-/// Seeds the platform if it has no such admin yet, and says whom there is to sign in as.
+/// Seeds an empty platform, and says whom there is to sign in as.
 pub(super) async fn seed(settings: &Settings, app: &App, api: &Gateway) -> Result<Vec<SignIn>, Error> {
     let operator = Operator::new(app.clone());
     let (email, password) = (&settings.admin_email, &settings.admin_password);
+    // A seeding that was cut off is taken up again at the next start.
+    let pending = settings.data_dir.join("demo-pending");
     let first = create(&operator, operator.platform().into(), Role::Admin, email, password, "Ada", "Lovelace").await?;
     if first && settings.seed == Seed::Demo {
-        demo(&operator, &Admin::sign_in(api, email, password).await?).await?;
+        fs::write(&pending, "")?;
     }
-    Ok(sign_ins(settings))
+    if pending.exists() {
+        demo(&operator, &Admin::sign_in(api, email, password).await?).await?;
+        fs::remove_file(&pending)?;
+    }
+    sign_ins(settings, &operator).await
 }
 
-fn sign_ins(settings: &Settings) -> Vec<SignIn> {
-    let admin =
-        SignIn { role: "ADMIN", email: settings.admin_email.clone(), password: settings.admin_password.clone() };
-    let demo = DEMO_USERS.iter().filter(|_| settings.seed == Seed::Demo);
-    let demo = demo.map(|(_, role, email, ..)| SignIn {
-        role,
-        email: (*email).to_owned(),
-        password: DEMO_PASSWORD.to_owned(),
-    });
-    std::iter::once(admin).chain(demo).collect()
+/// Only whom one really can sign in as: the platform may be older than these settings.
+async fn sign_ins(settings: &Settings, operator: &Operator) -> Result<Vec<SignIn>, Error> {
+    let admin = ("ADMIN", settings.admin_email.as_str(), settings.admin_password.as_str());
+    let demo = DEMO_USERS.iter().map(|(_, role, email, ..)| (*role, *email, DEMO_PASSWORD));
+    let mut sign_ins = Vec::new();
+    for (role, email, password) in std::iter::once(admin).chain(demo) {
+        let (Ok(address), Ok(typed)) = (email.parse(), password.parse()) else { continue };
+        let can = operator.can_sign_in(&address, typed).await;
+        if can.map_err(|problem| format!("cannot look for {email}: {problem:?}"))? {
+            sign_ins.push(SignIn { role, email: email.to_owned(), password: password.to_owned() });
+        }
+    }
+    Ok(sign_ins)
 }
 
 /// Whether the user is new.
@@ -64,13 +75,11 @@ async fn create(
     first_name: &str,
     last_name: &str,
 ) -> Result<bool, Error> {
-    let refused = |what: &str| format!("{what} of {email} cannot be used");
-    let profile = Profile {
-        first_name: first_name.parse().map_err(|_| refused("the name"))?,
-        last_name: last_name.parse().map_err(|_| refused("the name"))?,
-    };
+    let refused = |_| format!("the name of {email} cannot be used");
+    let profile =
+        Profile { first_name: first_name.parse().map_err(refused)?, last_name: last_name.parse().map_err(refused)? };
     let address = email.parse().map_err(|_| format!("{email} is not an email address"))?;
-    let password = password.parse().map_err(|_| refused("the password"))?;
+    let password = password.parse().map_err(|_| format!("the password of {email} must have 12 to 128 characters"))?;
     match operator.create_user(home, role, address, profile, password).await {
         Ok(_) => Ok(true),
         Err(problem) if problem.code() == "email_taken" => Ok(false),
@@ -123,22 +132,27 @@ struct Admin<'a> {
 impl<'a> Admin<'a> {
     async fn sign_in(api: &'a Gateway, email: &str, password: &str) -> Result<Self, Error> {
         let anyone = Self { api, token: String::new() };
-        let tokens = anyone.post("/v1/auth/login", &json!({ "email": email, "password": password })).await?;
+        let tokens = anyone.post("/v1/auth/login", &json!({ "email": email, "password": password }), None).await?;
         let token = tokens["accessToken"].as_str().ok_or("a sign-in gave no token")?.to_owned();
         Ok(Self { api, token })
     }
 
-    /// Creates something and gives its id.
+    /// Creates something, once however often it is asked to, and gives its id.
     async fn create(&self, path: &str, body: Value) -> Result<String, Error> {
-        let created = self.post(path, &body).await?;
+        let name = body.get("name").or(body.get("firstName")).and_then(Value::as_str).unwrap_or_default();
+        let key = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
+        let created = self.post(path, &body, Some(&key)).await?;
         Ok(created["id"].as_str().ok_or("a created entity has no id")?.to_owned())
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        let request = Request::post(path)
+    async fn post(&self, path: &str, body: &Value, idempotency_key: Option<&str>) -> Result<Value, Error> {
+        let mut request = Request::post(path)
             .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", self.token))
-            .body(body.to_string().into())?;
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(key) = idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(body.to_string().into())?;
         let response = self.api.handle(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
         let (status, body) = (response.status(), response.body());
         if !status.is_success() {

@@ -2,6 +2,8 @@
 
 mod access;
 pub mod account;
+#[cfg(feature = "operator")]
+pub mod operator;
 pub mod password;
 mod role;
 mod scope;

@@ -15,6 +15,12 @@ use crate::{Problem, Result};
 #[derive(Clone)]
 pub struct Password(String);
 
+/// A password that somebody chooses: at least 12 characters.
+#[derive(Clone, Debug)]
+pub struct NewPassword(Password);
+
+const MIN: usize = 12;
+
 /// Beyond this many characters nothing is hashed: Argon2's own cost does not depend on the length, reading it would.
 const MAX: usize = 128;
 
@@ -46,12 +52,24 @@ impl Serialize for Password {
     }
 }
 
+impl std::str::FromStr for NewPassword {
+    type Err = Rejected;
+
+    fn from_str(typed: &str) -> std::result::Result<Self, Rejected> {
+        let password: Password = typed.parse()?;
+        if password.0.chars().count() < MIN {
+            return Err(Rejected::new("too_short", "must be at least 12 characters long"));
+        }
+        Ok(Self(password))
+    }
+}
+
 fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 
 /// The PHC string to store for a password.
-pub async fn hash(password: Password) -> Result<String> {
+pub async fn hash(NewPassword(password): NewPassword) -> Result<String> {
     blocking(move || argon2().hash_password(password.0.as_bytes()).map(|hash| hash.to_string()))
         .await?
         .map_err(Problem::internal)
@@ -95,18 +113,22 @@ mod tests {
         text.parse().unwrap()
     }
 
+    async fn stored(text: &str) -> String {
+        hash(text.parse().unwrap()).await.unwrap()
+    }
+
     #[tokio::test]
     async fn a_password_matches_its_own_hash_only() {
-        let stored = hash(password("correct horse")).await.unwrap();
+        let stored = stored("correct horse").await;
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(verify(password("correct horse"), Some(stored.clone())).await.unwrap());
         assert!(!verify(password("correct horsf"), Some(stored)).await.unwrap());
-        assert!(!verify(password(""), None).await.unwrap());
+        assert!(!verify(password("anything"), None).await.unwrap());
     }
 
     #[tokio::test]
     async fn the_same_letters_match_however_they_were_composed() {
-        let stored = hash(password("Zo\u{eb} was here")).await.unwrap();
+        let stored = stored("Zo\u{eb} was here").await;
         assert!(verify(password("Zoe\u{308} was here"), Some(stored)).await.unwrap());
     }
 
@@ -114,5 +136,7 @@ mod tests {
     fn length_is_bounded_before_anything_is_hashed() {
         assert!("x".repeat(128).parse::<Password>().is_ok());
         assert!("x".repeat(129).parse::<Password>().is_err());
+        assert!("x".repeat(11).parse::<NewPassword>().is_err());
+        assert!("é".repeat(12).parse::<NewPassword>().is_ok());
     }
 }

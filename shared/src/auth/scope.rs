@@ -58,6 +58,11 @@ impl PlatformScope {
         Self(())
     }
 
+    /// The platform that a tenant stands on, to name the tenant's own row.
+    pub(crate) const fn of(_: TenantScope) -> Self {
+        Self(())
+    }
+
     /// Narrows to one tenant.
     pub const fn tenant(self, tenant: TenantId) -> TenantScope {
         TenantScope { tenant }

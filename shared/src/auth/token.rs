@@ -58,6 +58,9 @@ impl From<aws_lc_rs::error::Unspecified> for KeyError {
 pub struct Keys {
     /// The private signing key, PKCS#8 in base64: for the auth function alone.
     pub signing: String,
+    /// 32 random bytes in base64, under which refresh tokens are sealed: for the auth function alone. Apart from the signing
+    /// key, so that a new one of that ends no session.
+    pub refresh: String,
     /// The public keys as a JSON Web Key Set (RFC 7517): for every function, and for the world.
     pub jwks: String,
     /// 32 random bytes in base64, from which the keys for cursors and for hashed emails are derived: for every function.
@@ -68,15 +71,20 @@ impl Keys {
     /// New random keys.
     pub fn generate() -> Result<Self, KeyError> {
         let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
-        let mut data = [0; 32];
-        aws_lc_rs::rand::fill(&mut data)?;
         let jwk = public_jwk(&EncodingKey::from_ec_der(pair.as_ref()))?;
         Ok(Self {
             signing: BASE64.encode(&pair),
             jwks: serde_json::to_string(&JwkSet { keys: vec![jwk] })?,
-            data: BASE64.encode(data),
+            refresh: random()?,
+            data: random()?,
         })
     }
+}
+
+fn random() -> Result<String, KeyError> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    Ok(BASE64.encode(bytes))
 }
 
 /// The public half of a signing key; its `kid` is its thumbprint (RFC 7638).
@@ -242,12 +250,11 @@ pub struct Refresh {
 }
 
 impl Issuer {
-    /// An issuer called `name`, with the private key of [`Keys::signing`].
-    pub fn new(name: &str, signing: &str) -> Result<Self, KeyError> {
-        let der = BASE64.decode(signing)?;
-        let key = EncodingKey::from_ec_der(&der);
+    /// An issuer called `name`, with [`Keys::signing`] and [`Keys::refresh`].
+    pub fn new(name: &str, signing: &str, refresh: &str) -> Result<Self, KeyError> {
+        let key = EncodingKey::from_ec_der(&BASE64.decode(signing)?);
         let kid = public_jwk(&key)?.common.key_id;
-        let refresh = Secret::new(&der)?.sealer("refresh token")?;
+        let refresh = Secret::new(&BASE64.decode(refresh)?)?.sealer("refresh token")?;
         Ok(Self { name: name.to_owned(), key, kid, refresh })
     }
 

@@ -20,19 +20,19 @@ pub use client::Client;
 pub use contact::Contact;
 pub use tag::Tag;
 pub use tenant::Tenant;
-/// A contact's id.
-pub type ContactId = Id<Contact>;
-/// A tag's id.
-pub type TagId = Id<Tag>;
-/// A user's id.
-pub type UserId = Id<User>;
-
 pub use user::{Account, AccountPointer, Profile, Session, Status, User};
 
 use crate::App;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, TenantId, TenantScope};
 use crate::id::Id;
 use crate::value::{Instant, Invalid};
+
+/// A contact's id.
+pub type ContactId = Id<Contact>;
+/// A tag's id.
+pub type TagId = Id<Tag>;
+/// A user's id.
+pub type UserId = Id<User>;
 
 /// The fields of an entity that its users write. With an id, its parent and a version they are a [`Record`].
 pub trait Fields: Deserr<Invalid> + Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
@@ -90,12 +90,7 @@ impl Meta {
 impl<F: Fields> Record<F> {
     /// A new entity in `scope`.
     pub fn new(app: &App, scope: F::Scope, fields: F) -> Self {
-        Self::with_id(app.ids().make(), app.clock().now(), scope, fields)
-    }
-
-    /// A new entity whose id had to be known before.
-    pub fn with_id(id: Id<F>, now: Instant, scope: F::Scope, fields: F) -> Self {
-        Self { id, parent: scope.into(), fields, meta: Meta::created(now) }
+        Self { id: app.ids().make(), parent: scope.into(), fields, meta: Meta::created(app.clock().now()) }
     }
 
     /// The same entity with other fields, changed now.

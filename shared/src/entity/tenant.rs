@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{Fields, OnPlatform};
 use crate::auth::PlatformScope;
-use crate::value::{Invalid, Name, Text};
+use crate::value::{Host, Invalid, Name};
 
 /// A customer of the platform: holds agencies.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
@@ -18,7 +18,7 @@ pub struct Tenant {
     /// The domain that it is known by.
     #[deserr(default)]
     #[schema(example = "northwind.example")]
-    pub domain: Option<Text<253>>,
+    pub domain: Option<Host>,
 }
 
 impl Fields for Tenant {

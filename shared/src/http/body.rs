@@ -8,8 +8,9 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::json::Document;
 use crate::entity::{Fields, Record};
-use crate::value::{Invalid, Rejected};
+use crate::value::{Invalid, Rejected, member};
 use crate::{App, Problem, Result};
 
 /// The most that a JSON body may have, in bytes.
@@ -54,7 +55,7 @@ impl Patch {
         let mut document = serde_json::to_value(current).map_err(Problem::internal)?;
         let unknown = self.0.keys().filter(|key| document.get(key).is_none()).map(|key| {
             let why = Rejected::new("unknown_field", "is not a field here");
-            Invalid::field(format!("/{}", key.replace('~', "~0").replace('/', "~1")), why)
+            Invalid::field(member(key), why)
         });
         let unknown = unknown.reduce(Invalid::and);
         let known = self.0.iter().filter(|(key, _)| document.get(key).is_some());
@@ -78,7 +79,9 @@ pub(crate) fn parse<T: Deserr<Invalid>>(document: Value) -> Result<T> {
 pub(crate) async fn read_json(request: Request, media: &[&str]) -> Result<Value> {
     check_media(&request, media)?;
     let bytes = read(request, MAX_BYTES).await?;
-    serde_json::from_slice(&bytes).map_err(|_| Problem::bad_request("invalid_json", "The body is not JSON."))
+    let document: Document = serde_json::from_slice(&bytes)
+        .map_err(|_| Problem::bad_request("invalid_json", "The body is not JSON, or it names a member twice."))?;
+    Ok(document.0)
 }
 
 fn check_media(request: &Request, media: &[&str]) -> Result<()> {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, HeaderBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+    Components, ContentBuilder, HeaderBuilder, InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, Ref, RefOr, Response,
     ResponseBuilder, Schema,
 };
 
@@ -40,10 +41,27 @@ fn describe_patch(item: &mut PathItem, schemas: &BTreeMap<String, RefOr<Schema>>
     let RefOr::Ref(Ref { ref_location, .. }) = content.schema.as_ref()? else { return None };
     let fields = ref_location.rsplit('/').next()?.to_owned();
     let RefOr::T(Schema::Object(mut patch)) = schemas.get(&fields)?.clone() else { return None };
+    for (name, property) in &mut patch.properties {
+        if !patch.required.contains(name) {
+            allow_null(property);
+        }
+    }
     patch.required.clear();
     let name = format!("{}Patch", fields.trim_end_matches("Fields"));
     content.schema = Some(RefOr::Ref(Ref::from_schema_name(&name)));
     Some((name, RefOr::T(Schema::Object(patch))))
+}
+
+/// `null` clears a field that need not be there.
+fn allow_null(property: &mut RefOr<Schema>) {
+    let null: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::Null).into();
+    match property {
+        RefOr::T(Schema::OneOf(one_of)) if one_of.items.contains(&null) => {}
+        other => {
+            let value = std::mem::replace(other, null.clone());
+            *other = OneOfBuilder::new().item(value).item(null).into();
+        }
+    }
 }
 
 fn complete(path: &mut PathItem) {
@@ -66,7 +84,7 @@ fn complete(path: &mut PathItem) {
     if let Some(operation) = post.as_mut().filter(|operation| operation.responses.responses.contains_key("201")) {
         let about = "1 to 255 visible ASCII characters. Within 24 hours the same key and body give the same answer and no second effect.";
         header(operation, "Idempotency-Key", about);
-        for name in ["Location", "ETag"] {
+        for name in ["Location", "ETag", "Idempotency-Replayed"] {
             answer_header(operation, "201", name);
         }
     }
@@ -74,7 +92,12 @@ fn complete(path: &mut PathItem) {
 
 fn any_problem() -> Response {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description("Why it could not be done.").content("application/problem+json", content).build()
+    ResponseBuilder::new()
+        .description("Why it could not be done.")
+        .header("X-Request-Id", HeaderBuilder::new().build())
+        .header("Retry-After", HeaderBuilder::new().build())
+        .content("application/problem+json", content)
+        .build()
 }
 
 /// Operations on one entity, which is what an `ETag` in the answer tells, take conditions.
@@ -85,12 +108,13 @@ fn conditional(operation: &mut Operation, status: &str, meaning: &str, name: &st
     }
     header(operation, name, about);
     answer_header(operation, "200", "ETag");
-    let response = ResponseBuilder::new().description(meaning).build();
+    let mut response = if status == "304" { Response::new(meaning) } else { any_problem() };
+    meaning.clone_into(&mut response.description);
     operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
 }
 
 fn header(operation: &mut Operation, name: &str, about: &str) {
-    let text = ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
+    let text = ObjectBuilder::new().schema_type(Type::String);
     let parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)

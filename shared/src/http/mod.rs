@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 mod description;
 pub mod idempotency;
+mod json;
 pub mod page;
 pub mod path;
 pub mod precondition;

@@ -1,6 +1,7 @@
 //! Lists: pages of at most 100, continued by a cursor that is sealed and bound to the list it came from.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, MatchedPath, Query};
@@ -13,7 +14,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::auth::Located;
 use crate::keys::Partition;
 use crate::store::{Item, Store};
-use crate::value::{Invalid, Rejected};
+use crate::value::{Invalid, Rejected, member};
 use crate::{App, Problem, Result};
 
 const DEFAULT_LIMIT: u16 = 25;
@@ -85,7 +86,14 @@ impl FromRequestParts<App> for Paging {
             parts.extract().await.map_err(|_| Problem::bad_request("invalid_query", "The query cannot be read."))?;
         let mut paging =
             Self { app: app.clone(), route: route.as_str().to_owned(), limit: DEFAULT_LIMIT, cursor: None };
-        let faults = query.into_iter().filter_map(|(name, value)| paging.take(&name, value).err());
+        let mut seen = HashSet::new();
+        let faults = query.into_iter().filter_map(|(name, value)| {
+            let fault = |code, detail| Invalid::field(member(&name), Rejected::new(code, detail));
+            if !seen.insert(name.clone()) {
+                return Some(fault("repeated", "must not be given twice"));
+            }
+            paging.take(&name, value).err().map(|(code, detail)| fault(code, detail))
+        });
         match faults.reduce(Invalid::and) {
             Some(invalid) => Err(invalid.into()),
             None => Ok(paging),
@@ -94,19 +102,15 @@ impl FromRequestParts<App> for Paging {
 }
 
 impl Paging {
-    fn take(&mut self, name: &str, value: String) -> std::result::Result<(), Invalid> {
+    /// Takes one parameter, or says by code and detail what is wrong with it.
+    fn take(&mut self, name: &str, value: String) -> std::result::Result<(), (&'static str, &'static str)> {
         match name {
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                self.limit = limit.ok_or_else(|| {
-                    Invalid::field("/limit", Rejected::new("out_of_range", "must be a number from 1 to 100"))
-                })?;
+                self.limit = limit.ok_or(("out_of_range", "must be a number from 1 to 100"))?;
             }
             "cursor" => self.cursor = Some(value),
-            _ => {
-                let why = Rejected::new("unknown_parameter", "is not a parameter here");
-                return Err(Invalid::field(format!("/{name}"), why));
-            }
+            _ => return Err(("unknown_parameter", "is not a parameter here")),
         }
         Ok(())
     }
@@ -117,13 +121,14 @@ impl Paging {
         let context = format!("{}\n{}", partition.pk, self.route);
         let after = self.cursor.as_deref().map(|cursor| self.open(&context, cursor)).transpose()?;
         let first = after.is_none();
-        // One more than asked for tells whether there is a next page.
-        let mut found = store.query(&partition, after, i32::from(self.limit) + 1).await?;
+        // One more than asked for tells whether there is a next page; so does a Query that stopped before the limit.
+        let (mut found, stopped) = store.query(&partition, after, i32::from(self.limit) + 1).await?;
         if first && found.is_empty() && !scope.exists(store).await? {
             return Err(Problem::not_found());
         }
-        let more = found.len() > usize::from(self.limit);
-        found.truncate(self.limit.into());
+        let limit = usize::from(self.limit);
+        let more = found.len() > limit || stopped;
+        found.truncate(limit);
         let last = found.last().filter(|_| more);
         let next_cursor = last.map(|(sk, _)| self.app.cursors().seal(&context, sk.as_bytes())).transpose();
         Ok(Page {

@@ -155,12 +155,10 @@ impl Problem {
         self.code
     }
 
-    /// Both problems as one, where both are fields at fault; else the first.
+    /// The first problem, with the fields that the other finds at fault.
     #[must_use]
-    pub fn or_both(mut self, other: Self) -> Self {
-        if self.status == StatusCode::UNPROCESSABLE_ENTITY && other.status == self.status {
-            self.errors.extend(other.errors);
-        }
+    pub fn with_fields_of(mut self, other: Self) -> Self {
+        self.errors.extend(other.errors);
         self
     }
 

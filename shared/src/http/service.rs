@@ -3,8 +3,10 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use lambda_http::RequestExt;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,10 +24,7 @@ pub fn serve(api: Api, app: App) -> Router {
 
 /// What is the same around every router, with or without an app: problem documents, headers, one line in the log.
 pub fn problems(router: Router) -> Router {
-    router
-        .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(around))
+    router.fallback(nothing_here).method_not_allowed_fallback(method_not_allowed).layer(from_fn(around))
 }
 
 /// axum adds `Allow` by itself.
@@ -33,11 +32,28 @@ pub fn problems(router: Router) -> Router {
 /// A preflight is no mistake: API Gateway hands it to a route that takes any method, adds the headers of its CORS
 /// configuration to the answer, and a browser goes on only if that is a success.
 async fn method_not_allowed(method: Method, headers: HeaderMap) -> Result<StatusCode> {
-    if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+    if is_preflight(&method, &headers) {
         return Ok(StatusCode::NO_CONTENT);
     }
     let detail = "This resource has no such method; see Allow.";
     Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail))
+}
+
+/// A preflight passes here too: the browser's page shall see the 404 that follows, not a CORS failure.
+async fn nothing_here(method: Method, headers: HeaderMap) -> Result<StatusCode> {
+    if is_preflight(&method, &headers) { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}
+
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether the path is the one that API Gateway routed. `lambda_http` reads the decoded path as a URL, which drops white space
+/// and what follows a `#` or `?`: the rest of it might name something else.
+fn is_whole(request: &Request) -> bool {
+    let read = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    let routed = request.raw_http_path();
+    routed.is_empty() || routed == read
 }
 
 async fn around(mut request: Request, next: Next) -> Response {
@@ -46,7 +62,7 @@ async fn around(mut request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     request.extensions_mut().insert(trace.clone());
-    let mut response = next.run(request).await;
+    let mut response = if is_whole(&request) { next.run(request).await } else { Problem::not_found().into_response() };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log_cause(&problem, &trace);
         let from_axum = std::mem::take(response.headers_mut());

@@ -70,13 +70,13 @@ impl Store {
     }
 
     /// Reads at most `limit` rows of a partition, each with its sort key, in order, after the given sort key: one Query.
-    /// Rows past 1 MB are left out: `limit` rows of the size that this system stores stay far below.
+    /// DynamoDB stops at 1 MB: the second value says whether it stopped, there or at the limit, before the end.
     pub(crate) async fn query<T: Item>(
         &self,
         partition: &Partition<T>,
         after: Option<String>,
         limit: i32,
-    ) -> Result<Vec<(String, T)>> {
+    ) -> Result<(Vec<(String, T)>, bool)> {
         let start = after.map(|sk| {
             [("pk", partition.pk.clone()), ("sk", sk)]
                 .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
@@ -95,7 +95,9 @@ impl Store {
         self.trace.cost().round_trip();
         let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
         self.trace.cost().read(answer.consumed_capacity());
-        answer.items.unwrap_or_default().into_iter().map(decode).collect()
+        let stopped = answer.last_evaluated_key.is_some();
+        let rows: Result<_> = answer.items.unwrap_or_default().into_iter().map(decode).collect();
+        Ok((rows?, stopped))
     }
 
     /// A transaction to fill and to commit.

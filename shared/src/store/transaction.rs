@@ -176,12 +176,17 @@ impl Transaction {
     pub(crate) async fn commit_or_recorded(self) -> Result<Option<Recorded>> {
         let Self { store, parts, meanings } = self;
         let mut wait = Wait::new(store.trace.deadline());
+        let mut token = Uuid::new_v4();
         loop {
-            match attempt(&store, &parts).await? {
+            match attempt(&store, &parts, token).await? {
                 Outcome::Done => return Ok(None),
                 Outcome::Cancelled(reasons) => return explain(meanings, reasons),
-                Outcome::Contended if wait.again().await => {}
-                Outcome::Contended => return Err(Problem::unavailable(StoreError::Contended)),
+                // Still under way, perhaps about to succeed: only the same token asks after the same transaction.
+                Outcome::InProgress => {}
+                Outcome::Contended => token = Uuid::new_v4(),
+            }
+            if !wait.again().await {
+                return Err(Problem::unavailable(StoreError::Contended));
             }
         }
     }
@@ -233,17 +238,20 @@ enum Outcome {
     Done,
     /// At least one condition failed: the reasons, one for each part, in order.
     Cancelled(Vec<CancellationReason>),
-    /// Another transaction was at the same rows, or the table is throttled.
+    /// Another transaction was at the same rows, or the table is throttled: nothing was done.
     Contended,
+    /// An earlier attempt with the same token has not ended.
+    InProgress,
 }
 
-/// One TransactWriteItems. The SDK gives it a token and keeps that over its own retries, so that an attempt whose answer was
-/// lost does not count twice.
-async fn attempt(store: &Store, parts: &[TransactWriteItem]) -> Result<Outcome> {
+/// One TransactWriteItems. Its token stays the same over the SDK's retries, so that an attempt whose answer was lost does not
+/// count twice.
+async fn attempt(store: &Store, parts: &[TransactWriteItem], token: Uuid) -> Result<Outcome> {
     let request = store
         .client
         .transact_write_items()
         .set_transact_items(Some(parts.to_vec()))
+        .client_request_token(token.to_string())
         .return_consumed_capacity(ReturnConsumedCapacity::Total);
     store.trace.cost().round_trip();
     match timely(store.trace.deadline(), Box::pin(request.send())).await? {
@@ -266,12 +274,12 @@ fn refused(error: &SdkError<TransactWriteItemsError>) -> Result<Outcome> {
             if conditions && !reasons.is_empty() {
                 Ok(Outcome::Cancelled(reasons.to_vec()))
             } else if reasons.iter().any(|reason| reason.code() == Some("ValidationError")) {
-                Err(problem(error))
+                Err(Problem::internal("a part of a transaction is not valid"))
             } else {
                 Ok(Outcome::Contended)
             }
         }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::Contended),
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::InProgress),
         _ => Err(problem(error)),
     }
 }
@@ -287,7 +295,7 @@ fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<O
             Failed::Recorded(recorded) => return Ok(Some(recorded)),
             Failed::Problem(next) => {
                 problem = Some(match problem {
-                    Some(first) => first.or_both(next),
+                    Some(first) => first.with_fields_of(next),
                     None => next,
                 });
             }

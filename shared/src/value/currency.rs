@@ -17,7 +17,9 @@ impl FromStr for Currency {
     type Err = Rejected;
 
     fn from_str(code: &str) -> Result<Self, Rejected> {
+        // Those without a minor unit are no money: metals, funds and codes for testing.
         iso_currency::Currency::from_code(code)
+            .filter(|currency| currency.exponent().is_some())
             .map(Self)
             .ok_or(Rejected::new("invalid_currency", "must be an ISO 4217 code, such as USD"))
     }

@@ -14,11 +14,6 @@ pub struct Email(String);
 const MAX: usize = 254;
 
 impl Email {
-    /// The address as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The form under which addresses are compared and are unique.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValuePointerRef};
+use deserr::{DeserializeError, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -40,9 +40,15 @@ pub struct FieldError {
     pub detail: Cow<'static, str>,
 }
 
-/// Every field of a request that is at fault. Never empty.
+/// The fields of a request that are at fault: all of them, or the first hundred. Never empty.
 #[derive(Debug)]
 pub struct Invalid(Vec<FieldError>);
+
+/// A body of 1 MiB has room for hundreds of thousands of faults. Nobody reads so many, and an answer has its limit too.
+const MAX_FAULTS: usize = 100;
+
+/// The same goes for a member that is no field: so many characters of its name are enough to find it.
+const MAX_NAME: usize = 100;
 
 impl Invalid {
     /// One field, named by its pointer.
@@ -54,6 +60,7 @@ impl Invalid {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
+        self.0.truncate(MAX_FAULTS);
         self
     }
 
@@ -65,10 +72,11 @@ impl Invalid {
 
 impl MergeWithError<Self> for Invalid {
     fn merge(earlier: Option<Self>, other: Self, _: ValuePointerRef) -> ControlFlow<Self, Self> {
-        ControlFlow::Continue(match earlier {
+        let faults = match earlier {
             Some(earlier) => earlier.and(other),
             None => other,
-        })
+        };
+        if faults.0.len() < MAX_FAULTS { ControlFlow::Continue(faults) } else { ControlFlow::Break(faults) }
     }
 }
 
@@ -92,8 +100,7 @@ impl DeserializeError for Invalid {
                 (pointer(at), Rejected::with("invalid_value", one_of))
             }
             ErrorKind::IncorrectValueKind { accepted, .. } => {
-                let kinds: Vec<String> = accepted.iter().map(|kind| kind.to_string().to_lowercase()).collect();
-                (pointer(at), Rejected::with("wrong_type", format!("must be {}", kinds.join(" or "))))
+                (pointer(at), Rejected::with("wrong_type", format!("must be {}", named(accepted))))
             }
             ErrorKind::BadSequenceLen { expected, .. } => {
                 (pointer(at), Rejected::with("wrong_length", format!("must have {expected} elements")))
@@ -104,6 +111,23 @@ impl DeserializeError for Invalid {
     }
 }
 
+/// The kinds of JSON values by JSON's own names.
+fn named(kinds: &[ValueKind]) -> String {
+    let mut names: Vec<&str> = kinds
+        .iter()
+        .map(|kind| match kind {
+            ValueKind::Null => "null",
+            ValueKind::Boolean => "a boolean",
+            ValueKind::Integer | ValueKind::NegativeInteger | ValueKind::Float => "a number",
+            ValueKind::String => "a string",
+            ValueKind::Sequence => "an array",
+            ValueKind::Map => "an object",
+        })
+        .collect();
+    names.dedup();
+    names.join(" or ")
+}
+
 fn known(fields: &[&str]) -> String {
     match fields {
         [] => "is not a field here; none is".to_owned(),
@@ -111,13 +135,19 @@ fn known(fields: &[&str]) -> String {
     }
 }
 
-/// RFC 6901, with `~` and `/` escaped.
+/// RFC 6901.
 fn pointer(at: ValuePointerRef) -> String {
     match at {
         ValuePointerRef::Origin => String::new(),
-        ValuePointerRef::Key { key, prev } => pointer(*prev) + "/" + &key.replace('~', "~0").replace('/', "~1"),
+        ValuePointerRef::Key { key, prev } => pointer(*prev) + &member(key),
         ValuePointerRef::Index { index, prev } => format!("{}/{index}", pointer(*prev)),
     }
+}
+
+/// The last part of the pointer to a member.
+pub(crate) fn member(name: &str) -> String {
+    let name: String = name.chars().take(MAX_NAME).collect();
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 #[cfg(test)]
@@ -144,6 +174,17 @@ mod tests {
         found.sort();
         let expected = [("/a~1b", "unknown_field"), ("/emails/1", "invalid_email"), ("/firstName", "wrong_type")];
         assert_eq!(found, expected.map(|(p, c)| (p.to_owned(), Cow::from(c))));
+    }
+
+    #[test]
+    fn a_flood_of_faults_is_cut_off() {
+        let emails = vec!["no"; 10_000];
+        let invalid =
+            deserr::deserialize::<Person, _, Invalid>(json!({ "firstName": "A", "emails": emails })).unwrap_err();
+        assert_eq!(invalid.into_fields().len(), MAX_FAULTS);
+        let long = json!({ "firstName": "A", "emails": [], "x".repeat(10_000): 1 });
+        let invalid = deserr::deserialize::<Person, _, Invalid>(long).unwrap_err();
+        assert_eq!(invalid.into_fields()[0].pointer, format!("/{}", "x".repeat(MAX_NAME)));
     }
 
     #[test]

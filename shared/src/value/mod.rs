@@ -5,6 +5,7 @@
 
 mod currency;
 mod email;
+mod host;
 mod instant;
 mod invalid;
 mod phone;
@@ -17,7 +18,9 @@ use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
 
 pub use currency::Currency;
 pub use email::Email;
+pub use host::Host;
 pub use instant::Instant;
+pub(crate) use invalid::member;
 pub use invalid::{FieldError, Invalid, Rejected};
 pub use phone::Phone;
 pub use text::Text;

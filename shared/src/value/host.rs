@@ -1,0 +1,40 @@
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Rejected, string_value};
+
+/// A host name of at least two labels, in lower case and ASCII (IDNA 2008, UTS 46), such as `xn--bcher-kva.example`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Host(String);
+
+impl FromStr for Host {
+    type Err = Rejected;
+
+    fn from_str(raw: &str) -> Result<Self, Rejected> {
+        idna::domain_to_ascii_strict(raw.trim())
+            .ok()
+            .filter(|host| host.contains('.') && !host.ends_with('.') && host.parse::<std::net::Ipv4Addr>().is_err())
+            .map(Self)
+            .ok_or(Rejected::new("invalid_host", "must be a host name, such as northwind.example"))
+    }
+}
+
+string_value!([] Host, "Host", |schema| schema.examples([serde_json::json!("northwind.example")]));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_kept_in_ascii_and_lower_case() {
+        assert_eq!("Bücher.Example".parse::<Host>().unwrap(), Host("xn--bcher-kva.example".to_owned()));
+        let long = format!("{}.example", "a".repeat(64));
+        for bad in
+            ["", "localhost", "a b.example", "https://a.example", "a.example:80", "127.0.0.1", "a..example", &long]
+        {
+            assert!(bad.parse::<Host>().is_err(), "{bad}");
+        }
+    }
+}
