@@ -175,12 +175,17 @@ impl Transaction {
     pub(crate) async fn commit_or_recorded(self) -> Result<Option<Recorded>> {
         let Self { store, parts, meanings } = self;
         let mut wait = Wait::new(store.trace.deadline());
+        let mut token = Uuid::new_v4();
         loop {
-            match attempt(&store, &parts).await? {
+            match attempt(&store, &parts, token).await? {
                 Outcome::Done => return Ok(None),
                 Outcome::Cancelled(reasons) => return explain(meanings, reasons),
-                Outcome::Contended if wait.again().await => {}
-                Outcome::Contended => return Err(Problem::unavailable(StoreError::Contended)),
+                Outcome::Contended => token = Uuid::new_v4(),
+                // It may yet be done: under another token it would be done twice.
+                Outcome::UnderWay => {}
+            }
+            if !wait.again().await {
+                return Err(Problem::unavailable(StoreError::Contended));
             }
         }
     }
@@ -232,17 +237,20 @@ enum Outcome {
     Done,
     /// At least one condition failed: the reasons, one for each part, in order.
     Cancelled(Vec<CancellationReason>),
-    /// Another transaction was at the same rows, or the table is throttled.
+    /// Another transaction was at the same rows, or the table is throttled: nothing was done.
     Contended,
+    /// An earlier attempt at this very transaction, whose answer was lost, is still at work.
+    UnderWay,
 }
 
-/// One TransactWriteItems. The SDK gives it a token and keeps that over its own retries, so that an attempt whose answer was
-/// lost does not count twice.
-async fn attempt(store: &Store, parts: &[TransactWriteItem]) -> Result<Outcome> {
+/// One TransactWriteItems. Attempts with the same token count once, the SDK's own retries too, so that one whose answer was
+/// lost does no harm.
+async fn attempt(store: &Store, parts: &[TransactWriteItem], token: Uuid) -> Result<Outcome> {
     let request = store
         .client
         .transact_write_items()
         .set_transact_items(Some(parts.to_vec()))
+        .client_request_token(token.to_string())
         .return_consumed_capacity(ReturnConsumedCapacity::Total);
     store.trace.cost().round_trip();
     match timely(store.trace.deadline(), Box::pin(request.send())).await? {
@@ -270,7 +278,7 @@ fn refused(error: &SdkError<TransactWriteItemsError>) -> Result<Outcome> {
                 Ok(Outcome::Contended)
             }
         }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::Contended),
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::UnderWay),
         _ => Err(problem(error)),
     }
 }
