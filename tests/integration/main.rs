@@ -5,6 +5,7 @@ mod contacts;
 mod conventions;
 mod cost;
 mod faults;
+mod functions;
 mod isolation;
 mod openapi;
 mod signing_in;
