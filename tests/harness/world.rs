@@ -102,13 +102,26 @@ impl World {
         world
     }
 
+    /// An empty platform with another router in the place of a module's, made of a client that is watched and the table.
+    pub async fn with_module(name: &'static str, module: impl FnOnce(Client, String) -> Router) -> Self {
+        let (app, keys, table) = Self::table_for(&recorder().endpoint()).await;
+        let client = Client::from_conf(engine::config(&recorder().endpoint()).interceptor(TagCalls).build());
+        let mut routers = modules::routers(&app, &keys).expect("the keys are good");
+        routers.insert(name, shared::http::problems(module(client, table.clone())));
+        Self::of(routers, app, keys, table)
+    }
+
     async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
         let (app, keys, table) = Self::table_for(endpoint).await;
-        let served = Served::default();
         let routers = modules::routers(&app, &keys).expect("the keys are good");
+        Self { faults, ..Self::of(routers, app, keys, table) }
+    }
+
+    fn of(routers: BTreeMap<&'static str, Router>, app: App, keys: Keys, table: String) -> Self {
+        let served = Served::default();
         let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
         let functions = modules::in_process(&TEMPLATE, &routers);
-        Self { faults, ..Self::with(functions, served, app, keys, table) }
+        Self::with(functions, served, app, keys, table)
     }
 
     /// A new table, new keys, and the app that reaches the one with the other.

@@ -10,3 +10,4 @@ mod isolation;
 mod openapi;
 mod signing_in;
 mod tenancy;
+mod watching;
