@@ -4,6 +4,7 @@
 //! done waits for the next invocation, and one that ends or takes too long is replaced.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -59,12 +60,14 @@ pub struct Settings {
 }
 
 /// What becomes of a process's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// It joins this process's own.
     Inherit,
     /// Nobody reads it.
     Discard,
+    /// It is appended to this file.
+    Append(PathBuf),
 }
 
 /// How a process started.
@@ -272,7 +275,7 @@ impl Starting {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(listener, api));
-        let child = command(settings, &address).spawn()?;
+        let child = command(settings, &address)?.spawn()?;
         let id = child.id().unwrap_or_default();
         let process = Process { id, child, invocations, _api: tasks };
         Ok(Self { process, ready, init_error })
@@ -285,7 +288,7 @@ impl Starting {
     }
 }
 
-fn command(settings: &Settings, api: &str) -> Command {
+fn command(settings: &Settings, api: &str) -> io::Result<Command> {
     let mut command = Command::new(&settings.bootstrap);
     command
         .env_clear()
@@ -293,10 +296,17 @@ fn command(settings: &Settings, api: &str) -> Command {
         .envs(&settings.environment)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    if settings.output == Output::Discard {
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+    match &settings.output {
+        Output::Inherit => {}
+        Output::Discard => {
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+        }
+        Output::Append(path) => {
+            let file = File::options().create(true).append(true).open(path)?;
+            command.stdout(file.try_clone()?).stderr(file);
+        }
     }
-    command
+    Ok(command)
 }
 
 /// From "Defined runtime environment variables" in the Lambda developer guide.

@@ -106,6 +106,17 @@ async fn an_event_is_answered_with_the_given_environment() {
 }
 
 #[tokio::test]
+async fn what_processes_print_is_appended_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("output");
+    std::fs::write(&output, "before\n").unwrap();
+    let function = LambdaFunction::new(Settings { output: Output::Append(output.clone()), ..settings() });
+    invoke(&function, "/panic").await.unwrap_err();
+    let printed = std::fs::read_to_string(output).unwrap();
+    assert!(printed.starts_with("before\n") && printed.contains("told to panic"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_warm_process_is_used_again() {
     let function = LambdaFunction::new(settings());
     let first = invoke(&function, "/").await.unwrap();

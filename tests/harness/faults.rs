@@ -48,12 +48,17 @@ pub struct Faults {
 struct Plan {
     next: VecDeque<Fault>,
     always: Option<Fault>,
+    spares_reads: bool,
     calls: usize,
 }
 
 impl Plan {
-    fn take(&mut self) -> Option<Fault> {
+    fn take(&mut self, request: &Request<Incoming>) -> Option<Fault> {
         self.calls += 1;
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+        if self.spares_reads && target.is_some_and(|target| !target.ends_with(".TransactWriteItems")) {
+            return None;
+        }
         self.next.pop_front().or(self.always)
     }
 }
@@ -81,6 +86,12 @@ impl Faults {
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         let mut plan = self.plan.lock().unwrap();
         *plan = Plan { next: faults.into_iter().collect(), ..Plan::default() };
+    }
+
+    /// Breaks the next transactions that write, and no other call.
+    pub fn next_writes(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.next(faults);
+        self.plan.lock().unwrap().spares_reads = true;
     }
 
     /// Breaks every call from now on.
@@ -138,7 +149,7 @@ impl Proxy {
     }
 
     async fn relay(&self, request: Request<Incoming>) -> Relayed {
-        let fault = self.plan.lock().unwrap().take();
+        let fault = self.plan.lock().unwrap().take(&request);
         let Some(fault) = fault else { return self.forward(request).await };
         match fault {
             Fault::Throttled => answer(400, "ProvisionedThroughputExceededException", &json!({})),

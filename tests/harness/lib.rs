@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod call;
+mod compiled;
 mod expression;
 pub mod faults;
 pub mod http;

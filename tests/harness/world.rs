@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use infra::function::Functions;
 use infra::gateway::Gateway;
 use infra::template::Template;
 use infra::{engine, modules, table};
@@ -19,8 +20,10 @@ use shared::App;
 use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Keys, Role};
 use shared::clock::Clock;
+use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::compiled;
 use crate::faults::Faults;
 use crate::integrity;
 use crate::policy::{Policies, PolicyTable};
@@ -69,6 +72,7 @@ pub struct World {
     pub(crate) policies: BTreeMap<String, Policies>,
     served: Served,
     faults: Option<Faults>,
+    logs: Option<TempDir>,
     app: App,
     keys: Keys,
     table: String,
@@ -90,33 +94,75 @@ impl World {
         Self::on(&endpoint, Some(faults)).await
     }
 
+    /// An empty platform on the compiled functions, each in processes of its own. Nobody sees their calls, but their logs,
+    /// and their table can be given [`Faults`].
+    pub async fn compiled() -> Self {
+        let faults = Faults::start(&engine_endpoint()).await;
+        let logs = tempfile::tempdir().expect("a folder for the logs");
+        let (app, keys, table) = Self::table_for(&engine_endpoint()).await;
+        let functions = compiled::functions(&compiled::Environment {
+            table: &table,
+            keys: &keys,
+            endpoint: &faults.endpoint(),
+            logs: logs.path(),
+        });
+        let mut world = Self::with(functions, Served::default(), app, keys, table);
+        (world.faults, world.logs) = (Some(faults), Some(logs));
+        world
+    }
+
+    /// An empty platform with another router in the place of a module's, made of a client that is watched and the table.
+    pub async fn with_module(name: &'static str, module: impl FnOnce(Client, String) -> Router) -> Self {
+        let (app, keys, table) = Self::table_for(&recorder().endpoint()).await;
+        let client = Client::from_conf(engine::config(&recorder().endpoint()).interceptor(TagCalls).build());
+        let mut routers = modules::routers(&app, &keys).expect("the keys are good");
+        routers.insert(name, shared::http::problems(module(client, table.clone())));
+        Self::of(routers, app, keys, table)
+    }
+
     async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
+        let (app, keys, table) = Self::table_for(endpoint).await;
+        let routers = modules::routers(&app, &keys).expect("the keys are good");
+        Self { faults, ..Self::of(routers, app, keys, table) }
+    }
+
+    fn of(routers: BTreeMap<&'static str, Router>, app: App, keys: Keys, table: String) -> Self {
+        let served = Served::default();
+        let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
+        let functions = modules::in_process(&TEMPLATE, &routers);
+        Self::with(functions, served, app, keys, table)
+    }
+
+    /// A new table, new keys, and the app that reaches the one with the other.
+    async fn table_for(endpoint: &str) -> (App, Keys, String) {
         let table = format!("upzento-{}", Uuid::new_v4());
         let raw = engine::client(&engine_endpoint());
         table::create_table(&raw, &table, &TEMPLATE.tables["Table"]).await.expect("the table is created");
-        let config = engine::config(endpoint).interceptor(TagCalls);
+        let client = shared::client(engine::config(endpoint).interceptor(TagCalls));
         let keys = Keys::generate().expect("keys are generated");
-        let app =
-            App::new(modules::config(&table, &keys), shared::client(config), Clock::default()).expect("it starts");
-        Self::with(app, keys, table, faults)
+        let app = App::new(modules::config(&table, &keys), client, Clock::default()).expect("it starts");
+        (app, keys, table)
     }
 
-    fn with(app: App, keys: Keys, table: String, faults: Option<Faults>) -> Self {
-        let served = Served::default();
-        let routers = modules::routers(&app, &keys).expect("the keys are good");
-        let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
-        let functions = modules::in_process(&TEMPLATE, &routers);
+    fn with(functions: Functions, served: Served, app: App, keys: Keys, table: String) -> Self {
         let gateway = Gateway::new(&TEMPLATE, "Api", functions).expect("every function has a router");
         let named = PolicyTable { logical_id: "Table", name: &table };
         let policies = TEMPLATE.functions.values().map(|function| {
             (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
         });
-        Self { gateway, policies: policies.collect(), served, faults, app, keys, table }
+        Self { gateway, policies: policies.collect(), served, faults: None, logs: None, app, keys, table }
     }
 
     /// What goes wrong between the functions and the table.
     pub fn faults(&self) -> &Faults {
         self.faults.as_ref().expect("a world `with_faults`")
+    }
+
+    /// What the compiled functions have printed so far.
+    pub fn printed(&self) -> String {
+        let folder = self.logs.as_ref().expect("a world of `compiled` functions").path();
+        let files = std::fs::read_dir(folder).expect("the logs' folder").map(|file| file.expect("a file").path());
+        files.map(|file| std::fs::read_to_string(file).expect("text")).collect()
     }
 
     /// Whether each request must keep to its budget of round trips.

@@ -48,7 +48,7 @@ async fn a_failing_service_is_tried_again() {
     for fault in [Fault::ServerError, Fault::Lost] {
         world.faults().next([fault, fault]);
         shop.owner.get(&shop.contacts).is(200).await;
-        world.faults().next([fault, fault]);
+        world.faults().next_writes([fault, fault]);
         shop.owner.patch(&shop.spot.contact).json(json!({ "source": "web" })).is(200).await;
     }
     assert_eq!(shop.owner.get(&shop.spot.contact).is(200).await.body["version"], 3);
@@ -139,11 +139,10 @@ async fn a_change_whose_answer_was_lost_counts_once() {
     let world = World::with_faults().await;
     let shop = world.shop().await;
     let contact = shop.owner.post(&shop.contacts).json(person()).created().await;
-    // The read is the first call.
-    world.faults().next([Fault::AnswerLost, Fault::AnswerLost]);
+    world.faults().next_writes([Fault::AnswerLost; 2]);
     let changed = shop.owner.patch(contact.location()).json(json!({ "email": "king@example.com" })).is(200).await;
     assert_eq!(changed.body["version"], 2);
-    world.faults().next([Fault::AnswerLost, Fault::AnswerLost]);
+    world.faults().next_writes([Fault::AnswerLost; 2]);
     shop.owner.delete(contact.location()).is(204).await;
     world.assert_whole().await;
 }
@@ -152,7 +151,7 @@ async fn a_change_whose_answer_was_lost_counts_once() {
 async fn a_create_that_was_asked_for_again_while_under_way_has_one_effect() {
     let world = World::with_faults().await;
     let shop = world.shop().await;
-    world.faults().next([Fault::AnswerLost, Fault::InProgress]);
+    world.faults().next_writes([vec![Fault::AnswerLost], vec![Fault::InProgress; 6]].concat());
     shop.owner.post(&shop.contacts).json(person()).created().await;
     assert_eq!(count(&shop).await, 2);
     world.assert_whole().await;
@@ -163,9 +162,10 @@ async fn a_change_that_was_asked_for_again_while_under_way_counts_once() {
     let world = World::with_faults().await;
     let shop = world.shop().await;
     let patch = |source: &str| shop.owner.patch(&shop.spot.contact).json(json!({ "source": source }));
-    world.faults().next([Fault::AnswerLost, Fault::AnswerLost, Fault::InProgress]);
+    let faults = [vec![Fault::AnswerLost], vec![Fault::InProgress; 6]].concat();
+    world.faults().next_writes(faults.clone());
     assert_eq!(patch("web").header("if-match", "\"1\"").is(200).await.body["version"], 2);
-    world.faults().next([Fault::AnswerLost, Fault::AnswerLost, Fault::InProgress]);
+    world.faults().next_writes(faults);
     assert_eq!(patch("shop").is(200).await.body["version"], 3);
 }
 
@@ -176,8 +176,7 @@ async fn a_refresh_whose_answer_was_lost_does_not_end_the_session() {
     let refresh = |session: &Value| {
         world.anyone().post("/v1/auth/refresh").json(json!({ "refreshToken": session["refreshToken"] }))
     };
-    // Two reads come first.
-    world.faults().next([Fault::AnswerLost, Fault::AnswerLost]);
+    world.faults().next_writes([Fault::AnswerLost; 2]);
     let second = refresh(&admin.session).is(200).await.body;
     refresh(&second).is(200).await;
 }

@@ -149,9 +149,8 @@ fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Ve
     let [_, (_, sibling), (_, other_agency), (_, other_tenant)] = places(tree);
     let candidates = match operation.parameters()[0] {
         "tenantId" => vec![other_tenant],
-        "agencyId" => vec![other_agency, other_tenant],
         "clientId" if of_client => vec![sibling, other_agency, other_tenant],
-        "clientId" => vec![other_agency, other_tenant],
+        "agencyId" | "clientId" => vec![other_agency, other_tenant],
         other => panic!("{other} is new: who sees what below it?"),
     };
     candidates.into_iter().filter(|place| place.contact != own.contact).collect()

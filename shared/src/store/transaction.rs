@@ -181,9 +181,9 @@ impl Transaction {
             match attempt(&store, &parts, token).await? {
                 Outcome::Done => return Ok(None),
                 Outcome::Cancelled(reasons) => return explain(meanings, reasons),
-                // Still under way, perhaps about to succeed: only the same token asks after the same transaction.
-                Outcome::InProgress => {}
                 Outcome::Contended => token = Uuid::new_v4(),
+                // It may yet be done: under another token it would be done twice.
+                Outcome::UnderWay => {}
             }
             if !wait.again().await {
                 return Err(Problem::unavailable(StoreError::Contended));
@@ -240,12 +240,12 @@ enum Outcome {
     Cancelled(Vec<CancellationReason>),
     /// Another transaction was at the same rows, or the table is throttled: nothing was done.
     Contended,
-    /// An earlier attempt with the same token has not ended.
-    InProgress,
+    /// An earlier attempt at this very transaction, whose answer was lost, is still at work.
+    UnderWay,
 }
 
-/// One TransactWriteItems. Its token stays the same over the SDK's retries, so that an attempt whose answer was lost does not
-/// count twice.
+/// One TransactWriteItems. Attempts with the same token count once, the SDK's own retries too, so that one whose answer was
+/// lost does no harm.
 async fn attempt(store: &Store, parts: &[TransactWriteItem], token: Uuid) -> Result<Outcome> {
     let request = store
         .client
@@ -279,7 +279,7 @@ fn refused(error: &SdkError<TransactWriteItemsError>) -> Result<Outcome> {
                 Ok(Outcome::Contended)
             }
         }
-        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::InProgress),
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Outcome::UnderWay),
         _ => Err(problem(error)),
     }
 }

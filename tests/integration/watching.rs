@@ -1,0 +1,120 @@
+//! The harness itself: handlers that are wrong on purpose, each of which the request that reaches it must bring to light.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::routing::get;
+use harness::who::Who;
+use harness::world::World;
+use lambda_http::http::StatusCode;
+use serde_json::json;
+use shared::auth::{ClientScope, Role};
+use uuid::Uuid;
+
+const LIST: &str = "/v1/clients/{clientId}/contacts";
+
+/// A client without contacts, its user, and the path of its contacts.
+async fn client(world: &World) -> (ClientScope, Who<'_>, String) {
+    let admin = world.admin().await;
+    let create = async |collection: &str| {
+        let made = admin.post(collection).json(json!({ "name": "Northwind" })).created().await;
+        (made.location().to_owned(), made.id().to_owned())
+    };
+    let (tenant, tenant_id) = create("/v1/tenants").await;
+    let (agency, agency_id) = create(&format!("{tenant}/agencies")).await;
+    let (client, client_id) = create(&format!("{agency}/clients")).await;
+    let platform = world.operator().platform();
+    let agency = platform.tenant(tenant_id.parse().unwrap()).agency(agency_id.parse().unwrap());
+    let scope = agency.client(client_id.parse().unwrap());
+    (scope, world.user(scope, Role::ClientUser).await, format!("{client}/contacts"))
+}
+
+fn key(partition: &str) -> HashMap<String, AttributeValue> {
+    [("pk", partition), ("sk", "x")].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).into()
+}
+
+async fn read(client: &Client, table: &str, partition: &str) -> StatusCode {
+    client.get_item().table_name(table).set_key(Some(key(partition))).send().await.unwrap();
+    StatusCode::OK
+}
+
+#[tokio::test]
+#[should_panic(expected = "outside the caller's home")]
+async fn a_handler_that_reads_another_clients_row_is_caught() {
+    let foreign = format!("T#{0}#A#{0}#C#{0}#CONTACT", Uuid::now_v7());
+    let world = World::with_module("contacts", |client, table| {
+        Router::new().route(LIST, get(|| async move { read(&client, &table, &foreign).await }))
+    });
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    user.get(&contacts).send().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "Scan: reaches beyond named keys")]
+async fn a_handler_that_scans_is_caught() {
+    let world = World::with_module("contacts", |client, table| {
+        let scan = async move || {
+            client.scan().table_name(&table).send().await.unwrap();
+            StatusCode::OK
+        };
+        Router::new().route(LIST, get(scan))
+    });
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    user.get(&contacts).send().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "no statement allows it")]
+async fn a_handler_that_its_policy_does_not_allow_is_caught() {
+    let world = World::with_module("contacts", |client, table| {
+        Router::new().route(LIST, get(|| async move { read(&client, &table, "GLOBAL#EMAIL#x").await }))
+    });
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    user.get(&contacts).send().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "3 round trips instead of 1")]
+async fn a_handler_that_exceeds_its_budget_is_caught() {
+    let world = World::with_module("contacts", |client, table| {
+        let thrice = async move |path: axum::extract::Path<String>| {
+            for _ in 0..3 {
+                read(&client, &table, &format!("GLOBAL#CLIENT#{}", path.0)).await;
+            }
+            StatusCode::OK
+        };
+        Router::new().route(LIST, get(thrice))
+    });
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    user.get(&contacts).send().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "passwordHash")]
+async fn a_handler_that_shows_a_stored_attribute_is_caught() {
+    let world =
+        World::with_module("contacts", |_, _| Router::new().route(LIST, get(|| async { "{\"passwordHash\":1}" })));
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    user.get(&contacts).send().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_does_no_wrong_passes() {
+    let world = World::with_module("contacts", |client, table| {
+        let own = async move |path: axum::extract::Path<String>| {
+            read(&client, &table, &format!("GLOBAL#CLIENT#{}", path.0)).await
+        };
+        Router::new().route(LIST, get(own))
+    });
+    let world = world.await;
+    let (_, user, contacts) = client(&world).await;
+    let answer = user.get(&contacts).is(200).await;
+    assert_eq!(answer.operations(), ["GetItem"]);
+}
