@@ -20,7 +20,7 @@ use crate::rows::Rows;
 use crate::tape::Tape;
 
 /// How often each operation is timed, after the engine's compiler has seen it [`UNTIMED`] times.
-const TIMED: usize = 60;
+const TIMED: usize = 100;
 const UNTIMED: usize = 10;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
