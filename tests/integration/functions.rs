@@ -140,6 +140,7 @@ async fn the_logs_name_no_person_and_no_secret() {
         session["accessToken"].as_str().unwrap(),
         session["refreshToken"].as_str().unwrap(),
         &world.keys().signing,
+        &world.keys().refresh,
         &world.keys().data,
         "argon2",
         "Bearer",

@@ -32,7 +32,7 @@ impl Server {
     }
 
     async fn wait_until_it_answers(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while Instant::now() < deadline {
             if let Ok(reply) = request("GET", &self.url("/health"), None, &Value::Null).await
                 && reply.status == 200
