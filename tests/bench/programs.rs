@@ -98,7 +98,7 @@ async fn cold_starts(functions: &BTreeMap<String, Arc<LambdaFunction>>) -> BTree
 }
 
 impl Memory {
-    /// See "/proc/[pid]/status" in proc(5).
+    /// See `/proc/[pid]/status` in proc(5).
     fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
         let kilobytes = |name: &str| -> usize {
