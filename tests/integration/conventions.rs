@@ -6,6 +6,7 @@ use harness::at_once;
 use harness::tree::Shop;
 use harness::who::{Answer, Ask};
 use harness::world::{PASSWORD, World};
+use lambda_http::http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -70,6 +71,27 @@ async fn a_body_that_is_not_json_is_a_400() {
     }
     shop.owner.post(&shop.contacts).body("application/json", [0xff, 0xfe]).problem(400, "invalid_json").await;
     shop.owner.patch(&shop.spot.contact).body("application/json", "{").problem(400, "invalid_json").await;
+}
+
+#[tokio::test]
+async fn a_member_that_is_named_twice_is_a_400() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let body = r#"{"firstName":"Ada","firstName":"Grace","lastName":"Hopper"}"#;
+    shop.owner.post(&shop.contacts).body("application/json", body).problem(400, "invalid_json").await;
+}
+
+#[tokio::test]
+async fn a_flood_of_faults_is_answered_with_the_first_hundred() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let members: serde_json::Map<_, _> = (0..50_000).map(|n| (format!("k{n}"), json!(0))).collect();
+    for ask in
+        [shop.owner.post(&shop.contacts), shop.owner.patch(&shop.spot.contact), world.anyone().post("/v1/auth/login")]
+    {
+        let answer = ask.json(Value::Object(members.clone())).problem(422, "invalid").await;
+        assert_eq!(answer.body["errors"].as_array().map(Vec::len), Some(100));
+    }
 }
 
 #[tokio::test]
@@ -152,6 +174,26 @@ async fn a_path_that_is_nobodys_is_a_404_problem() {
         world.anyone().post(path).json(json!({})).problem(404, "not_found").await;
     }
     world.anyone().get("/docs/nothing.js").problem(404, "not_found").await;
+}
+
+#[tokio::test]
+async fn a_path_with_more_than_an_id_names_nothing() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.get(&shop.spot.contact).is(200).await;
+    for more in ["%20", "%09", "%0A", "%23abc", "%253Fx=1", "%253F"] {
+        shop.owner.get(&format!("{}{more}", shop.spot.contact)).problem(404, "not_found").await;
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_passes_wherever_it_goes() {
+    let world = World::new().await;
+    for path in ["/v1/tenants", "/v1/nothing/here"] {
+        let preflight = world.anyone().ask(Method::OPTIONS, path).header("origin", "https://app.example");
+        let answer = preflight.header("access-control-request-method", "POST").is(204).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+    }
 }
 
 #[tokio::test]
@@ -589,6 +631,13 @@ async fn a_limit_is_1_to_100() {
     for bad in ["0", "101", "-1", "1.5", "ten", "", "99999999999999999999"] {
         shop.owner.get(&format!("{}?limit={bad}", shop.contacts)).invalid(&["/limit"]).await;
     }
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_given_twice_is_refused_by_name() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.get(&format!("{}?limit=1&limit=2", shop.contacts)).invalid(&["/limit"]).await;
 }
 
 #[tokio::test]

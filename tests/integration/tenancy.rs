@@ -257,7 +257,7 @@ async fn a_currency_is_an_iso_4217_code() {
         let changed = admin.patch(&branch.client).json(json!({ "currency": good })).is(200).await;
         assert_eq!(changed.body["currency"], good);
     }
-    for bad in ["", "usd", "EURO", "XYZ", "€"] {
+    for bad in ["XXX", "XAU", "", "usd", "EURO", "XYZ", "€"] {
         admin.patch(&branch.client).json(json!({ "currency": bad })).invalid(&["/currency"]).await;
     }
 }
