@@ -1,6 +1,6 @@
 //! The Lambda function.
 
-use shared::auth::{Issuer, password};
+use shared::auth::Issuer;
 use shared::{App, StartError, variable};
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,6 +11,5 @@ async fn main() -> Result<(), shared::lambda::Error> {
 fn service(app: App) -> Result<axum::Router, StartError> {
     let issuer =
         Issuer::new(&app.config().token_issuer, &variable("TOKEN_SIGNING_KEY")?, &variable("TOKEN_REFRESH_KEY")?)?;
-    password::warm_up();
     Ok(auth::router(app, issuer))
 }
