@@ -494,7 +494,7 @@ Resources:
   Work:
     Type: AWS::Serverless::Function
     Properties:
-      CodeUri: .build/work/
+      CodeUri: .build/jobs/
       Timeout: 60
       Events:
         Item: { Type: HttpApi, Properties: { ApiId: !Ref Api, Method: get, Path: "/items/{id}" } }
@@ -517,7 +517,7 @@ Resources:
     #[test]
     fn a_function_overrides_the_globals() {
         let work = &small().functions["Work"];
-        assert_eq!(work.name, "work");
+        assert_eq!(work.name, "jobs");
         assert_eq!(work.memory_mb, 512);
         assert_eq!(work.timeout, Duration::from_mins(1));
     }

@@ -61,8 +61,11 @@ impl Cost {
     }
 }
 
-// A unit count is small and a multiple of one half: nothing is lost.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a unit count is small, positive and a multiple of one half: nothing is lost"
+)]
 fn add(total: &AtomicU64, units: Option<f64>) {
     total.fetch_add((units.unwrap_or_default() * 1000.0) as u64, Ordering::Relaxed);
 }
