@@ -6,16 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{Rejected, string_value};
 
 /// A telephone number in E.164: `+`, country code, number.
+///
+/// The first one that a process reads waits some 40 ms for the numbering plans of the world. Reading them at start-up would have
+/// every cold start wait instead, also of those that see no number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Phone(String);
-
-impl Phone {
-    /// Reads the numbering plans of the world, which the first telephone number would otherwise wait for.
-    pub fn warm_up() {
-        let _ = Self::from_str("+14155552671");
-    }
-}
 
 impl FromStr for Phone {
     type Err = Rejected;
