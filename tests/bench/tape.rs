@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_sdk_dynamodb::{Client, Error};
 use futures_util::future::join_all;
+use uuid::Uuid;
 
 /// Notes every call that an SDK client makes. Each clone notes on the same tape.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +118,9 @@ impl Asked {
                     client.query().set_table_name(input.table_name.clone()).customize().interceptor(Instead(input));
                 call.send().await.map(drop).map_err(Error::from)
             }
-            Self::Transact(input) => {
+            Self::Transact(mut input) => {
+                // With the handler's token the engine would know the transaction, and do nothing.
+                input.client_request_token = Some(Uuid::new_v4().to_string());
                 let call = client.transact_write_items().customize().interceptor(Instead(input));
                 call.send().await.map(drop).map_err(Error::from)
             }
