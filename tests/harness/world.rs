@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -215,6 +216,17 @@ impl World {
         let mut row = row.expect("the user's row").clone();
         row["status"] = status.into();
         self.put_row(row).await;
+    }
+
+    /// Takes a user's row away, behind the API's back.
+    pub async fn remove_user(&self, user: &Who<'_>) {
+        let rows = self.rows().await;
+        let row = rows.iter().find(|row| row["sk"] == user.id() && row.get("passwordHash").is_some());
+        let row = row.expect("the user's row");
+        let key = ["pk", "sk"].map(|name| AttributeValue::S(row[name].as_str().expect("a key").to_owned()));
+        let [pk, sk] = key;
+        let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
+        request.send().await.expect("the row is deleted");
     }
 
     /// What an operator may do.

@@ -544,6 +544,15 @@ async fn a_stale_change_of_oneself_is_a_412() {
 }
 
 #[tokio::test]
+async fn whoever_is_gone_is_nobody() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    world.remove_user(&admin).await;
+    admin.get(ME).problem(401, "unauthenticated").await;
+    admin.patch(ME).json(json!({ "firstName": "Eve" })).problem(401, "unauthenticated").await;
+}
+
+#[tokio::test]
 async fn whoever_was_disabled_meanwhile_is_nobody() {
     let world = World::new().await;
     let admin = world.admin().await;
