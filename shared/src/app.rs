@@ -15,6 +15,7 @@ use crate::auth::{KeyError, KeyedHash, Sealer, Secret, Verifier};
 use crate::clock::Clock;
 use crate::http::trace::Trace;
 use crate::id::IdMaker;
+use crate::mail::{Mail, QueuedMail};
 use crate::store::Store;
 
 /// A function's configuration: what the template sets in its environment.
@@ -71,6 +72,9 @@ struct Inner {
     verifier: Verifier,
     cursors: Sealer,
     emails: KeyedHash,
+    tries: KeyedHash,
+    requests: KeyedHash,
+    mails: Sealer,
 }
 
 impl App {
@@ -85,6 +89,9 @@ impl App {
             verifier: Verifier::new(&config.token_issuer, &config.jwks)?,
             cursors: secret.sealer("cursor")?,
             emails: secret.hasher("email")?,
+            tries: secret.hasher("tries")?,
+            requests: secret.hasher("request")?,
+            mails: secret.sealer("mail")?,
             config,
         })))
     }
@@ -120,6 +127,30 @@ impl App {
 
     pub(crate) fn emails(&self) -> &KeyedHash {
         &self.0.emails
+    }
+
+    /// Names what was tried, by whom or from where, without telling it.
+    pub(crate) fn tries(&self) -> &KeyedHash {
+        &self.0.tries
+    }
+
+    /// Names request bodies, which may hold passwords: a hash that anybody could compute would help to guess them.
+    pub(crate) fn requests(&self) -> &KeyedHash {
+        &self.0.requests
+    }
+
+    pub(crate) fn mails(&self) -> &Sealer {
+        &self.0.mails
+    }
+
+    /// What a queued mail says, and to whom.
+    pub fn open_mail(&self, queued: &QueuedMail) -> crate::Result<Mail> {
+        queued.open(self.mails())
+    }
+
+    /// The table, for work that no request asked for; its deadline is counted from now.
+    pub fn store_for_event(&self) -> Store {
+        self.store(Trace::alone())
     }
 
     pub(crate) fn store(&self, trace: Trace) -> Store {

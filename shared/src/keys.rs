@@ -10,28 +10,58 @@
 //! | tags | `<client>TAG` | id |
 //! | what is unique in a client | `<client>UNIQ` | `CONTACT_EMAIL#` folded address |
 //! | recorded answers, by `Idempotency-Key` | `<scope>IDEM` | hash |
+//! | mail that waits to be sent | `<home>MAIL` | id |
 //! | whose email this is | `GLOBAL#EMAIL#` hash | `AT` |
+//! | whose invitation or reset this token is | `GLOBAL#TOKEN#` hash | `AT` |
+//! | how often somebody failed, or asked, of late | `GLOBAL#TRIES#` hash | `AT` |
 //! | where an agency, a client is (for `ADMIN`) | `GLOBAL#AGENCY#` id · `GLOBAL#CLIENT#` id | `AT` |
 //! | nothing: read to see whether the table answers | `GLOBAL#HEALTH` | `AT` |
 //!
+//! | Index | Partition | Sort key | Holds |
+//! |---|---|---|---|
+//! | `due`, of `due_pk` and `due_sk` | `DUE#MAIL` | instant `#` id | keys of the mail to send from that instant on |
+//!
 //! `<tenant>` is `T#<id>#`, `<agency>` is `T#<id>#A#<id>#`, `<client>` is `T#<id>#A#<id>#C#<id>#`, the platform `PLATFORM#`.
-//! Ids sort by creation. `GLOBAL` rows hold pointers only and are read by their exact key.
+//! Ids sort by creation. `GLOBAL` rows hold pointers and counters only and are read by their exact key. `due` crosses tenants on
+//! purpose, is sparse, and has nothing but keys: only the function that does what is due reads it.
 
 use std::fmt::Display;
 use std::marker::PhantomData;
 
+use crate::auth::credential::Credential;
+use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
 use crate::entity::{
     Account, AccountPointer, Agency, Claim, Client, Contact, Holdings, Place, Record, Session, Tag, Tenant, User,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
-use crate::value::Email;
+use crate::mail::QueuedMail;
+use crate::value::{Email, Instant};
 
 /// The key of one row, and the type of what lies there.
 pub struct Key<T> {
     pub(crate) pk: String,
     pub(crate) sk: String,
+    /// Attributes that place the row in indexes when it is written.
+    pub(crate) placed: Vec<(&'static str, String)>,
+    holds: PhantomData<fn() -> T>,
+}
+
+/// An index and the attributes that make up its key.
+pub(crate) struct Index {
+    pub(crate) name: &'static str,
+    pub(crate) pk: &'static str,
+    pub(crate) sk: &'static str,
+}
+
+/// What is to be done at some time, by that time.
+pub(crate) const DUE: Index = Index { name: "due", pk: "due_pk", sk: "due_sk" };
+
+/// The part of [`DUE`] that holds one kind of rows, all of whose partitions end in the same collection.
+pub struct Agenda<T> {
+    pub(crate) pk: &'static str,
+    collection: &'static str,
     holds: PhantomData<fn() -> T>,
 }
 
@@ -41,9 +71,20 @@ pub struct Partition<T> {
     holds: PhantomData<fn() -> T>,
 }
 
+/// The rows of a partition whose sort keys begin alike.
+pub struct Range<T> {
+    pub(crate) partition: Partition<T>,
+    pub(crate) begins_with: String,
+}
+
 impl<T> Key<T> {
     fn new(pk: String, sk: impl Display) -> Self {
-        Self { pk, sk: sk.to_string(), holds: PhantomData }
+        Self { pk, sk: sk.to_string(), placed: Vec::new(), holds: PhantomData }
+    }
+
+    fn placed_in(mut self, index: &Index, pk: &str, sk: impl Display) -> Self {
+        self.placed = vec![(index.pk, pk.to_owned()), (index.sk, sk.to_string())];
+        self
     }
 }
 
@@ -126,14 +167,60 @@ impl ClientScope {
 }
 
 impl HomeScope {
+    /// The count of what stands directly below it. The platform is never deleted, and nobody counts what it holds.
+    pub fn holdings(self) -> Option<Key<Holdings>> {
+        match self {
+            Self::Platform(_) => None,
+            Self::Agency(agency) => Some(agency.holdings()),
+            Self::Client(client) => Some(client.holdings()),
+        }
+    }
+
     /// One user of this home.
     pub fn user(self, id: Id<User>) -> Key<Account> {
-        Partition::new(self, "USER").at(id)
+        self.users().at(id)
+    }
+
+    /// The home's users.
+    pub fn users(self) -> Partition<Account> {
+        Partition::new(self, "USER")
+    }
+
+    /// A mail, to be sent from `due` on.
+    pub fn mail(self, id: Id<QueuedMail>, due: Instant) -> Key<QueuedMail> {
+        Partition::new(self, "MAIL").at(id).due(Some(due))
+    }
+
+    /// The sessions of a user.
+    pub fn sessions_of(self, user: Id<User>) -> Range<Session> {
+        Range { partition: Partition::new(self, "SESSION"), begins_with: format!("{user}#") }
     }
 
     /// One session of a user.
     pub fn session(self, user: Id<User>, session: SessionId) -> Key<Session> {
         Partition::new(self, "SESSION").at(format!("{user}#{session}"))
+    }
+}
+
+/// The mail that waits to be sent.
+pub const MAIL_DUE: Agenda<QueuedMail> = Agenda { pk: "DUE#MAIL", collection: "#MAIL", holds: PhantomData };
+
+impl<T> Agenda<T> {
+    /// The key of a row that the index or the table's stream names; `None` for rows of another kind.
+    pub(crate) fn row(&self, pk: &str, sk: &str) -> Option<Key<T>> {
+        pk.ends_with(self.collection).then(|| Key::new(pk.to_owned(), sk))
+    }
+}
+
+impl Key<QueuedMail> {
+    /// The same row, to be looked at again at `due`, or never.
+    #[must_use]
+    pub fn due(&self, due: Option<Instant>) -> Self {
+        let row = Self::new(self.pk.clone(), &self.sk);
+        match due {
+            Some(due) => row.placed_in(&DUE, MAIL_DUE.pk, format!("{due}#{}", self.sk)),
+            None => row,
+        }
     }
 }
 
@@ -168,6 +255,16 @@ pub(crate) fn client_place(id: ClientId) -> Key<Place> {
 /// The user who has this email; `hash` is a keyed hash of the folded address, so that no address stands in a key.
 pub(crate) fn account_pointer(hash: &str) -> Key<AccountPointer> {
     Key::new(format!("GLOBAL#EMAIL#{hash}"), "AT")
+}
+
+/// Whose invitation or reset a token is; `hash` is that of the token.
+pub(crate) fn credential(hash: &str) -> Key<Credential> {
+    Key::new(format!("GLOBAL#TOKEN#{hash}"), "AT")
+}
+
+/// How often something was tried of late; `hash` is a keyed hash of what, by whom or from where.
+pub(crate) fn tries(hash: &str) -> Key<Tries> {
+    Key::new(format!("GLOBAL#TRIES#{hash}"), "AT")
 }
 
 /// A row that never exists.

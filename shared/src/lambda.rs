@@ -7,7 +7,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::App;
-use crate::http::trace::Trace;
 
 /// Runs a module as a Lambda function: `module` makes its router of the app.
 pub async fn run<E: Into<Error>>(module: impl FnOnce(App) -> Result<Router, E>) -> Result<(), Error> {
@@ -32,8 +31,7 @@ fn start_logs() {
 
 /// Opens the connection to the table while Lambda still gives the whole processor, before the first request.
 async fn warm(app: &App) {
-    let trace = Trace::start(&lambda_http::http::Request::new(()));
-    if let Err(problem) = app.store(trace).probe().await {
+    if let Err(problem) = app.store_for_event().probe().await {
         tracing::warn!(code = problem.code(), "the table did not answer at start-up");
     }
 }

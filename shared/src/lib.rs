@@ -8,10 +8,12 @@ mod app;
 pub mod auth;
 pub mod clock;
 pub mod entity;
+pub mod event;
 pub mod http;
 pub mod id;
 pub mod keys;
 pub mod lambda;
+pub mod mail;
 pub mod store;
 pub mod value;
 

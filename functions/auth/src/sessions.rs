@@ -126,7 +126,7 @@ async fn end(store: &Store, session: Refresh) -> Result<()> {
 
 fn generation(generation: u64, now: Instant) -> Session {
     let expires = Instant::from(now.to_utc() + Duration::days(SESSION_DAYS));
-    Session { generation, expires, ttl: expires.unix_seconds() }
+    Session { generation, epoch: 0, source: None, expires, ttl: expires.unix_seconds() }
 }
 
 fn tokens(issuer: &Issuer, user: User, session: Refresh, now: Instant) -> Result<Json<Tokens>> {

@@ -2,6 +2,7 @@
 
 mod access;
 pub mod account;
+pub mod credential;
 #[cfg(feature = "operator")]
 pub mod operator;
 pub mod password;
@@ -9,10 +10,12 @@ mod role;
 mod scope;
 mod seal;
 mod token;
+pub mod tries;
 
 pub use access::{Access, Authenticated, Located};
 pub use role::{
-    ManageClients, ManageTenancy, Permission, ReadAgency, ReadClient, Role, UpdateAgency, UpdateClient, UseCrm,
+    ManageAgencyUsers, ManageClientUsers, ManageClients, ManageSettings, ManageTenancy, Permission, ReadAgency,
+    ReadAgencyUsers, ReadClient, ReadClientUsers, ReadSettings, Role, UpdateAgency, UpdateClient, UseCrm,
 };
 pub use scope::{
     AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, ScopeIds, TenantId, TenantScope,

@@ -4,9 +4,7 @@
 use super::account::{by_email, pointer};
 use super::password::{self, NewPassword, Password};
 use super::{HomeScope, PlatformScope, Role};
-use crate::entity::{Account, AccountPointer, Profile, Status, User};
-use crate::http::trace::Trace;
-use crate::keys::Scope;
+use crate::entity::{Account, AccountPointer, Headcount, Profile, Status, User};
 use crate::store::Store;
 use crate::value::Email;
 use crate::{App, Problem, Result};
@@ -20,7 +18,7 @@ pub struct Operator {
 impl Operator {
     /// An operator of the deployment that `app` runs on.
     pub fn new(app: App) -> Self {
-        let store = app.store(Trace::start(&lambda_http::http::Request::new(())));
+        let store = app.store_for_event();
         Self { app, store }
     }
 
@@ -42,12 +40,9 @@ impl Operator {
         let user = User::new(app.ids().make(), home, role, email, profile, app.clock().now());
         let password_hash = Some(password::hash(password).await?);
         let mut transaction = self.store.transaction();
-        let account = Account { user: user.clone(), password_hash };
-        match home {
-            // The platform is never deleted, and nobody counts what it holds.
-            HomeScope::Platform(_) => {}
-            HomeScope::Agency(agency) => transaction.hold(&agency.holdings())?,
-            HomeScope::Client(client) => transaction.hold(&client.holdings())?,
+        let account = Account { user: user.clone(), password_hash, epoch: 0 };
+        if let Some(holdings) = home.holdings() {
+            transaction.count_users(&holdings, Headcount::between(None, Some(&user)), false)?;
         }
         transaction.create(&home.user(user.id), &account)?;
         let taken = Problem::conflict("email_taken", "Somebody has this email.");

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::value::Rejected;
+use super::HomeScope;
+use crate::value::{Rejected, parsed_value};
 
 /// What a user is in their home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -33,6 +34,29 @@ impl std::str::FromStr for Role {
             "CLIENT_USER" => Ok(Self::ClientUser),
             _ => Err(Rejected::new("invalid_role", "must be a role")),
         }
+    }
+}
+
+parsed_value!([] Role);
+
+impl Role {
+    /// Whether it is the role of those who run their home.
+    pub const fn is_admin(self) -> bool {
+        matches!(self, Self::Admin | Self::AgencyAdmin | Self::ClientAdmin)
+    }
+
+    /// Whether users of this home can have it.
+    pub const fn is_of(self, home: HomeScope) -> bool {
+        match home {
+            HomeScope::Platform(_) => matches!(self, Self::Admin),
+            HomeScope::Agency(_) => matches!(self, Self::AgencyAdmin | Self::AgencyUser),
+            HomeScope::Client(_) => matches!(self, Self::ClientAdmin | Self::ClientUser),
+        }
+    }
+
+    /// Whether it is above another: the variants are in order, from the top.
+    pub const fn is_above(self, other: Self) -> bool {
+        (self as u8) < other as u8
     }
 }
 
@@ -69,6 +93,18 @@ permissions! {
     ReadClient: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
     /// Update a client.
     UpdateClient: Admin | AgencyAdmin | ClientAdmin;
+    /// Read the users of an agency.
+    ReadAgencyUsers: Admin | AgencyAdmin | AgencyUser;
+    /// Create, invite, update and delete users of an agency.
+    ManageAgencyUsers: Admin | AgencyAdmin;
+    /// Read the users of a client.
+    ReadClientUsers: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
+    /// Create, invite, update and delete users of a client.
+    ManageClientUsers: Admin | AgencyAdmin | ClientAdmin;
+    /// Read a client's domains and its widget key.
+    ReadSettings: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
+    /// Change a client's domains and its widget key.
+    ManageSettings: Admin | AgencyAdmin | ClientAdmin;
     /// Contacts, tags, deals, notes and appointments: everything.
     UseCrm: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
 }

@@ -20,7 +20,7 @@ pub use client::Client;
 pub use contact::Contact;
 pub use tag::Tag;
 pub use tenant::Tenant;
-pub use user::{Account, AccountPointer, Profile, Session, Status, User};
+pub use user::{Account, AccountPointer, Headcount, Profile, Session, Status, User, UserFields};
 
 use crate::App;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, TenantId, TenantScope};
@@ -194,6 +194,12 @@ impl From<ClientScope> for InClient {
 pub struct Holdings {
     /// How many.
     pub n: u64,
+    /// How many of them are users.
+    #[serde(default)]
+    pub users: u64,
+    /// How many of these are admins who can act.
+    #[serde(default)]
+    pub admins: u64,
 }
 
 /// The row that makes a value unique: whose it is.

@@ -3,8 +3,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Meta, UserId};
+use std::str::FromStr;
+
 use crate::auth::{AgencyId, ClientId, HomeScope, Role, TenantId};
-use crate::value::{Email, Instant, Invalid, Name};
+use crate::value::{Email, Instant, Invalid, Name, Rejected, parsed_value};
 
 /// Somebody who may sign in, as the API shows them.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -47,6 +49,21 @@ pub enum Status {
     Disabled,
 }
 
+impl FromStr for Status {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        match text {
+            "INVITED" => Ok(Self::Invited),
+            "ACTIVE" => Ok(Self::Active),
+            "DISABLED" => Ok(Self::Disabled),
+            _ => Err(Rejected::new("invalid_value", "must be one of INVITED, ACTIVE, DISABLED")),
+        }
+    }
+}
+
+parsed_value!([] Status);
+
 /// A user as stored: with the password's hash, which the API never shows.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +73,52 @@ pub struct Account {
     pub user: User,
     /// Argon2id in PHC format; absent until an invitation is accepted.
     pub password_hash: Option<String>,
+    /// Counts what ends sessions and open invitations and resets: a new password, another email, being disabled. What was
+    /// made in an earlier epoch is good no longer.
+    #[serde(default)]
+    pub epoch: u64,
+}
+
+impl Account {
+    /// The same in the next epoch.
+    #[must_use]
+    pub fn next_epoch(self) -> Self {
+        Self { epoch: self.epoch + 1, ..self }
+    }
+}
+
+/// What those who manage users may change of one.
+#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub struct UserFields {
+    /// Unique on the whole platform, whatever its case.
+    pub email: Email,
+    /// Given name.
+    pub first_name: Name,
+    /// Family name.
+    pub last_name: Name,
+    /// One of the roles of their home.
+    pub role: Role,
+    /// `DISABLED` and back to `ACTIVE`, or to `INVITED` for whoever never chose a password.
+    pub status: Status,
+}
+
+/// How many users come (or go), and how many admins who can act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headcount {
+    /// Users.
+    pub users: i8,
+    /// Admins who can act.
+    pub admins: i8,
+}
+
+impl Headcount {
+    /// From what was to what is.
+    pub fn between(before: Option<&User>, after: Option<&User>) -> Self {
+        let admins = |user: Option<&User>| i8::from(user.is_some_and(User::is_acting_admin));
+        Self { users: i8::from(after.is_some()) - i8::from(before.is_some()), admins: admins(after) - admins(before) }
+    }
 }
 
 /// What a user may change of themselves.
@@ -86,6 +149,29 @@ impl User {
             last_login_at: None,
             meta: Meta::created(now),
         }
+    }
+
+    /// Whether they administer their home, now.
+    pub fn is_acting_admin(&self) -> bool {
+        self.status == Status::Active && self.role.is_admin()
+    }
+
+    /// What those who manage users may change, as it is.
+    pub fn fields(&self) -> UserFields {
+        UserFields {
+            email: self.email.clone(),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            role: self.role,
+            status: self.status,
+        }
+    }
+
+    /// The same user with other fields, changed now.
+    #[must_use]
+    pub fn with_fields(&self, fields: UserFields, now: Instant) -> Self {
+        let UserFields { email, first_name, last_name, role, status } = fields;
+        Self { email, first_name, last_name, role, status, meta: self.meta.changed(now), ..self.clone() }
     }
 
     /// What the user may change of themselves, as it is.
@@ -130,6 +216,11 @@ impl From<&User> for AccountPointer {
 pub struct Session {
     /// Counts the refreshes, from 1.
     pub generation: u64,
+    /// The user's epoch: see [`Account::epoch`].
+    #[serde(default)]
+    pub epoch: u64,
+    /// From where they signed in, as a keyed hash.
+    pub source: Option<String>,
     /// Good until then.
     pub expires: Instant,
     /// The same in Unix seconds; DynamoDB deletes the row some time after.

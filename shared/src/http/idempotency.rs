@@ -3,10 +3,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::{FromRequest, Request};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use deserr::Deserr;
 use lambda_http::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -71,9 +68,9 @@ impl<T: Deserr<Invalid>> FromRequest<App> for Create<T> {
         let key = idempotency_key(request.headers())?;
         let document = read_json(request, &["application/json"]).await?;
         let repeatable = key.map(|key| Repeatable {
-            fingerprint: Fingerprint(hash(&format!("{method} {path} {key}"))),
+            fingerprint: Fingerprint(app.requests().hash(&format!("{method} {path} {key}"))),
             // Parsed and written again, so that neither white space nor the order of members makes another body.
-            body_hash: hash(&document.to_string()),
+            body_hash: app.requests().hash(&document.to_string()),
         });
         Ok(Self { fields: parse(document)?, request: Creation { repeatable, now: app.clock().now() } })
     }
@@ -92,10 +89,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
                 "Idempotency-Key must be 1 to 255 visible ASCII characters.",
             )
         })
-}
-
-fn hash(text: &str) -> String {
-    BASE64URL.encode(digest(&SHA256, text.as_bytes()))
 }
 
 impl Creation {

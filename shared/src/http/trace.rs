@@ -90,10 +90,15 @@ impl Trace {
         }))
     }
 
+    /// Of work that no request asked for.
+    pub(crate) fn alone() -> Self {
+        Self::start(&http::Request::new(()))
+    }
+
     /// The trace of the request that these are the parts of.
     pub(crate) fn of(parts: &Parts) -> Self {
         // Without the service around the router (a unit test of an extractor) the trace starts here and is not logged.
-        parts.extensions.get().cloned().unwrap_or_else(|| Self::start(&http::Request::new(())))
+        parts.extensions.get().cloned().unwrap_or_else(Self::alone)
     }
 
     /// Notes who acts, and where, as soon as it is known.

@@ -31,6 +31,7 @@ pub(super) fn encode<T: Item>(key: &Key<T>, value: &T) -> Result<Attributes> {
     let mut row: Attributes = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(Problem::internal)?;
     row.retain(|_, value| !value.is_null());
     row.extend(key_attributes(key));
+    row.extend(key.placed.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S(value.clone()))));
     row.insert(SCHEMA_VERSION_NAME.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
     Ok(row)
 }

@@ -7,6 +7,7 @@ mod failure;
 mod item;
 mod transaction;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -20,7 +21,8 @@ pub use transaction::Transaction;
 use crate::http::answer::Versioned;
 use crate::http::precondition::IfMatch;
 use crate::http::trace::Trace;
-use crate::keys::{self, Key, Partition};
+use crate::keys::{self, Agenda, DUE, Key, Partition, Range};
+use crate::value::Instant;
 use crate::{App, Problem, Result};
 use failure::{Wait, in_time};
 use item::{decode, key_attributes};
@@ -100,6 +102,47 @@ impl Store {
         Ok((rows?, stopped))
     }
 
+    /// Reads at most `limit` rows of a range, the last first: one Query.
+    pub async fn latest<T: Item>(&self, range: &Range<T>, limit: i32) -> Result<Vec<T>> {
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(range.partition.pk.clone()))
+            .expression_attribute_values(":sk", AttributeValue::S(range.begins_with.clone()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        self.trace.cost().round_trip();
+        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
+        self.trace.cost().read(answer.consumed_capacity());
+        answer.items.unwrap_or_default().into_iter().map(|row| decode(row).map(|(_, value)| value)).collect()
+    }
+
+    /// The keys of at most `limit` rows of an agenda that are due at `now`, the longest due first: one Query of the index,
+    /// which follows the table within moments.
+    pub async fn due<T>(&self, agenda: &Agenda<T>, now: Instant, limit: i32) -> Result<Vec<Key<T>>> {
+        // Sort keys are an instant, `#` and an id; `$` is the next character after `#`.
+        let request = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name(DUE.name)
+            .key_condition_expression(format!("{} = :pk AND {} < :after", DUE.pk, DUE.sk))
+            .expression_attribute_values(":pk", AttributeValue::S(agenda.pk.to_owned()))
+            .expression_attribute_values(":after", AttributeValue::S(format!("{now}$")))
+            .limit(limit)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        self.trace.cost().round_trip();
+        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
+        self.trace.cost().read(answer.consumed_capacity());
+        let text = |row: &HashMap<String, AttributeValue>, name| row.get(name).and_then(|key| key.as_s().ok()).cloned();
+        let keys = answer.items.unwrap_or_default().into_iter();
+        Ok(keys.filter_map(|row| agenda.row(&text(&row, "pk")?, &text(&row, "sk")?)).collect())
+    }
+
     /// A transaction to fill and to commit.
     pub fn transaction(&self) -> Transaction {
         Transaction::new(self.clone())
@@ -142,12 +185,26 @@ impl Store {
         if_match: &IfMatch,
         decide: impl Fn(&T, &mut Transaction) -> Result<D>,
     ) -> Result<D> {
+        let read = || self.find(key);
+        self.decide(if_match, read, |current, transaction| {
+            if_match.check(current.meta().version)?;
+            decide(current, transaction)
+        })
+        .await
+    }
+
+    /// Reads, decides on what was read, and commits the decision; reads and decides anew when the transaction says with a 412
+    /// that what was read is no longer so, unless the caller insists on a version.
+    pub async fn decide<R, D, F: Future<Output = Result<R>>>(
+        &self,
+        if_match: &IfMatch,
+        read: impl Fn() -> F,
+        decide: impl Fn(&R, &mut Transaction) -> Result<D>,
+    ) -> Result<D> {
         let mut wait = Wait::new(self.trace.deadline());
         for _ in 0..MAX_DECISIONS {
-            let current = self.find(key).await?;
-            if_match.check(current.meta().version)?;
             let mut transaction = self.transaction();
-            let decided = decide(&current, &mut transaction)?;
+            let decided = decide(&read().await?, &mut transaction)?;
             match transaction.commit().await {
                 Ok(()) => return Ok(decided),
                 Err(problem) if problem.code() != Problem::precondition_failed().code() => return Err(problem),

@@ -14,16 +14,44 @@ use uuid::Uuid;
 use super::Store;
 use super::failure::{StoreError, Wait, problem, timely};
 use super::item::{Item, decode, encode, key_attributes};
-use crate::entity::{Account, Claim, Holdings, Session};
+use crate::auth::HomeScope;
+use crate::auth::tries::Tries;
+use crate::entity::{Account, Claim, Headcount, Holdings, Session};
 use crate::http::idempotency::Recorded;
 use crate::keys::Key;
+use crate::mail::{Mail, QueuedMail};
 use crate::value::Instant;
-use crate::{Problem, Result};
+use crate::{App, Problem, Result};
 
 type Attributes = HashMap<String, AttributeValue>;
 
 /// What a part's failed condition means; it is told what lies there instead, if anything does.
 type Meaning = Box<dyn FnOnce(Option<Attributes>) -> Result<Failed> + Send>;
+
+/// A row whose every state counts one more than the one before.
+pub trait Counted {
+    /// The attribute that counts.
+    const COUNT: &'static str;
+
+    /// Its value.
+    fn count(&self) -> u64;
+}
+
+impl Counted for Session {
+    const COUNT: &'static str = "generation";
+
+    fn count(&self) -> u64 {
+        self.generation
+    }
+}
+
+impl Counted for QueuedMail {
+    const COUNT: &'static str = "attempts";
+
+    fn count(&self) -> u64 {
+        self.attempts
+    }
+}
 
 /// Parts of one change, at most 100 (a limit of DynamoDB).
 #[must_use = "nothing happens before it is committed"]
@@ -60,28 +88,38 @@ impl Transaction {
         let put = self
             .put(key, next)?
             .condition_expression("version = :version")
-            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+            .expression_attribute_values(":version", number(version));
         self.add(put, |there| Ok(gone_or_stale(there.as_ref())))
     }
 
-    /// Writes the next generation of a session; `otherwise` says what it means if another came first.
-    pub fn advance(&mut self, key: &Key<Session>, next: &Session, otherwise: Problem) -> Result<()> {
+    /// Writes the next state of a row that counts its states; `otherwise` says what it means if another came first.
+    pub fn advance<T: Item + Counted>(&mut self, key: &Key<T>, next: &T, otherwise: Problem) -> Result<()> {
         let put = self
             .put(key, next)?
-            .condition_expression("generation = :before")
-            .expression_attribute_values(":before", AttributeValue::N((next.generation - 1).to_string()));
+            .condition_expression("#count = :before")
+            .expression_attribute_names("#count", T::COUNT)
+            .expression_attribute_values(":before", number(next.count() - 1));
         self.add(put, |_| Ok(otherwise))
+    }
+
+    /// Keeps a session good under the user's next epoch, which ends the others; `otherwise` says what it means if it is gone.
+    pub fn keep_session(&mut self, key: &Key<Session>, epoch: u64, otherwise: Problem) -> Result<()> {
+        let update = self
+            .change(key)
+            .condition_expression("attribute_exists(pk)")
+            .update_expression("SET epoch = :epoch")
+            .expression_attribute_values(":epoch", number(epoch));
+        self.add(update, |_| Ok(otherwise))
     }
 
     /// Notes on a user's row when they signed in. What the user looks like changes, and so their version and `ETag` do;
     /// `updatedAt` stays, because nobody edited them. `otherwise` says what it means if the user is gone.
     pub fn note_sign_in(&mut self, key: &Key<Account>, at: Instant, otherwise: Problem) -> Result<()> {
-        let update = Update::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(key)))
+        let update = self
+            .change(key)
             .condition_expression("attribute_exists(pk)")
             .update_expression("SET lastLoginAt = :at ADD version :one")
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":at", AttributeValue::S(at.to_string()));
         self.add(update, |_| Ok(otherwise))
     }
@@ -91,8 +129,13 @@ impl Transaction {
         let delete = self
             .deletion(key)
             .condition_expression("version = :version")
-            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+            .expression_attribute_values(":version", number(version));
         self.add(delete, |there| Ok(gone_or_stale(there.as_ref())))
+    }
+
+    /// Deletes a row that is good once; `otherwise` says what it means if it is gone.
+    pub(crate) fn consume<T>(&mut self, key: &Key<T>, otherwise: Problem) -> Result<()> {
+        self.add(self.deletion(key).condition_expression("attribute_exists(pk)"), |_| Ok(otherwise))
     }
 
     /// Deletes a row that may be gone already.
@@ -140,14 +183,110 @@ impl Transaction {
 
     /// Closes the count of a scope that is deleted: `409 not_empty` while anything is below it.
     pub fn close(&mut self, below: &Key<Holdings>) -> Result<()> {
-        let delete = self
-            .deletion(below)
-            .condition_expression("n = :none")
-            .expression_attribute_values(":none", AttributeValue::N("0".to_owned()));
+        let delete =
+            self.deletion(below).condition_expression("n = :none").expression_attribute_values(":none", number(0));
         self.add(delete, |there| {
             let not_empty = "It still holds something. Delete that first.";
             Ok(if there.is_some() { Problem::conflict("not_empty", not_empty) } else { Problem::not_found() })
         })
+    }
+
+    /// Counts users of a home who come, go, or change. A home without an admin who can act is one where nobody can help the
+    /// others: `409 last_admin`, unless it is the very last user who goes, and `last_may_go`.
+    pub fn count_users(&mut self, below: &Key<Holdings>, change: Headcount, last_may_go: bool) -> Result<()> {
+        let condition = match (change.admins < 0, last_may_go && change.users < 0) {
+            (false, _) => "attribute_exists(pk)",
+            (true, false) => "#admins > :one",
+            (true, true) => "#admins > :one OR #users = :one",
+        };
+        let mut update = self
+            .change(below)
+            .condition_expression(condition)
+            .update_expression("ADD n :users, #users :users, #admins :admins")
+            .expression_attribute_names("#users", "users")
+            .expression_attribute_names("#admins", "admins")
+            .expression_attribute_values(":users", number(change.users))
+            .expression_attribute_values(":admins", number(change.admins));
+        if change.admins < 0 {
+            update = update.expression_attribute_values(":one", number(1));
+        }
+        self.add(update, |there| {
+            let last_admin = "It is the last admin here who can act. Make somebody else an admin first.";
+            Ok(if there.is_some() { Problem::conflict("last_admin", last_admin) } else { Problem::not_found() })
+        })
+    }
+
+    /// Queues a mail to a user of a home.
+    pub fn mail(&mut self, app: &App, home: HomeScope, mail: &Mail) -> Result<()> {
+        let now = app.clock().now();
+        self.create(&home.mail(app.ids().make(), now), &QueuedMail::new(app.mails(), mail, now)?)
+    }
+
+    /// Counts one try more, if the count that `ends` then is still under way and below `most`.
+    pub(crate) fn count_try(
+        &mut self,
+        key: &Key<Tries>,
+        ends: Instant,
+        most: u64,
+        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+    ) -> Result<()> {
+        let update = self
+            .change(key)
+            .condition_expression("ends = :ends AND n < :most")
+            .update_expression("ADD n :one")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":ends", AttributeValue::S(ends.to_string()));
+        self.add(update, |there| decode_old(there).map(otherwise))
+    }
+
+    /// Begins a count, if none is under way.
+    pub(crate) fn begin_tries(
+        &mut self,
+        key: &Key<Tries>,
+        first: &Tries,
+        now: Instant,
+        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+    ) -> Result<()> {
+        let put = self
+            .put(key, first)?
+            .condition_expression("attribute_not_exists(pk) OR ends <= :now")
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
+        self.add(put, |there| decode_old(there).map(otherwise))
+    }
+
+    /// Requires that a count is below `most`, or over.
+    pub(crate) fn require_tries(
+        &mut self,
+        key: &Key<Tries>,
+        most: u64,
+        now: Instant,
+        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+    ) -> Result<()> {
+        let check = ConditionCheck::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression(BELOW)
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        self.add(check, |there| decode_old(there).map(otherwise))
+    }
+
+    /// Requires the same, and ends the count.
+    pub(crate) fn clear_tries(
+        &mut self,
+        key: &Key<Tries>,
+        most: u64,
+        now: Instant,
+        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+    ) -> Result<()> {
+        let delete = self
+            .deletion(key)
+            .condition_expression(BELOW)
+            .expression_attribute_values(":most", number(most))
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
+        self.add(delete, |there| decode_old(there).map(otherwise))
     }
 
     /// Records the answer of a request that may come again.
@@ -157,7 +296,7 @@ impl Transaction {
             .put(key, record)?
             .condition_expression("attribute_not_exists(pk) OR #ttl < :now")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(now.unix_seconds().to_string()));
+            .expression_attribute_values(":now", number(now.unix_seconds()));
         self.add_part(put, |there| {
             let there = there.ok_or_else(|| Problem::internal("a record was refused, and nothing is there"))?;
             decode(there).map(|(_, recorded)| Failed::Recorded(recorded))
@@ -205,13 +344,19 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    fn count(&mut self, below: &Key<Holdings>, by: i8) -> Result<()> {
-        let update = Update::builder()
+    fn change<T>(&self, key: &Key<T>) -> UpdateBuilder {
+        Update::builder()
             .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(below)))
+            .set_key(Some(key_attributes(key)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    fn count(&mut self, below: &Key<Holdings>, by: i8) -> Result<()> {
+        let update = self
+            .change(below)
             .condition_expression("attribute_exists(pk)")
             .update_expression("ADD n :by")
-            .expression_attribute_values(":by", AttributeValue::N(by.to_string()));
+            .expression_attribute_values(":by", number(by));
         self.add(update, |_| Ok(Problem::not_found()))
     }
 
@@ -302,6 +447,17 @@ fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<O
         }
     }
     Err(problem.unwrap_or_else(|| Problem::internal("a transaction was cancelled for no reason")))
+}
+
+/// Of a count: not begun, below its limit, or over.
+const BELOW: &str = "attribute_not_exists(pk) OR n < :most OR ends <= :now";
+
+fn number(n: impl ToString) -> AttributeValue {
+    AttributeValue::N(n.to_string())
+}
+
+fn decode_old<T: Item>(there: Option<Attributes>) -> Result<Option<T>> {
+    there.map(|row| decode(row).map(|(_, value)| value)).transpose()
 }
 
 fn gone_or_stale(there: Option<&Attributes>) -> Problem {

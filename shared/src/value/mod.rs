@@ -41,9 +41,9 @@ where
     })
 }
 
-/// Gives a newtype over a string its way in from a request ([`Deserr`]) and its place in the OpenAPI document.
-macro_rules! string_value {
-    ([$($generics:tt)*] $type:ty, $name:expr, |$schema:ident| $describe:expr) => {
+/// Gives a type that parses itself from a string its way in from a request ([`Deserr`]).
+macro_rules! parsed_value {
+    ([$($generics:tt)*] $type:ty) => {
         impl<$($generics)*> deserr::Deserr<$crate::value::Invalid> for $type {
             fn deserialize_from_value<V: deserr::IntoValue>(
                 value: deserr::Value<V>,
@@ -52,6 +52,14 @@ macro_rules! string_value {
                 $crate::value::parse_string(value, location)
             }
         }
+    };
+}
+pub(crate) use parsed_value;
+
+/// The same for a newtype over a string, with its place in the OpenAPI document.
+macro_rules! string_value {
+    ([$($generics:tt)*] $type:ty, $name:expr, |$schema:ident| $describe:expr) => {
+        $crate::value::parsed_value!([$($generics)*] $type);
 
         impl<$($generics)*> utoipa::PartialSchema for $type {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
