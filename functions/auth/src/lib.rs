@@ -1,9 +1,14 @@
-//! Sign-in, sessions, tokens, and the caller's own profile.
+//! Who is who: users and their invitations, passwords, sign-in, sessions, tokens.
 
+mod attempt;
 mod health;
+mod invitations;
 mod jwks;
 mod me;
+mod passwords;
 mod sessions;
+mod user_routes;
+mod users;
 
 use std::sync::Arc;
 
@@ -20,6 +25,12 @@ pub fn api() -> Api {
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))
         .routes(routes!(me::read, me::update))
+        .routes(routes!(passwords::change))
+        .routes(routes!(passwords::forgot))
+        .routes(routes!(passwords::reset))
+        .routes(routes!(invitations::accept))
+        .merge(user_routes::of_agency::api())
+        .merge(user_routes::of_client::api())
         .routes(routes!(jwks::read))
         .routes(routes!(health::read))
 }

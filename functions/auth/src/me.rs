@@ -42,12 +42,13 @@ pub(crate) async fn update(
     }
 }
 
-async fn own(store: &Store, actor: &Actor) -> Result<Account> {
+/// The caller's own account.
+pub(crate) async fn own(store: &Store, actor: &Actor) -> Result<Account> {
     let account = store.get(&actor.home().user(actor.user())).await?;
     active(account.ok_or_else(Problem::unauthenticated)?)
 }
 
 /// Whoever was disabled since the token was made is nobody.
-fn active(account: Account) -> Result<Account> {
+pub(crate) fn active(account: Account) -> Result<Account> {
     if account.user.status == Status::Active { Ok(account) } else { Err(Problem::unauthenticated()) }
 }

@@ -8,14 +8,17 @@ use axum::{Extension, Json};
 use chrono::Duration;
 use deserr::Deserr;
 use serde::Serialize;
+use shared::auth::account::{self, Found};
 use shared::auth::password::{self, Password};
-use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, Issuer, Refresh, account};
-use shared::entity::{Session, Status, User};
-use shared::http::{Body, Deleted};
-use shared::store::Store;
+use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, HomeScope, Issuer, Refresh};
+use shared::entity::{Account, Session, Status, User};
+use shared::http::{Body, Deleted, Source};
+use shared::store::{Store, Transaction};
 use shared::value::{Email, Instant, Invalid};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
+
+use crate::attempt::Attempt;
 
 /// A session that is not refreshed for so many days ends.
 const SESSION_DAYS: i64 = 30;
@@ -52,31 +55,67 @@ pub(crate) struct Tokens {
     user: User,
 }
 
-/// Sign in.
+/// Sign in. After ten failures within 15 minutes, for one email or from one address, the answer is `429` until these are over.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", operation_id = "login", security(()), request_body = Login,
-    responses((status = 200, body = Tokens, description = "Signed in.")), extensions(("x-round-trips" = json!(3))))]
+    responses((status = 200, body = Tokens, description = "Signed in.")), extensions(("x-round-trips" = json!(5))))]
 pub(crate) async fn login(
     State(app): State<App>,
     Extension(issuer): Extension<Arc<Issuer>>,
+    source: Source,
     store: Store,
     Body(login): Body<Login>,
 ) -> Result<Json<Tokens>> {
     let found = account::by_email(&app, &store, &login.email).await?;
+    let attempt = Attempt::at(&app, &store, &login.email, &source, found.as_ref()).await?;
     let hash = found.as_ref().and_then(|found| found.account.password_hash.clone());
     let matches = password::verify(login.password, hash).await?;
     // One answer for a wrong password, an unknown email and a user who may not: which it was is nobody's business.
-    let may_enter = found.filter(|found| matches && found.account.user.status == Status::Active);
-    let found = may_enter.ok_or_else(wrong_credentials)?;
-    let now = app.clock().now();
-    let mut user = found.account.user;
-    let first = Refresh { home: found.home, user: user.id, session: app.ids().make(), generation: 1 };
+    let (entering, refused): (Option<Found>, Option<Found>) = match found {
+        Some(found) if matches && found.account.user.status == Status::Active => (Some(found), None),
+        refused => (None, refused),
+    };
+    let Some(Found { home, account }) = entering else {
+        let fail = attempt.fail(&app, &store, &login.email, &source, refused.as_ref(), wrong_credentials());
+        return Err(fail.await);
+    };
     let mut transaction = store.transaction();
-    transaction.note_sign_in(&found.home.user(user.id), now, wrong_credentials())?;
-    transaction.create(&found.home.session(user.id, first.session), &generation(1, now))?;
+    attempt.succeed(&mut transaction)?;
+    transaction.note_sign_in(&home.user(account.user.id), app.clock().now(), wrong_credentials())?;
+    let entered = open(&app, &mut transaction, home, &account, &source)?;
     transaction.commit().await?;
-    user.last_login_at = Some(now);
+    let mut user = account.user;
+    user.last_login_at = Some(entered.at);
     user.meta.version += 1;
-    tokens(&issuer, user, first, now)
+    entered.tokens(&issuer, user)
+}
+
+/// A session that a transaction opens.
+pub(crate) struct Entered {
+    first: Refresh,
+    at: Instant,
+}
+
+/// Opens a session of a user.
+pub(crate) fn open(
+    app: &App,
+    transaction: &mut Transaction,
+    home: HomeScope,
+    account: &Account,
+    source: &Source,
+) -> Result<Entered> {
+    let (user, at) = (account.user.id, app.clock().now());
+    let first = Refresh { home, user, session: app.ids().make(), generation: 1 };
+    let source = Some(source.pseudonym(app));
+    let session = lasting(Session { generation: 1, epoch: account.epoch, source, expires: at, ttl: 0 }, at);
+    transaction.create(&home.session(user, first.session), &session)?;
+    Ok(Entered { first, at })
+}
+
+impl Entered {
+    /// The answer to whoever signed in.
+    pub(crate) fn tokens(self, issuer: &Issuer, user: User) -> Result<Json<Tokens>> {
+        tokens(issuer, user, self.first, self.at)
+    }
 }
 
 /// Trade a refresh token for new tokens. It is good once: presenting it again ends the session.
@@ -94,13 +133,13 @@ pub(crate) async fn refresh(
     let (session, account) = tokio::try_join!(store.get(&key), store.get(&owner))?;
     let now = app.clock().now();
     let session = session.filter(|session| now < session.expires).ok_or_else(bad_refresh_token)?;
-    let user = account.map(|account| account.user).filter(|user| user.status == Status::Active);
-    let next = Refresh { generation: session.generation + 1, ..token };
-    if let (Some(user), true) = (user, token.generation == session.generation) {
+    let account = account.filter(|account| account.user.status == Status::Active && account.epoch == session.epoch);
+    if let (Some(Account { user, .. }), true) = (account, token.generation == session.generation) {
+        let next = lasting(Session { generation: session.generation + 1, ..session }, now);
         let mut transaction = store.transaction();
-        transaction.advance(&key, &generation(next.generation, now), bad_refresh_token())?;
+        transaction.advance(&key, &next, bad_refresh_token())?;
         match transaction.commit().await {
-            Ok(()) => return tokens(&issuer, user, next, now),
+            Ok(()) => return tokens(&issuer, user, Refresh { generation: next.generation, ..token }, now),
             Err(problem) if problem.code() != bad_refresh_token().code() => return Err(problem),
             // Somebody else presented the same token first.
             Err(_) => {}
@@ -124,9 +163,10 @@ async fn end(store: &Store, session: Refresh) -> Result<()> {
     transaction.commit().await
 }
 
-fn generation(generation: u64, now: Instant) -> Session {
+/// The session, good for [`SESSION_DAYS`] from now.
+fn lasting(session: Session, now: Instant) -> Session {
     let expires = Instant::from(now.to_utc() + Duration::days(SESSION_DAYS));
-    Session { generation, epoch: 0, source: None, expires, ttl: expires.unix_seconds() }
+    Session { expires, ttl: expires.unix_seconds(), ..session }
 }
 
 fn tokens(issuer: &Issuer, user: User, session: Refresh, now: Instant) -> Result<Json<Tokens>> {

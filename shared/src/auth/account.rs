@@ -1,11 +1,11 @@
 //! Users by their email.
 
 use super::HomeScope;
-use crate::entity::{Account, AccountPointer};
+use crate::entity::{Account, AccountPointer, User};
 use crate::keys::{self, Key};
-use crate::store::Store;
-use crate::value::Email;
-use crate::{App, Result};
+use crate::store::{Store, Transaction};
+use crate::value::{Email, Rejected};
+use crate::{App, Problem, Result};
 
 /// A user who was found by their email.
 pub struct Found {
@@ -27,6 +27,18 @@ pub async fn by_email(app: &App, store: &Store, email: &Email) -> Result<Option<
     Ok(account.map(|account| Found { home, account }))
 }
 
-pub(super) fn pointer(app: &App, email: &Email) -> Key<AccountPointer> {
+/// Makes a user's email theirs: `409 email_taken` if it is somebody's.
+pub fn take_email(app: &App, transaction: &mut Transaction, user: &User) -> Result<()> {
+    let taken = Problem::conflict("email_taken", "Somebody has this email.");
+    let taken = taken.at("/email", Rejected::new("taken", "is taken"));
+    transaction.create_or(&pointer(app, &user.email), &AccountPointer::from(user), taken)
+}
+
+/// Makes a user's email free for others.
+pub fn free_email(app: &App, transaction: &mut Transaction, user: &User) -> Result<()> {
+    transaction.remove(&pointer(app, &user.email))
+}
+
+fn pointer(app: &App, email: &Email) -> Key<AccountPointer> {
     keys::account_pointer(&app.emails().hash(&email.folded()))
 }

@@ -1,13 +1,13 @@
 //! What an operator may do without a token, with nothing but access to the table. Behind the feature `operator`, which no
 //! function has.
 
-use super::account::{by_email, pointer};
+use super::account::{by_email, take_email};
 use super::password::{self, NewPassword, Password};
 use super::{HomeScope, PlatformScope, Role};
-use crate::entity::{Account, AccountPointer, Headcount, Profile, Status, User};
+use crate::entity::{Account, Headcount, Profile, Status, User};
 use crate::store::Store;
 use crate::value::Email;
-use crate::{App, Problem, Result};
+use crate::{App, Result};
 
 /// Makes the first users of a platform.
 pub struct Operator {
@@ -45,8 +45,7 @@ impl Operator {
             transaction.count_users(&holdings, Headcount::between(None, Some(&user)), false)?;
         }
         transaction.create(&home.user(user.id), &account)?;
-        let taken = Problem::conflict("email_taken", "Somebody has this email.");
-        transaction.create_or(&pointer(app, &user.email), &AccountPointer::from(&user), taken)?;
+        take_email(app, &mut transaction, &user)?;
         transaction.commit().await?;
         Ok(user)
     }

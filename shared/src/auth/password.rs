@@ -1,4 +1,7 @@
 //! Passwords: Argon2id with the parameters that OWASP recommends (19 MiB, 2 passes, 1 lane), off the async threads.
+//!
+//! The rules for new ones are those of NIST SP 800-63B, 3.1.1.2: a least length, none about kinds of characters, and none of
+//! those that are guessed first.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -14,7 +17,7 @@ use crate::{Problem, Result};
 #[derive(Clone)]
 pub struct Password(String);
 
-/// A password that somebody chooses: at least 12 characters.
+/// A password that somebody chooses: at least 12 characters, and not one of those that are guessed first.
 #[derive(Clone, Debug)]
 pub struct NewPassword(Password);
 
@@ -51,6 +54,12 @@ impl Serialize for Password {
     }
 }
 
+string_value!([] NewPassword, "NewPassword", |schema| schema
+    .description(Some("12 to 128 characters of any kind, and not one of those that are guessed first."))
+    .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Password)))
+    .min_length(Some(MIN))
+    .max_length(Some(MAX)));
+
 impl std::str::FromStr for NewPassword {
     type Err = Rejected;
 
@@ -59,8 +68,23 @@ impl std::str::FromStr for NewPassword {
         if password.0.chars().count() < MIN {
             return Err(Rejected::new("too_short", "must be at least 12 characters long"));
         }
+        if is_common(&password.0) {
+            return Err(Rejected::new(
+                "too_common",
+                "must not be a password that many have, or that is easily guessed",
+            ));
+        }
         Ok(Self(password))
     }
+}
+
+/// Whether it is among the first hundred thousand guesses of somebody who has lists of common passwords and knows the usual
+/// repetitions and rows of keys. A long one is judged by its beginning: what follows would take long to look at.
+fn is_common(password: &str) -> bool {
+    const GUESSES: u64 = 100_000;
+    const BEGINNING: usize = 40;
+    let beginning: String = password.chars().take(BEGINNING).collect();
+    zxcvbn::zxcvbn(&beginning, &["upzento"]).guesses() < GUESSES
 }
 
 fn argon2() -> Argon2<'static> {
@@ -127,6 +151,18 @@ mod tests {
         assert!("x".repeat(128).parse::<Password>().is_ok());
         assert!("x".repeat(129).parse::<Password>().is_err());
         assert!("x".repeat(11).parse::<NewPassword>().is_err());
-        assert!("é".repeat(12).parse::<NewPassword>().is_ok());
+        assert!("éàüöñçßøåæðþ".parse::<NewPassword>().is_ok());
+    }
+
+    #[test]
+    fn what_is_guessed_first_is_refused() {
+        let common =
+            ["password1234", "passwordpassword", "123456789012", "qwertyuiop12", "administrator", "Upzentoupzento"];
+        for common in common.iter().map(ToString::to_string).chain(["a".repeat(128)]) {
+            assert!(common.parse::<NewPassword>().is_err(), "{common}");
+        }
+        for good in ["correct horse battery staple", "upzento-demo", "all lower case", "7391-5526-8040"] {
+            assert!(good.parse::<NewPassword>().is_ok(), "{good}");
+        }
     }
 }

@@ -51,10 +51,19 @@ pub struct Count {
 impl Limit {
     /// How often `who` tried of late: one read.
     pub async fn count(self, app: &App, store: &Store, who: impl Display) -> Result<Count> {
-        let key = keys::tries(&app.tries().hash(&format!("{} {who}", self.name)));
+        let key = self.key(app, who);
         let now = app.clock().now();
         let seen = store.get(&key).await?.filter(|tries| now < tries.ends);
         Ok(Count { limit: self, key, seen, now })
+    }
+
+    /// Forgets how often `who` tried.
+    pub fn forget(self, app: &App, transaction: &mut Transaction, who: impl Display) -> Result<()> {
+        transaction.remove(&self.key(app, who))
+    }
+
+    fn key(self, app: &App, who: impl Display) -> Key<Tries> {
+        keys::tries(&app.tries().hash(&format!("{} {who}", self.name)))
     }
 
     /// The first try.

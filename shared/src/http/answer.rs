@@ -84,6 +84,15 @@ impl IntoResponse for Created {
     }
 }
 
+/// `202`, without a body: what was asked for follows.
+pub struct Accepted;
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        StatusCode::ACCEPTED.into_response()
+    }
+}
+
 /// `204`.
 pub struct Deleted;
 

@@ -10,9 +10,10 @@ pub mod path;
 pub mod precondition;
 pub mod problem;
 pub mod service;
+mod source;
 pub mod trace;
 
-pub use answer::{Created, Deleted, Found};
+pub use answer::{Accepted, Created, Deleted, Found};
 pub use body::{Body, Patch};
 pub use description::describe;
 pub use idempotency::{Create, Creation};
@@ -20,3 +21,4 @@ pub use page::{Page, Paging};
 pub use path::PathId;
 pub use precondition::{IfMatch, IfNoneMatch};
 pub use service::{Api, problems, serve};
+pub use source::Source;

@@ -79,6 +79,9 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 }
 
 impl IfMatch {
+    /// Whatever the version.
+    pub const ANY: Self = Self(None);
+
     /// 412 unless `version` is the one to change, or any is.
     pub fn check(&self, version: u64) -> Result<()> {
         let passes = self.0.as_ref().is_none_or(|tags| tags.name(version, false));

@@ -201,15 +201,26 @@ impl Store {
         read: impl Fn() -> F,
         decide: impl Fn(&R, &mut Transaction) -> Result<D>,
     ) -> Result<D> {
+        self.decide_from(if_match, read().await?, read, decide).await
+    }
+
+    /// The same for a caller who has read already.
+    pub async fn decide_from<R, D, F: Future<Output = Result<R>>>(
+        &self,
+        if_match: &IfMatch,
+        mut current: R,
+        read: impl Fn() -> F,
+        decide: impl Fn(&R, &mut Transaction) -> Result<D>,
+    ) -> Result<D> {
         let mut wait = Wait::new(self.trace.deadline());
         for _ in 0..MAX_DECISIONS {
             let mut transaction = self.transaction();
-            let decided = decide(&read().await?, &mut transaction)?;
+            let decided = decide(&current, &mut transaction)?;
             match transaction.commit().await {
                 Ok(()) => return Ok(decided),
                 Err(problem) if problem.code() != Problem::precondition_failed().code() => return Err(problem),
                 Err(stale) if if_match.is_some() => return Err(stale),
-                Err(_) if wait.again().await => {}
+                Err(_) if wait.again().await => current = read().await?,
                 Err(_) => break,
             }
         }

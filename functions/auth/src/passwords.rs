@@ -1,0 +1,163 @@
+//! Passwords: changed by whoever knows the one they have, or reset by whoever has the mailbox.
+
+use axum::extract::State;
+use chrono::Duration;
+use deserr::Deserr;
+use shared::auth::account::{self, Found};
+use shared::auth::credential::{self, Purpose};
+use shared::auth::password::{self, NewPassword, Password};
+use shared::auth::tries::MAIL;
+use shared::auth::{Authenticated, HomeScope};
+use shared::entity::Account;
+use shared::http::{Accepted, Body, Deleted, IfMatch, Source};
+use shared::mail::{Mail, Message};
+use shared::store::{Store, Transaction};
+use shared::value::{Email, Instant, Invalid, Rejected};
+use shared::{App, Problem, Result};
+use utoipa::ToSchema;
+
+use crate::attempt::{Attempt, forgive};
+use crate::me;
+
+/// A new password, from somebody who knows the one they have.
+#[derive(Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub(crate) struct PasswordChange {
+    current_password: Password,
+    new_password: NewPassword,
+}
+
+/// Who forgot their password.
+#[derive(Deserr, ToSchema)]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub(crate) struct Forgotten {
+    email: Email,
+}
+
+/// A new password, from somebody who was mailed a token.
+#[derive(Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub(crate) struct PasswordReset {
+    /// From the mail.
+    token: String,
+    new_password: NewPassword,
+}
+
+/// Change one's own password. Every other session ends.
+#[utoipa::path(post, path = "/v1/auth/password", tag = "auth", operation_id = "changePassword",
+    request_body = PasswordChange, responses((status = 204, description = "Changed.")),
+    extensions(("x-round-trips" = json!(4))))]
+pub(crate) async fn change(
+    Authenticated(actor): Authenticated,
+    State(app): State<App>,
+    source: Source,
+    store: Store,
+    Body(change): Body<PasswordChange>,
+) -> Result<Deleted> {
+    let (home, key) = (actor.home(), actor.home().user(actor.user()));
+    let found = Found { home, account: me::own(&store, &actor).await? };
+    let email = found.account.user.email.clone();
+    let attempt = Attempt::at(&app, &store, &email, &source, Some(&found)).await?;
+    let known_hash = found.account.password_hash.clone();
+    if !password::verify(change.current_password, known_hash.clone()).await? {
+        return Err(attempt.fail(&app, &store, &email, &source, Some(&found), wrong_password()).await);
+    }
+    let hash = password::hash(change.new_password).await?;
+    let read = || async { me::own(&store, &actor).await };
+    let changed = store.decide_from(&IfMatch::ANY, found.account, read, |account, transaction| {
+        if account.password_hash != known_hash {
+            return Err(wrong_password());
+        }
+        let next = renewed(&app, account, hash.clone());
+        attempt.succeed(transaction)?;
+        transaction.replace(&key, &next, account.user.meta.version)?;
+        let session = home.session(actor.user(), actor.session());
+        transaction.keep_session(&session, next.epoch, Problem::unauthenticated())?;
+        tell(&app, transaction, home, &next)
+    });
+    changed.await.map(|()| Deleted)
+}
+
+/// Ask for a mail with which a new password can be chosen. The answer is always the same: it does not tell whether anybody has
+/// the email. Whoever was invited gets a new invitation.
+#[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", operation_id = "forgotPassword", security(()),
+    request_body = Forgotten, responses((status = 202, description = "If somebody has the email, a mail follows.")),
+    extensions(("x-round-trips" = json!(5))))]
+pub(crate) async fn forgot(
+    State(app): State<App>,
+    source: Source,
+    store: Store,
+    Body(Forgotten { email }): Body<Forgotten>,
+) -> Result<Accepted> {
+    let found = account::by_email(&app, &store, &email).await?;
+    let read = || async {
+        tokio::try_join!(
+            MAIL.count(&app, &store, format!("email {}", email.folded())),
+            MAIL.count(&app, &store, format!("source {source}")),
+        )
+    };
+    let counts = read().await?;
+    // Neither a mailbox nor the sender's good name is there for others to use up.
+    if counts.0.is_full() || counts.1.is_full() {
+        return Ok(Accepted);
+    }
+    let mailed = store.decide_from(&IfMatch::ANY, counts, read, |(by_email, by_source), transaction| {
+        by_email.add(transaction)?;
+        by_source.add(transaction)?;
+        let Some(Found { home, account }) = &found else { return Ok(()) };
+        let Some(purpose) = Purpose::of(account.user.status) else { return Ok(()) };
+        credential::mail(&app, transaction, *home, account, purpose)
+    });
+    match mailed.await {
+        Err(problem) if problem.status().is_client_error() => Ok(Accepted),
+        Err(problem) => Err(problem),
+        Ok(()) => Ok(Accepted),
+    }
+}
+
+/// Choose a new password with the token of a mail. Every session ends.
+#[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", operation_id = "resetPassword", security(()),
+    request_body = PasswordReset, responses((status = 204, description = "Chosen; sign in with it.")),
+    extensions(("x-round-trips" = json!(3))))]
+pub(crate) async fn reset(State(app): State<App>, store: Store, Body(reset): Body<PasswordReset>) -> Result<Deleted> {
+    let now = app.clock().now();
+    let token = credential::find(&store, &reset.token, Purpose::Reset, now).await?.ok_or_else(bad_token)?;
+    let key = token.home.user(token.user);
+    let read = || async { store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token) };
+    let account = read().await?;
+    let hash = password::hash(reset.new_password).await?;
+    let changed = store.decide_from(&IfMatch::ANY, account, read, |account, transaction| {
+        let next = renewed(&app, account, hash.clone());
+        token.consume(transaction, bad_token())?;
+        transaction.replace(&key, &next, account.user.meta.version)?;
+        forgive(&app, transaction, &account.user.email)?;
+        tell(&app, transaction, token.home, &next)
+    });
+    changed.await.map(|()| Deleted)
+}
+
+/// The account with another password.
+pub(crate) fn renewed(app: &App, account: &Account, hash: String) -> Account {
+    let mut next = account.clone().next_epoch();
+    next.password_hash = Some(hash);
+    next.user.meta = next.user.meta.changed(app.clock().now());
+    next
+}
+
+/// Tells a user by mail that their password is another now.
+fn tell(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Account) -> Result<()> {
+    let message = Message::PasswordChanged { first_name: account.user.first_name.clone() };
+    let until = Instant::from(app.clock().now().to_utc() + Duration::days(1));
+    transaction.mail(app, home, &Mail { to: account.user.email.clone(), message, until })
+}
+
+fn wrong_password() -> Problem {
+    Invalid::field("/currentPassword", Rejected::new("wrong_password", "is not the password")).into()
+}
+
+/// Whatever is the matter with a token: nobody's, used, too old, or for another purpose.
+pub(crate) fn bad_token() -> Problem {
+    Invalid::field("/token", Rejected::new("invalid_token", "is not good, or no longer: ask for another mail")).into()
+}
