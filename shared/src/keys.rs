@@ -8,12 +8,15 @@
 //! | sessions of a user | `<home>SESSION` | user id `#` session id |
 //! | contacts, by creation | `<client>CONTACT` | id |
 //! | tags | `<client>TAG` | id |
+//! | domains | `<client>DOMAIN` | id |
+//! | the widgets' key, and where they work | `<client>WIDGET` | `KEY` |
 //! | what is unique in a client | `<client>UNIQ` | `CONTACT_EMAIL#` folded address |
 //! | recorded answers, by `Idempotency-Key` | `<scope>IDEM` | hash |
 //! | mail that waits to be sent | `<home>MAIL` | id |
 //! | whose email this is | `GLOBAL#EMAIL#` hash | `AT` |
 //! | whose invitation or reset this token is | `GLOBAL#TOKEN#` hash | `AT` |
 //! | how often somebody failed, or asked, of late | `GLOBAL#TRIES#` hash | `AT` |
+//! | whose widget key this is, and where it works | `GLOBAL#WIDGET#` key | `AT` |
 //! | where an agency, a client is (for `ADMIN`) | `GLOBAL#AGENCY#` id · `GLOBAL#CLIENT#` id | `AT` |
 //! | nothing: read to see whether the table answers | `GLOBAL#HEALTH` | `AT` |
 //!
@@ -32,7 +35,8 @@ use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
 use crate::entity::{
-    Account, AccountPointer, Agency, Claim, Client, Contact, Holdings, Place, Record, Session, Tag, Tenant, User,
+    Account, AccountPointer, Agency, Claim, Client, Contact, Domain, Holdings, Place, Record, Session, Tag, Tenant,
+    User, Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
@@ -158,6 +162,26 @@ impl ClientScope {
     /// The row that makes a contact's email unique in the client, whatever its case.
     pub fn contact_email(self, email: &Email) -> Key<Claim> {
         Partition::new(self, "UNIQ").at(format!("CONTACT_EMAIL#{}", email.folded()))
+    }
+
+    /// The client's domains.
+    pub fn domains(self) -> Partition<Record<Domain>> {
+        Partition::new(self, "DOMAIN")
+    }
+
+    /// One domain.
+    pub fn domain(self, id: Id<Domain>) -> Key<Record<Domain>> {
+        self.domains().at(id)
+    }
+
+    /// The client's widgets.
+    pub fn widget(self) -> Key<Widget> {
+        Partition::new(self, "WIDGET").at("KEY")
+    }
+
+    /// Where a request of the client's widgets finds whose they are.
+    pub fn widget_place(self, key: &WidgetKey) -> Key<WidgetPlace> {
+        Key::new(format!("GLOBAL#WIDGET#{key}"), "AT")
     }
 
     /// One tag.

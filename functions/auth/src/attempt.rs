@@ -5,7 +5,7 @@
 
 use shared::auth::account::Found;
 use shared::auth::tries::{Count, SIGN_IN};
-use shared::http::{IfMatch, Source};
+use shared::http::Source;
 use shared::store::{Store, Transaction};
 use shared::value::Email;
 use shared::{App, Problem, Result};
@@ -59,7 +59,7 @@ impl Attempt {
         otherwise: Problem,
     ) -> Problem {
         let again = || Self::at(app, store, email, source, found);
-        let counted = store.decide_from(&IfMatch::ANY, self, again, |attempt, transaction| {
+        let counted = store.decide_from(Some(self), again, |attempt, transaction| {
             attempt.by_source.add(transaction)?;
             attempt.by_email.as_ref().map_or(Ok(()), |count| count.add(transaction))
         });

@@ -9,7 +9,7 @@ use shared::auth::Issuer;
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
 use shared::entity::{Headcount, Status};
-use shared::http::{Body, IfMatch, Source};
+use shared::http::{Body, Source};
 use shared::store::Store;
 use shared::value::Invalid;
 use shared::{App, Result};
@@ -44,7 +44,7 @@ pub(crate) async fn accept(
     let read = || async { store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token) };
     let account = read().await?;
     let hash = password::hash(acceptance.password).await?;
-    let accepted = store.decide_from(&IfMatch::ANY, account, read, |account, transaction| {
+    let accepted = store.decide_from(Some(account), read, |account, transaction| {
         let mut next = renewed(&app, account, hash.clone());
         next.user.status = Status::Active;
         next.user.last_login_at = Some(now);

@@ -9,7 +9,7 @@ use shared::auth::password::{self, NewPassword, Password};
 use shared::auth::tries::MAIL;
 use shared::auth::{Authenticated, HomeScope};
 use shared::entity::Account;
-use shared::http::{Accepted, Body, Deleted, IfMatch, Source};
+use shared::http::{Accepted, Body, Deleted, Source};
 use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
 use shared::value::{Email, Instant, Invalid, Rejected};
@@ -66,7 +66,7 @@ pub(crate) async fn change(
     }
     let hash = password::hash(change.new_password).await?;
     let read = || async { me::own(&store, &actor).await };
-    let changed = store.decide_from(&IfMatch::ANY, found.account, read, |account, transaction| {
+    let changed = store.decide_from(Some(found.account), read, |account, transaction| {
         if account.password_hash != known_hash {
             return Err(wrong_password());
         }
@@ -103,7 +103,7 @@ pub(crate) async fn forgot(
     if counts.0.is_full() || counts.1.is_full() {
         return Ok(Accepted);
     }
-    let mailed = store.decide_from(&IfMatch::ANY, counts, read, |(by_email, by_source), transaction| {
+    let mailed = store.decide_from(Some(counts), read, |(by_email, by_source), transaction| {
         by_email.add(transaction)?;
         by_source.add(transaction)?;
         let Some(Found { home, account }) = &found else { return Ok(()) };
@@ -128,7 +128,7 @@ pub(crate) async fn reset(State(app): State<App>, store: Store, Body(reset): Bod
     let read = || async { store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token) };
     let account = read().await?;
     let hash = password::hash(reset.new_password).await?;
-    let changed = store.decide_from(&IfMatch::ANY, account, read, |account, transaction| {
+    let changed = store.decide_from(Some(account), read, |account, transaction| {
         let next = renewed(&app, account, hash.clone());
         token.consume(transaction, bad_token())?;
         transaction.replace(&key, &next, account.user.meta.version)?;

@@ -28,9 +28,9 @@ macro_rules! user_routes {
 
             /// Create a user, or invite one by mail.
             #[utoipa::path(post, path = $users, tag = "users", operation_id = $create,
-                        params(($id = $Id, Path)), request_body = NewUser,
-                        responses((status = 201, body = User, description = "Created.")),
-                        extensions(("x-round-trips" = json!(1))))]
+                                params(($id = $Id, Path)), request_body = NewUser,
+                                responses((status = 201, body = User, description = "Created.")),
+                                extensions(("x-round-trips" = json!(1))))]
             async fn create(
                 scope: Access<$Scope, $Manage>,
                 State(app): State<App>,
@@ -43,9 +43,9 @@ macro_rules! user_routes {
 
             /// List the users, oldest first.
             #[utoipa::path(get, path = $users, tag = "users", operation_id = $list,
-                        params(($id = $Id, Path), PageParams),
-                        responses((status = 200, body = UserPage, description = "A page.")),
-                        extensions(("x-round-trips" = json!(1))))]
+                                params(($id = $Id, Path), PageParams),
+                                responses((status = 200, body = UserPage, description = "A page.")),
+                                extensions(("x-round-trips" = json!(1))))]
             async fn list(scope: Access<$Scope, $Read>, store: Store, paging: Paging) -> Result<Json<UserPage>> {
                 let page = paging.read(&store, *scope, HomeScope::from(*scope).users()).await?;
                 Ok(Json(page.map(|account| account.user)))
@@ -53,9 +53,9 @@ macro_rules! user_routes {
 
             /// Read a user.
             #[utoipa::path(get, path = $user, tag = "users", operation_id = $read,
-                        params(($id = $Id, Path), ("userId" = UserId, Path)),
-                        responses((status = 200, body = User, description = "The user.")),
-                        extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+                                params(($id = $Id, Path), ("userId" = UserId, Path)),
+                                responses((status = 200, body = User, description = "The user.")),
+                                extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
             async fn read(
                 scope: Access<$Scope, $Read>,
                 PathId(id): PathId<User>,
@@ -68,10 +68,10 @@ macro_rules! user_routes {
 
             /// Change a user: another role or email, disabled or active again.
             #[utoipa::path(patch, path = $user, tag = "users", operation_id = $update,
-                        params(($id = $Id, Path), ("userId" = UserId, Path)),
-                        request_body(content = UserFields, content_type = "application/merge-patch+json"),
-                        responses((status = 200, body = User, description = "Changed.")),
-                        extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+                                params(($id = $Id, Path), ("userId" = UserId, Path)),
+                                request_body(content = UserFields, content_type = "application/merge-patch+json"),
+                                responses((status = 200, body = User, description = "Changed.")),
+                                extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
             async fn update(
                 scope: Access<$Scope, $Manage>,
                 PathId(id): PathId<User>,
@@ -85,9 +85,9 @@ macro_rules! user_routes {
 
             /// Delete a user.
             #[utoipa::path(delete, path = $user, tag = "users", operation_id = $delete,
-                        params(($id = $Id, Path), ("userId" = UserId, Path)),
-                        responses((status = 204, description = "Deleted.")),
-                        extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+                                params(($id = $Id, Path), ("userId" = UserId, Path)),
+                                responses((status = 204, description = "Deleted.")),
+                                extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
             async fn delete(
                 scope: Access<$Scope, $Manage>,
                 PathId(id): PathId<User>,
@@ -100,9 +100,9 @@ macro_rules! user_routes {
 
             /// Mail another invitation to a user who has not accepted one.
             #[utoipa::path(post, path = $invitation, tag = "users", operation_id = $invite,
-                        params(($id = $Id, Path), ("userId" = UserId, Path)),
-                        responses((status = 202, description = "A mail follows.")),
-                        extensions(("x-round-trips" = json!(3))))]
+                                params(($id = $Id, Path), ("userId" = UserId, Path)),
+                                responses((status = 202, description = "A mail follows.")),
+                                extensions(("x-round-trips" = json!(3))))]
             async fn invite(
                 scope: Access<$Scope, $Manage>,
                 PathId(id): PathId<User>,

@@ -123,7 +123,7 @@ impl Manager<'_> {
             let count = MAIL.count(self.app, self.store, format!("user {id}")).await?;
             Ok((account, count))
         };
-        let mailed = self.store.decide(&IfMatch::ANY, read, |(account, count), transaction| {
+        let mailed = self.store.decide(read, |(account, count), transaction| {
             if account.user.status != Status::Invited {
                 return Err(Problem::conflict("not_invited", "There is no open invitation of this user."));
             }

@@ -5,12 +5,14 @@ use axum::extract::State;
 use shared::auth::{
     Access, AgencyId, AgencyScope, ClientId, ClientScope, ManageClients, ReadAgency, ReadClient, UpdateClient,
 };
-use shared::entity::{Client, ClientRecord, Place, Record};
+use shared::entity::{Client, ClientRecord, Place, Record, Widget};
 use shared::http::page::PageParams;
 use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch};
 use shared::keys::Scope;
 use shared::store::Store;
 use shared::{App, Result};
+
+use crate::widget;
 
 type ClientPage = Page<ClientRecord>;
 
@@ -32,6 +34,7 @@ pub(crate) async fn create(
     transaction.create(&scope.row(), &client)?;
     transaction.create(&scope.pointer(), &Place::from(*agency))?;
     transaction.open(&scope.holdings())?;
+    widget::create(&mut transaction, scope, &Widget::new(app.clock().now()))?;
     request.commit(transaction, *agency, &client, format!("/v1/clients/{}", client.id)).await
 }
 
@@ -80,14 +83,19 @@ pub(crate) async fn update(
 /// Delete a client that holds nothing.
 #[utoipa::path(delete, path = "/v1/clients/{clientId}", tag = "tenancy", operation_id = "deleteClient",
     params(("clientId" = ClientId, Path)), responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManageClients>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let gone = store.delete(client.row(), &if_match, |_, transaction| {
+    let (key, beside) = (client.row(), client.widget());
+    let read = || async { tokio::try_join!(store.find(&key), store.find(&beside)) };
+    let gone = store.decide(read, |(row, widget), transaction| {
+        if_match.check(row.meta.version)?;
+        transaction.delete(&key, row.meta.version)?;
         transaction.close(&client.holdings())?;
+        widget::delete(transaction, *client, widget)?;
         transaction.remove(&client.pointer())?;
         transaction.let_go(&client.agency().holdings())
     });

@@ -1,13 +1,16 @@
-//! Tenants, agencies and clients: the tree in which everything else has its place.
+//! Tenants, agencies and clients: the tree in which everything else has its place; and where a client's widgets work.
 
 mod agencies;
 mod clients;
+mod domains;
 mod tenants;
+mod widget;
 
-use axum::Router;
+use axum::{Extension, Router};
 use shared::App;
 use shared::http::{Api, serve};
 use utoipa_axum::routes;
+pub use widget::WidgetsUrl;
 
 /// The routes, with their description.
 pub fn api() -> Api {
@@ -18,9 +21,13 @@ pub fn api() -> Api {
         .routes(routes!(agencies::read, agencies::update, agencies::delete))
         .routes(routes!(clients::create, clients::list))
         .routes(routes!(clients::read, clients::update, clients::delete))
+        .routes(routes!(domains::create, domains::list))
+        .routes(routes!(domains::read, domains::update, domains::delete))
+        .routes(routes!(widget::read))
+        .routes(routes!(widget::rotate))
 }
 
-/// The service.
-pub fn router(app: App) -> Router {
-    serve(api(), app)
+/// The service. The snippets that it gives lead to `widgets`.
+pub fn router(app: App, widgets: WidgetsUrl) -> Router {
+    serve(api().layer(Extension(widgets)), app)
 }

@@ -1,6 +1,13 @@
 //! The Lambda function.
 
+use shared::{App, StartError, variable};
+use tenancy::WidgetsUrl;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {
-    shared::lambda::run(|app| Ok::<_, shared::lambda::Error>(tenancy::router(app))).await
+    shared::lambda::run(service).await
+}
+
+fn service(app: App) -> Result<axum::Router, StartError> {
+    Ok(tenancy::router(app, WidgetsUrl::new(&variable("WIDGETS_URL")?)))
 }

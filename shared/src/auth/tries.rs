@@ -76,7 +76,7 @@ impl Limit {
     fn meaning(self, there: Option<&Tries>, now: Instant) -> Problem {
         match there {
             Some(tries) if now < tries.ends && tries.n >= self.most => too_many(tries.ends, now),
-            _ => Problem::precondition_failed(),
+            _ => Problem::stale(),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Count {
         }
     }
 
-    /// Counts a try: 429 if the count is full by then, 412 if it must be read again.
+    /// Counts a try: 429 if the count is full by then, stale if it must be read again.
     pub fn add(&self, transaction: &mut Transaction) -> Result<()> {
         let (limit, now) = (self.limit, self.now);
         let meaning = move |there: Option<Tries>| limit.meaning(there.as_ref(), now);

@@ -3,9 +3,11 @@
 mod agency;
 mod client;
 mod contact;
+mod domain;
 mod tag;
 mod tenant;
 mod user;
+mod widget;
 
 use std::borrow::Cow;
 
@@ -18,9 +20,11 @@ use utoipa::{PartialSchema, ToSchema};
 pub use agency::Agency;
 pub use client::Client;
 pub use contact::Contact;
+pub use domain::Domain;
 pub use tag::Tag;
 pub use tenant::Tenant;
 pub use user::{Account, AccountPointer, Headcount, Profile, Session, Status, User, UserFields};
+pub use widget::{Widget, WidgetKey, WidgetPlace};
 
 use crate::App;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, TenantId, TenantScope};
@@ -29,6 +33,8 @@ use crate::value::{Instant, Invalid};
 
 /// A contact's id.
 pub type ContactId = Id<Contact>;
+/// A domain's id.
+pub type DomainId = Id<Domain>;
 /// A tag's id.
 pub type TagId = Id<Tag>;
 /// A user's id.
@@ -135,6 +141,9 @@ pub type AgencyRecord = Record<Agency>;
 pub type ClientRecord = Record<Client>;
 /// A contact.
 pub type ContactRecord = Record<Contact>;
+
+/// A domain.
+pub type DomainRecord = Record<Domain>;
 
 /// Stands directly below the platform.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

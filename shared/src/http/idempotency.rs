@@ -12,7 +12,7 @@ use super::answer::{Created, Versioned};
 use super::body::{parse, read_json};
 use super::precondition::etag;
 use crate::keys::Scope;
-use crate::store::Transaction;
+use crate::store::{Store, Transaction};
 use crate::value::{Instant, Invalid};
 use crate::{App, Problem, Result};
 
@@ -95,7 +95,7 @@ impl Creation {
     /// Commits the transaction that creates `entity` in `scope`, together with the record of its answer; or gives the
     /// answer that was recorded when this request came before. `location` is the path under which the entity is found.
     pub async fn commit(
-        self,
+        &self,
         mut transaction: Transaction,
         scope: impl Scope,
         entity: &impl Versioned,
@@ -107,12 +107,12 @@ impl Creation {
             location,
             replayed: false,
         };
-        let Some(request) = self.repeatable else {
+        let Some(request) = &self.repeatable else {
             transaction.commit().await?;
             return Ok(created);
         };
         let record = Recorded {
-            body_hash: request.body_hash,
+            body_hash: request.body_hash.clone(),
             body: created.body.clone(),
             etag: created.etag.clone(),
             location: created.location.clone(),
@@ -123,6 +123,25 @@ impl Creation {
             None => Ok(created),
             Some(earlier) => earlier.replay(&record.body_hash),
         }
+    }
+
+    /// The same for a change that is decided on what is read, and anew while others change that.
+    pub async fn decide<R, F: Future<Output = Result<R>>>(
+        &self,
+        store: &Store,
+        scope: impl Scope,
+        entity: &impl Versioned,
+        location: String,
+        read: impl Fn() -> F,
+        decide: impl Fn(&R, &mut Transaction) -> Result<()>,
+    ) -> Result<Created> {
+        let (read, decide, location) = (&read, &decide, &location);
+        let attempt = || async move {
+            let mut transaction = store.transaction();
+            decide(&read().await?, &mut transaction)?;
+            self.commit(transaction, scope, entity, location.clone()).await
+        };
+        store.settle(attempt).await
     }
 }
 

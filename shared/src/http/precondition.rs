@@ -79,18 +79,10 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 }
 
 impl IfMatch {
-    /// Whatever the version.
-    pub const ANY: Self = Self(None);
-
     /// 412 unless `version` is the one to change, or any is.
     pub fn check(&self, version: u64) -> Result<()> {
         let passes = self.0.as_ref().is_none_or(|tags| tags.name(version, false));
         if passes { Ok(()) } else { Err(Problem::precondition_failed()) }
-    }
-
-    /// Whether the caller insists on a version.
-    pub fn is_some(&self) -> bool {
-        self.0.is_some()
     }
 }
 

@@ -103,6 +103,15 @@ impl Problem {
         )
     }
 
+    /// What was read is no longer so: the store reads again and decides anew. Nobody sees it.
+    pub(crate) fn stale() -> Self {
+        Self::precondition_failed().because("what was read has changed")
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.status == StatusCode::PRECONDITION_FAILED && self.cause.is_some()
+    }
+
     /// 422: one field names something that does not exist in this client.
     pub fn dangling(pointer: impl Into<String>) -> Self {
         Invalid::field(pointer, Rejected::new("not_found", "names nothing that exists here")).into()

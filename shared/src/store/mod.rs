@@ -186,42 +186,56 @@ impl Store {
         decide: impl Fn(&T, &mut Transaction) -> Result<D>,
     ) -> Result<D> {
         let read = || self.find(key);
-        self.decide(if_match, read, |current, transaction| {
+        self.decide(read, |current, transaction| {
             if_match.check(current.meta().version)?;
             decide(current, transaction)
         })
         .await
     }
 
-    /// Reads, decides on what was read, and commits the decision; reads and decides anew when the transaction says with a 412
-    /// that what was read is no longer so, unless the caller insists on a version.
+    /// Reads, decides on what was read, and commits the decision; reads and decides anew when the transaction finds (412) that
+    /// what was read is no longer so.
     pub async fn decide<R, D, F: Future<Output = Result<R>>>(
         &self,
-        if_match: &IfMatch,
         read: impl Fn() -> F,
         decide: impl Fn(&R, &mut Transaction) -> Result<D>,
     ) -> Result<D> {
-        self.decide_from(if_match, read().await?, read, decide).await
+        self.decide_from(None, read, decide).await
     }
 
-    /// The same for a caller who has read already.
+    /// The same for a caller who may have read already.
     pub async fn decide_from<R, D, F: Future<Output = Result<R>>>(
         &self,
-        if_match: &IfMatch,
-        mut current: R,
+        mut known: Option<R>,
         read: impl Fn() -> F,
         decide: impl Fn(&R, &mut Transaction) -> Result<D>,
     ) -> Result<D> {
+        let (read, decide) = (&read, &decide);
+        self.settle(move || {
+            let known = known.take();
+            async move {
+                let current = match known {
+                    Some(known) => known,
+                    None => read().await?,
+                };
+                let mut transaction = self.transaction();
+                let decided = decide(&current, &mut transaction)?;
+                transaction.commit().await.map(|()| decided)
+            }
+        })
+        .await
+    }
+
+    /// Tries a change again as long as others change the same (412).
+    pub(crate) async fn settle<T, F: Future<Output = Result<T>>>(&self, mut attempt: impl FnMut() -> F) -> Result<T> {
         let mut wait = Wait::new(self.trace.deadline());
         for _ in 0..MAX_DECISIONS {
-            let mut transaction = self.transaction();
-            let decided = decide(&current, &mut transaction)?;
-            match transaction.commit().await {
-                Ok(()) => return Ok(decided),
-                Err(problem) if problem.code() != Problem::precondition_failed().code() => return Err(problem),
-                Err(stale) if if_match.is_some() => return Err(stale),
-                Err(_) if wait.again().await => current = read().await?,
-                Err(_) => break,
+            match attempt().await {
+                Err(problem) if problem.is_stale() => {}
+                settled => return settled,
+            }
+            if !wait.again().await {
+                break;
             }
         }
         let detail = "The resource is being changed by others at the same time. Read it again and retry.";

@@ -83,7 +83,13 @@ impl Transaction {
         self.add(put, |_| Ok(otherwise))
     }
 
-    /// Writes the next version of an entity: 404 if it is gone, 412 if `version` is no longer the current one.
+    /// Writes a row, whatever lies there: for what another row's version guards.
+    pub fn write<T: Item>(&mut self, key: &Key<T>, value: &T) -> Result<()> {
+        let put = self.put(key, value)?;
+        self.add(put, |_| Ok(Problem::internal("an unconditional write failed its condition")))
+    }
+
+    /// Writes the next version of an entity: 404 if it is gone, stale if `version` is no longer the current one.
     pub fn replace<T: Item>(&mut self, key: &Key<T>, next: &T, version: u64) -> Result<()> {
         let put = self
             .put(key, next)?
@@ -124,7 +130,7 @@ impl Transaction {
         self.add(update, |_| Ok(otherwise))
     }
 
-    /// Deletes an entity, if it still has the version that was read: 404 if it is gone, 412 if it has changed.
+    /// Deletes an entity, if it still has the version that was read: 404 if it is gone, stale if it has changed.
     pub fn delete<T>(&mut self, key: &Key<T>, version: u64) -> Result<()> {
         let delete = self
             .deletion(key)
@@ -461,7 +467,7 @@ fn decode_old<T: Item>(there: Option<Attributes>) -> Result<Option<T>> {
 }
 
 fn gone_or_stale(there: Option<&Attributes>) -> Problem {
-    if there.is_some() { Problem::precondition_failed() } else { Problem::not_found() }
+    if there.is_some() { Problem::stale() } else { Problem::not_found() }
 }
 
 /// The four kinds of parts that a transaction can have.

@@ -9,6 +9,13 @@ use super::{Rejected, string_value};
 #[serde(transparent)]
 pub struct Host(String);
 
+impl Host {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Host {
     type Err = Rejected;
 

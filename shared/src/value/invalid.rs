@@ -20,6 +20,11 @@ impl Rejected {
         Self { code, detail: Cow::Borrowed(detail) }
     }
 
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The same with a sentence that is made up at run time.
     pub const fn with(code: &'static str, detail: String) -> Self {
         Self { code, detail: Cow::Owned(detail) }

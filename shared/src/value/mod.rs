@@ -11,6 +11,7 @@ mod invalid;
 mod phone;
 mod text;
 mod time_zone;
+mod web_domain;
 
 use std::str::FromStr;
 
@@ -25,6 +26,7 @@ pub use invalid::{FieldError, Invalid, Rejected};
 pub use phone::Phone;
 pub use text::Text;
 pub use time_zone::TimeZone;
+pub use web_domain::WebDomain;
 
 /// A person's, a company's or a thing's name: 1 to 200 characters of any script.
 pub type Name = Text<200>;
