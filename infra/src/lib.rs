@@ -7,5 +7,6 @@ pub mod gateway;
 pub mod local;
 pub mod modules;
 pub mod runtime_api;
+pub mod smtp;
 pub mod table;
 pub mod template;

@@ -8,10 +8,39 @@ use shared::auth::{Issuer, Keys};
 use shared::{App, Config, StartError};
 
 use crate::function::{Functions, InProcess};
+use crate::smtp::Outbox;
 use crate::template::{Function, Template};
 
 /// The issuer of tokens that the local server and the tests accept.
 pub const TOKEN_ISSUER: &str = "upzento-local";
+
+/// The sender of every mail.
+pub const MAIL_FROM: &str = "Upzento CRM <crm@localhost.example>";
+
+/// What stands around the functions on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The server that takes their mail.
+    pub smtp_url: String,
+    /// The sender of their mail.
+    pub mail_from: String,
+    /// The frontend, which mails link to.
+    pub app_url: String,
+    /// The widget API.
+    pub widgets_url: String,
+}
+
+impl Surroundings {
+    /// Of an API on this port, with the widget API on the port after it and the frontend on the next.
+    pub fn new(port: u16, outbox: &Outbox) -> Self {
+        Self {
+            smtp_url: outbox.url(),
+            mail_from: MAIL_FROM.to_owned(),
+            app_url: format!("http://localhost:{}", port + 2),
+            widgets_url: format!("http://localhost:{}", port + 1),
+        }
+    }
+}
 
 /// The configuration of every function, with these keys, on this table.
 pub fn config(table: &str, keys: &Keys) -> Config {
@@ -47,8 +76,15 @@ pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>)
 
 /// What a compiled function finds in its environment: what the template gives to it and no more, with local values, and what
 /// the SDK needs to find the engine.
-pub fn environment(function: &Function, table: &str, keys: &Keys, endpoint: &str) -> BTreeMap<String, String> {
+pub fn environment(
+    function: &Function,
+    table: &str,
+    keys: &Keys,
+    endpoint: &str,
+    surroundings: &Surroundings,
+) -> BTreeMap<String, String> {
     let config = config(table, keys);
+    let surroundings = surroundings.clone();
     let known = [
         ("TABLE_NAME", config.table),
         ("TOKEN_ISSUER", config.token_issuer),
@@ -56,6 +92,10 @@ pub fn environment(function: &Function, table: &str, keys: &Keys, endpoint: &str
         ("DATA_KEY", config.data_key),
         ("TOKEN_SIGNING_KEY", keys.signing.clone()),
         ("TOKEN_REFRESH_KEY", keys.refresh.clone()),
+        ("SMTP_URL", surroundings.smtp_url),
+        ("MAIL_FROM", surroundings.mail_from),
+        ("APP_URL", surroundings.app_url),
+        ("WIDGETS_URL", surroundings.widgets_url),
     ];
     let given = known.into_iter().filter(|(name, _)| function.environment.contains(*name));
     let engine = [
@@ -64,4 +104,35 @@ pub fn environment(function: &Function, table: &str, keys: &Keys, endpoint: &str
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
     ];
     given.chain(engine).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "
+Resources:
+  MailFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: mail/
+      Environment: { Variables: { TABLE_NAME: a, SMTP_URL: b, MAIL_FROM: c, APP_URL: d, OTHER: e } }
+";
+
+    #[test]
+    fn a_function_gets_what_the_template_gives_it_and_the_engine() {
+        let outbox = Outbox::start().unwrap();
+        let function = Template::parse(TEMPLATE).unwrap().functions["MailFunction"].clone();
+        let keys = Keys::generate().unwrap();
+        let surroundings = Surroundings::new(4000, &outbox);
+        let environment = environment(&function, "test", &keys, "http://localhost:8000", &surroundings);
+        assert_eq!(environment["TABLE_NAME"], "test");
+        assert_eq!(environment["SMTP_URL"], outbox.url());
+        assert_eq!(environment["MAIL_FROM"], MAIL_FROM);
+        assert_eq!(environment["APP_URL"], "http://localhost:4002");
+        assert_eq!(environment["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000");
+        for name in ["WIDGETS_URL", "TOKEN_SIGNING_KEY", "DATA_KEY", "OTHER"] {
+            assert!(!environment.contains_key(name), "{name}");
+        }
+    }
 }

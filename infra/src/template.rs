@@ -16,6 +16,9 @@ pub const DEFAULT_ROUTE: &str = "$default";
 const DEFAULT_MEMORY_MB: u32 = 128;
 const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
 
+/// Lambda's own value for a stream that names none.
+const DEFAULT_BATCH_SIZE: usize = 100;
+
 /// What the project's SAM template declares, by logical id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
@@ -44,6 +47,8 @@ pub struct Function {
     pub policies: Vec<Value>,
     /// The schedules that invoke it.
     pub schedules: Vec<Schedule>,
+    /// The tables' streams that invoke it.
+    pub streams: Vec<Stream>,
 }
 
 /// A route of an HTTP API.
@@ -91,6 +96,21 @@ pub enum ScheduleKind {
     Rule,
     /// `EventBridge` Scheduler (`Type: ScheduleV2`).
     Scheduler,
+}
+
+/// A table's stream that invokes a function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// Logical id of the event inside its function.
+    pub name: String,
+    /// Logical id of the table.
+    pub table: String,
+    /// How many records one event may have.
+    pub batch_size: usize,
+    /// Patterns of which a record must match one, if there are any.
+    pub filters: Vec<Value>,
+    /// Whether it runs at all.
+    pub enabled: bool,
 }
 
 /// An HTTP API.
@@ -157,7 +177,7 @@ impl Template {
         for (id, resource) in document.resources {
             template.add(id, resource, &document.globals.function, &document.parameters)?;
         }
-        template.check_routes()?;
+        template.check_references()?;
         Ok(template)
     }
 
@@ -185,13 +205,14 @@ impl Template {
         Ok(())
     }
 
-    /// Every route's API exists.
-    fn check_routes(&self) -> Result<(), TemplateError> {
+    /// Every route's API and every stream's table exist.
+    fn check_references(&self) -> Result<(), TemplateError> {
         for (id, function) in &self.functions {
-            for route in &function.routes {
-                if !self.apis.contains_key(&route.api) {
-                    return Err(shape(id, format!("no HttpApi is called {}", route.api)));
-                }
+            if let Some(route) = function.routes.iter().find(|route| !self.apis.contains_key(&route.api)) {
+                return Err(shape(id, format!("no HttpApi is called {}", route.api)));
+            }
+            if let Some(stream) = function.streams.iter().find(|stream| !self.tables.contains_key(&stream.table)) {
+                return Err(shape(id, format!("no table is called {}", stream.table)));
             }
         }
         Ok(())
@@ -290,6 +311,37 @@ struct ScheduleEvent {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct StreamEvent {
+    stream: StreamArn,
+    batch_size: Option<usize>,
+    #[serde(default)]
+    filter_criteria: FilterCriteria,
+    enabled: Option<bool>,
+}
+
+/// `!GetAtt Table.StreamArn`
+#[derive(Deserialize)]
+struct StreamArn {
+    #[serde(rename = "Fn::GetAtt")]
+    attribute: (String, String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FilterCriteria {
+    #[serde(default)]
+    filters: Vec<Filter>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Filter {
+    /// JSON in a string.
+    pattern: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct ApiProperties {
     cors_configuration: Option<CorsConfiguration>,
 }
@@ -329,6 +381,7 @@ fn function(id: &str, properties: Value, globals: &GlobalFunction) -> Result<Fun
         routes: Vec::new(),
         policies: properties.policies,
         schedules: Vec::new(),
+        streams: Vec::new(),
     };
     for (name, event) in properties.events {
         add_event(&mut function, &format!("{id}.{name}"), name, event)?;
@@ -347,6 +400,7 @@ fn add_event(function: &mut Function, at: &str, name: String, event: Resource) -
             let schedule = schedule(at, name, ScheduleKind::Scheduler, event.properties)?;
             function.schedules.push(schedule);
         }
+        "DynamoDB" => function.streams.push(stream(at, name, event.properties)?),
         _ => {}
     }
     Ok(())
@@ -383,6 +437,23 @@ fn schedule(at: &str, name: String, kind: ScheduleKind, properties: Value) -> Re
         expression: event.schedule_expression,
         input,
         enabled: event.enabled.unwrap_or(true) && event.state.as_deref() != Some("DISABLED"),
+    })
+}
+
+fn stream(at: &str, name: String, properties: Value) -> Result<Stream, TemplateError> {
+    let event: StreamEvent = read(at, properties)?;
+    let (table, attribute) = event.stream.attribute;
+    if attribute != "StreamArn" {
+        return Err(shape(at, format!("Stream must be a table's StreamArn, not its {attribute}")));
+    }
+    let filters = event.filter_criteria.filters.iter().map(|filter| serde_json::from_str(&filter.pattern));
+    let filters = filters.collect::<Result<_, _>>();
+    Ok(Stream {
+        name,
+        table,
+        batch_size: event.batch_size.unwrap_or(DEFAULT_BATCH_SIZE),
+        filters: filters.map_err(|error| shape(at, format!("Pattern is not JSON: {error}")))?,
+        enabled: event.enabled.unwrap_or(true),
     })
 }
 
@@ -501,9 +572,27 @@ Resources:
         Rest: { Type: HttpApi, Properties: { ApiId: !Ref Open } }
         Tick: { Type: ScheduleV2, Properties: { ScheduleExpression: rate(1 minute), Input: '{"a":1}' } }
         Slow: { Type: Schedule, Properties: { Schedule: rate(1 day), Enabled: false } }
+        Rows:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Table.StreamArn
+            StartingPosition: LATEST
+            BatchSize: 10
+            FilterCriteria:
+              Filters:
+                - Pattern: '{"eventName":["INSERT"],"dynamodb":{"Keys":{"pk":{"S":[{"suffix":"MAIL"}]}}}}'
+        AllRows: { Type: DynamoDB, Properties: { Stream: !GetAtt Table.StreamArn, Enabled: false } }
+      Environment:
+        Variables:
+          PLAIN: text
+          CHOSEN: !If [IsLive, !Ref Address, !Ref AWS::NoValue]
+          SPELT_OUT: { Fn::If: [IsLive, { Ref: Address }, ""] }
       Policies:
         - Statement:
             - Resource: [!GetAtt Table.Arn, !Sub "${Table.Arn}/index/GSI1"]
+        - Statement:
+            - Action: ses:SendEmail
+              Resource: !Sub "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/example.com"
 "#;
 
     fn small() -> Template {
@@ -542,6 +631,56 @@ Resources:
         assert_eq!(tick.expression, "rate(1 minute)");
         assert_eq!(tick.input, Some(json!({ "a": 1 })));
         assert!(tick.enabled);
+    }
+
+    #[test]
+    fn streams_are_read_with_their_patterns() {
+        let streams = small().functions["Work"].streams.clone();
+        let [all, rows] = streams.as_slice() else {
+            panic!("two streams expected: {streams:?}");
+        };
+        assert_eq!((all.batch_size, all.enabled, all.filters.len()), (DEFAULT_BATCH_SIZE, false, 0));
+        let pattern =
+            json!({ "eventName": ["INSERT"], "dynamodb": { "Keys": { "pk": { "S": [{ "suffix": "MAIL" }] } } } });
+        let expected = Stream {
+            name: "Rows".to_owned(),
+            table: "Table".to_owned(),
+            batch_size: 10,
+            filters: vec![pattern],
+            enabled: true,
+        };
+        assert_eq!(*rows, expected);
+    }
+
+    #[test]
+    fn a_stream_that_cannot_be_read_is_refused() {
+        let wrong = [
+            (
+                "Stream: !GetAtt Table.StreamArn, Enabled",
+                "Stream: !GetAtt Rows.StreamArn, Enabled",
+                "Work: no table is",
+            ),
+            ("Table.StreamArn, Enabled", "Table.Arn, Enabled", "Work.AllRows: Stream must be"),
+            (r#"[{"suffix":"#, "[{suffix:", "Work.Rows: Pattern is not JSON"),
+        ];
+        for (right, wrong, expected) in wrong {
+            let error = Template::parse(&SMALL.replace(right, wrong)).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_variables_are_read_whatever_their_values() {
+        let names: Vec<_> = small().functions["Work"].environment.iter().cloned().collect();
+        assert_eq!(names, ["CHOSEN", "PLAIN", "SPELT_OUT"]);
+    }
+
+    #[test]
+    fn policies_about_other_services_are_kept() {
+        let statement = &small().functions["Work"].policies[1]["Statement"][0];
+        assert_eq!(statement["Action"], "ses:SendEmail");
+        let arn = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/example.com";
+        assert_eq!(statement["Resource"], json!({ "Fn::Sub": arn }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use harness::world::{TEMPLATE, World, engine_endpoint};
+use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
 use infra::function::{Functions, Invoke};
 use infra::gateway::Gateway;
 use infra::modules;
@@ -76,7 +76,7 @@ fn process(programs: &Path, world: &World, function: &Function) -> Arc<LambdaFun
         name: function.name.clone(),
         bootstrap,
         memory_mb: function.memory_mb,
-        environment: modules::environment(function, world.table(), world.keys(), &engine_endpoint()),
+        environment: modules::environment(function, world.table(), world.keys(), &engine_endpoint(), &surroundings()),
         concurrency: 1,
         output: Output::Discard,
     }))

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use infra::function::{Functions, Invoke};
-use infra::modules;
+use infra::modules::{self, Surroundings};
 use infra::runtime_api::{LambdaFunction, Output, Settings};
 use infra::template::Function;
 use shared::auth::Keys;
@@ -16,6 +16,7 @@ pub(crate) struct Environment<'a> {
     pub(crate) table: &'a str,
     pub(crate) keys: &'a Keys,
     pub(crate) endpoint: &'a str,
+    pub(crate) surroundings: &'a Surroundings,
     /// The folder for a log file of each function.
     pub(crate) logs: &'a Path,
 }
@@ -30,11 +31,12 @@ pub(crate) fn functions(environment: &Environment<'_>) -> Functions {
 }
 
 fn settings(function: &Function, environment: &Environment<'_>) -> Settings {
+    let Environment { table, keys, endpoint, surroundings, .. } = environment;
     Settings {
         name: function.name.clone(),
         bootstrap: program(&function.name),
         memory_mb: function.memory_mb,
-        environment: modules::environment(function, environment.table, environment.keys, environment.endpoint),
+        environment: modules::environment(function, table, keys, endpoint, surroundings),
         concurrency: 4,
         output: Output::Append(environment.logs.join(&function.name)),
     }

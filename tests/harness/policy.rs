@@ -154,7 +154,7 @@ struct RawStatement {
     action: OneOrMany<String>,
     resource: OneOrMany<Value>,
     #[serde(default)]
-    condition: BTreeMap<String, BTreeMap<String, OneOrMany<String>>>,
+    condition: BTreeMap<String, BTreeMap<String, OneOrMany<Value>>>,
 }
 
 #[derive(Deserialize)]
@@ -268,10 +268,11 @@ enum Comparison {
 }
 
 impl Condition {
-    fn parse(operator: &str, key: &str, values: Vec<String>) -> Result<Self, String> {
+    fn parse(operator: &str, key: &str, values: Vec<Value>) -> Result<Self, String> {
         if key != LEADING_KEYS {
             return Err(format!("condition key not understood: {key}"));
         }
+        let values = values.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
         if let Some(variable) = values.iter().find(|value| value.contains("${")) {
             return Err(format!("policy variable not understood: {variable}"));
         }
@@ -300,6 +301,13 @@ impl Condition {
                 }
             }
         }
+    }
+}
+
+fn text(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        other => Err(format!("condition value not understood: {other}")),
     }
 }
 
@@ -535,6 +543,7 @@ mod tests {
             "Effect": "Allow",
             "Action": "ses:SendEmail",
             "Resource": { "Fn::Sub": "arn:aws:ses:${AWS::Region}:x" },
+            "Condition": { "StringEquals": { "ses:FromAddress": { "Ref": "MailFrom" } } },
         });
         assert_eq!(policies(&[mail]), policies(&[]));
     }
@@ -547,6 +556,7 @@ mod tests {
             json!({ "ForAllValues:StringEquals": { "dynamodb:Attributes": ["a"] } }),
             json!({ "ForAllValues:StringLike": { LEADING_KEYS: ["${aws:PrincipalTag/Tenant}#*"] } }),
             json!({ "Null": { LEADING_KEYS: "no" } }),
+            json!({ "ForAllValues:StringLike": { LEADING_KEYS: { "Ref": "Partition" } } }),
         ];
         for condition in conditions {
             let statement = allow(&["dynamodb:GetItem"], &condition);

@@ -12,6 +12,8 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use infra::function::Functions;
 use infra::gateway::Gateway;
+use infra::modules::Surroundings;
+use infra::smtp::Outbox;
 use infra::template::Template;
 use infra::{engine, modules, table};
 use lambda_http::RequestExt;
@@ -57,6 +59,17 @@ pub fn program(name: &str) -> PathBuf {
 /// The engine that `make test` started.
 pub fn engine_endpoint() -> String {
     std::env::var("DYNAMODB_ENDPOINT").expect("DYNAMODB_ENDPOINT is not set: run the tests with `make test`")
+}
+
+/// Where the mails of all worlds go. Each test looks for those to its own addresses.
+pub fn outbox() -> &'static Outbox {
+    static OUTBOX: LazyLock<Outbox> = LazyLock::new(|| Outbox::start().expect("the outbox starts"));
+    &OUTBOX
+}
+
+/// What stands around the functions of every world, as if their API were on port 3000.
+pub fn surroundings() -> Surroundings {
+    Surroundings::new(3000, outbox())
 }
 
 fn recorder() -> &'static Recorder {
@@ -105,6 +118,7 @@ impl World {
             table: &table,
             keys: &keys,
             endpoint: &faults.endpoint(),
+            surroundings: &surroundings(),
             logs: logs.path(),
         });
         let mut world = Self::with(functions, Served::default(), app, keys, table);

@@ -7,7 +7,7 @@ use shared::auth::Keys;
 
 use super::{Error, Mode, Settings, TABLE};
 use crate::function::{Functions, Invoke};
-use crate::modules;
+use crate::modules::{self, Surroundings};
 use crate::runtime_api::{self, LambdaFunction, Output};
 use crate::template::Template;
 
@@ -27,6 +27,7 @@ impl Running {
         app: &App,
         keys: &Keys,
         endpoint: &str,
+        surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let Mode::Lambda { programs } = &settings.mode else {
             let functions = modules::in_process(template, &modules::routers(app, keys)?);
@@ -42,7 +43,7 @@ impl Running {
                 name: function.name.clone(),
                 bootstrap,
                 memory_mb: function.memory_mb,
-                environment: modules::environment(function, TABLE, keys, endpoint),
+                environment: modules::environment(function, TABLE, keys, endpoint, surroundings),
                 concurrency: CONCURRENCY,
                 output: Output::Inherit,
             }));

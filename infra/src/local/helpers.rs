@@ -1,7 +1,6 @@
 //! What only a local server can do, below `/_local/`: look at sent mail, move the clock, fire the schedules.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,35 +11,30 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::value::Instant;
 
+use super::schedules::Schedules;
 use super::{Mode, Settings};
-use crate::function::Functions;
-use crate::template::{Schedule, ScheduleKind, Template};
+use crate::smtp::{Mail, Outbox};
 
 struct Helpers {
     clock: Clock,
     /// Processes of their own have the system's clock, and nobody can move it.
     clock_is_ours: bool,
-    functions: Functions,
-    schedules: Vec<(String, Duration, Schedule)>,
+    outbox: Outbox,
+    schedules: Schedules,
 }
 
-pub(super) fn router(settings: &Settings, clock: Clock, template: &Template, functions: Functions) -> Router {
-    let schedules = template.functions.iter().flat_map(|(id, function)| {
-        let schedules = function.schedules.iter().filter(|schedule| schedule.enabled);
-        schedules.map(|schedule| (id.clone(), function.timeout, schedule.clone()))
-    });
-    let helpers =
-        Helpers { clock, clock_is_ours: settings.mode == Mode::InProcess, functions, schedules: schedules.collect() };
+pub(super) fn router(settings: &Settings, clock: Clock, outbox: Outbox, schedules: Schedules) -> Router {
+    let helpers = Helpers { clock, clock_is_ours: settings.mode == Mode::InProcess, outbox, schedules };
     Router::new()
-        .route("/_local/outbox", get(outbox))
+        .route("/_local/outbox", get(outbox_mails))
         .route("/_local/clock", put(set_clock))
         .route("/_local/tick", post(tick))
         .with_state(Arc::new(helpers))
 }
 
-/// The mails that were sent, newest first. No module sends mail yet, so that there are none.
-async fn outbox() -> Json<Value> {
-    Json(json!([]))
+/// The mails that were sent, newest first.
+async fn outbox_mails(State(helpers): State<Arc<Helpers>>) -> Json<Vec<Mail>> {
+    Json(helpers.outbox.mails())
 }
 
 #[derive(Deserialize)]
@@ -72,34 +66,5 @@ async fn set_clock(State(helpers): State<Arc<Helpers>>, body: String) -> (Status
 
 /// Invokes every function that the template schedules, as if its time had come.
 async fn tick(State(helpers): State<Arc<Helpers>>) -> Json<Value> {
-    let mut fired = Vec::new();
-    for (id, timeout, schedule) in &helpers.schedules {
-        let Some(function) = helpers.functions.get(id) else { continue };
-        let event = schedule.input.clone().unwrap_or_else(|| scheduled_event(schedule, helpers.clock.now()));
-        let outcome = match function.invoke(event, *timeout).await {
-            Ok(_) => json!({ "function": id, "schedule": schedule.name }),
-            Err(error) => json!({ "function": id, "schedule": schedule.name, "error": error.to_string() }),
-        };
-        fired.push(outcome);
-    }
-    Json(json!({ "fired": fired }))
-}
-
-/// The event that the service behind the schedule sends.
-fn scheduled_event(schedule: &Schedule, now: Instant) -> Value {
-    let source = match schedule.kind {
-        ScheduleKind::Rule => "aws.events",
-        ScheduleKind::Scheduler => "aws.scheduler",
-    };
-    json!({
-        "version": "0",
-        "id": uuid::Uuid::new_v4(),
-        "detail-type": "Scheduled Event",
-        "source": source,
-        "account": "123456789012",
-        "time": now,
-        "region": "us-east-1",
-        "resources": [],
-        "detail": {},
-    })
+    Json(helpers.schedules.fire().await)
 }

@@ -5,6 +5,7 @@
 
 mod functions;
 mod helpers;
+mod schedules;
 mod seed;
 mod settings;
 
@@ -19,13 +20,16 @@ use shared::auth::Keys;
 use shared::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use crate::engine::{self, DynamoDbLocal, Embedded};
 use crate::gateway::Gateway;
-use crate::modules;
+use crate::modules::{self, Surroundings};
+use crate::smtp::Outbox;
 use crate::table::create_table;
 use crate::template::Template;
 use functions::Running;
+use schedules::Schedules;
 pub use settings::{Engine, Mode, Seed, Settings};
 
 /// The table's name on the local engine, so that other tools find it.
@@ -44,13 +48,19 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     create_table(&engine::client(&endpoint), TABLE, &template.tables["Table"]).await?;
     let client = shared::client(engine::config(&endpoint));
     let app = App::new(modules::config(TABLE, &keys), client, Clock::default())?;
-    let running = Running::start(&settings, &template, &app, &keys, &endpoint)?;
+    let outbox = Outbox::start()?;
+    let surroundings = Surroundings::new(settings.port, &outbox);
+    let running = Running::start(&settings, &template, &app, &keys, &endpoint, &surroundings)?;
+    let schedules = Schedules::new(&template, &running.functions, app.clock().clone())?;
     let api = Gateway::new(&template, "Api", running.functions.clone())?;
     let listener = listen(settings.port).await?;
     let seeded = seed::seed(&settings, &app, &api).await?;
     banner(&settings, &endpoint, &seeded);
-    let helpers = helpers::router(&settings, app.clock().clone(), &template, running.functions.clone());
+    let mut background = JoinSet::new();
+    schedules.start(&mut background);
+    let helpers = helpers::router(&settings, app.clock().clone(), outbox, schedules);
     api.with_local(helpers).serve(listener, interrupted()?).await?;
+    background.shutdown().await;
     running.stop().await;
     engine.stop().await
 }
