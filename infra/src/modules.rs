@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use shared::auth::{Issuer, Keys};
 use shared::{App, Config, StartError};
+use tenancy::WidgetsUrl;
 
 use crate::function::{Functions, InProcess};
 use crate::smtp::Outbox;
@@ -53,13 +54,17 @@ pub fn config(table: &str, keys: &Keys) -> Config {
 }
 
 /// Every module's router, by the name of its function's code.
-pub fn routers(app: &App, keys: &Keys) -> Result<BTreeMap<&'static str, Router>, StartError> {
+pub fn routers(
+    app: &App,
+    keys: &Keys,
+    surroundings: &Surroundings,
+) -> Result<BTreeMap<&'static str, Router>, StartError> {
     let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
         ("auth", auth::router(app.clone(), issuer)),
         ("contacts", contacts::router(app.clone())),
         ("docs", docs::router()),
-        ("tenancy", tenancy::router(app.clone())),
+        ("tenancy", tenancy::router(app.clone(), WidgetsUrl::new(&surroundings.widgets_url))),
     ]
     .into())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use harness::who::Ask;
-use harness::world::{TEMPLATE, World, engine_endpoint};
+use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
 use infra::function::{FunctionError, Functions, Invoke};
 use infra::gateway::Gateway;
 use infra::{engine, modules};
@@ -90,7 +90,7 @@ impl Bench {
         let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
         let config = modules::config(world.table(), world.keys());
         let app = App::new(config, client.clone(), world.clock().clone()).expect("it starts");
-        let routers = modules::routers(&app, world.keys()).expect("the keys are good");
+        let routers = modules::routers(&app, world.keys(), &surroundings()).expect("the keys are good");
         let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers);
         let timed = functions.into_iter().map(|(id, function)| {
             let timed: Arc<dyn Invoke> = Arc::new(Timed { function, took: Arc::clone(&took) });

@@ -19,13 +19,65 @@ pub fn damages(rows: &[Value]) -> Vec<String> {
             damages.push(format!("{partition} / {sort}: without its {missing}"));
         }
     }
-    for (scope, counted) in counts(rows) {
-        let found = rows.iter().filter(|row| is_directly_below(row, &scope)).count();
-        if usize::try_from(counted) != Ok(found) {
-            damages.push(format!("{scope}: counts {counted} and holds {found}"));
+    for (scope, count) in counts(rows) {
+        let below = || rows.iter().filter(|row| is_directly_below(row, &scope));
+        let users = || below().filter(|row| key(row).0.ends_with("#USER"));
+        let admins = users().filter(|row| is_acting_admin(row)).count();
+        for (what, counted, found) in [
+            ("holds", &count["n"], below().count()),
+            ("has users", &count["users"], users().count()),
+            ("has admins", &count["admins"], admins),
+        ] {
+            // A count that nothing was ever added to may be absent.
+            if counted.as_f64().unwrap_or_default() != f64::from(u32::try_from(found).expect("a small number")) {
+                damages.push(format!("{scope}: counts {counted} and {what} {found}"));
+            }
         }
     }
+    damages.extend(wrong_pointers(rows));
+    damages.extend(wrong_widgets(rows));
     damages
+}
+
+fn is_acting_admin(user: &Value) -> bool {
+    user["status"] == "ACTIVE" && user["role"].as_str().is_some_and(|role| role.ends_with("ADMIN"))
+}
+
+fn in_collection<'a>(rows: &'a [Value], collection: &'a str) -> impl Iterator<Item = &'a Value> {
+    rows.iter().filter(move |row| key(row).0.ends_with(collection))
+}
+
+/// Each user has one email, which leads to them.
+fn wrong_pointers(rows: &[Value]) -> Vec<String> {
+    let users: Vec<_> = in_collection(rows, "#USER").map(|row| key(row).1).collect();
+    let pointers = rows.iter().filter(|row| key(row).0.starts_with("GLOBAL#EMAIL#"));
+    let mut led: Vec<_> = pointers.map(|row| row["userId"].as_str().expect("a user's id").to_owned()).collect();
+    led.sort_unstable();
+    let mut users = users;
+    users.sort_unstable();
+    if users == led { Vec::new() } else { vec![format!("users {users:?}, and emails of {led:?}")] }
+}
+
+/// Each client has one widget key, which leads to it, with the client's domains.
+fn wrong_widgets(rows: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let places = rows.iter().filter(|row| key(row).0.starts_with("GLOBAL#WIDGET#"));
+    let mut places: BTreeMap<_, _> = places.map(|row| (key(row).0, row)).collect();
+    for widget in in_collection(rows, "#WIDGET") {
+        let (partition, _) = key(widget);
+        let domains = partition.replace("#WIDGET", "#DOMAIN");
+        let domains: BTreeSet<_> = in_collection(rows, &domains).map(|row| row["domain"].as_str()).collect();
+        let place = places.remove(&format!("GLOBAL#WIDGET#{}", widget["key"].as_str().unwrap_or_default()));
+        for listed in [Some(widget), place] {
+            let listed = listed.and_then(|row| row["domains"].as_array());
+            let listed: Option<BTreeSet<_>> = listed.map(|listed| listed.iter().map(Value::as_str).collect());
+            if listed.as_ref() != Some(&domains) {
+                wrong.push(format!("{partition}: {listed:?} instead of {domains:?}"));
+            }
+        }
+    }
+    wrong.extend(places.into_keys().map(|place| format!("{place}: nobody's")));
+    wrong
 }
 
 fn key(row: &Value) -> (String, String) {
@@ -48,7 +100,11 @@ fn required(row: &Value) -> Vec<(String, String)> {
     match collection.as_str() {
         "TENANT" => needed.push(count(&below(&scope, &sort))),
         "AGENCY" => needed.extend([count(&below(&scope, &sort)), (format!("GLOBAL#AGENCY#{sort}"), at)]),
-        "CLIENT" => needed.extend([count(&below(&scope, &sort)), (format!("GLOBAL#CLIENT#{sort}"), at)]),
+        "CLIENT" => needed.extend([
+            count(&below(&scope, &sort)),
+            (format!("GLOBAL#CLIENT#{sort}"), at),
+            (format!("{}WIDGET", below(&scope, &sort)), "KEY".to_owned()),
+        ]),
         "CONTACT" => needed.extend(row["email"].as_str().map(|email| {
             let claim = format!("CONTACT_EMAIL#{}", email.to_lowercase());
             (format!("{scope}UNIQ"), claim)
@@ -80,22 +136,19 @@ fn below(scope: &Scope, id: &str) -> Scope {
     scope.child(id.parse().expect("a node's sort key is its id"))
 }
 
-fn counts(rows: &[Value]) -> BTreeMap<String, u64> {
+fn counts(rows: &[Value]) -> BTreeMap<String, &Value> {
     let counts = rows.iter().filter_map(|row| match place(row) {
-        (Partition::Scoped { scope, collection }, ..) if collection == "HOLDS" => {
-            Some((scope.to_string(), row["n"].as_f64().expect("a count")))
-        }
+        (Partition::Scoped { scope, collection }, ..) if collection == "HOLDS" => Some((scope.to_string(), row)),
         _ => None,
     });
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is a small whole number")]
-    counts.map(|(scope, count)| (scope, count as u64)).collect()
+    counts.collect()
 }
 
 /// Whether a row is one of the things that its scope counts.
 fn is_directly_below(row: &Value, scope: &str) -> bool {
     match place(row) {
         (Partition::Scoped { scope: own, collection }, ..) => {
-            own.to_string() == scope && ["AGENCY", "CLIENT", "CONTACT", "USER"].contains(&collection.as_str())
+            own.to_string() == scope && ["AGENCY", "CLIENT", "CONTACT", "DOMAIN", "USER"].contains(&collection.as_str())
         }
         _ => false,
     }

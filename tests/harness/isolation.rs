@@ -100,6 +100,14 @@ pub fn global_by_exact_key(calls: &[Call]) -> Vec<String> {
         .collect()
 }
 
+/// What is due, of all tenants, is nothing that an API request may look at: it may only put there what is its own.
+pub fn due_is_only_written(calls: &[Call]) -> Vec<String> {
+    places(calls)
+        .filter(|place| place.partition() == Ok(Partition::Due) && place.placed_in.is_none())
+        .map(|place| format!("{place}: what is due crosses tenants"))
+        .collect()
+}
+
 /// All scopes of one API request lie on one path from the root of the tree.
 pub fn on_one_line(calls: &[Call]) -> Vec<String> {
     let mut deepest = Scope::platform();
@@ -142,6 +150,7 @@ pub(crate) fn violations(calls: &[Call], caller: Option<&Caller>) -> Vec<String>
     let mut violations = keyed(calls);
     violations.extend(well_formed(calls));
     violations.extend(global_by_exact_key(calls));
+    violations.extend(due_is_only_written(calls));
     violations.extend(on_one_line(calls));
     if let Some(caller) = caller {
         violations.extend(at_home(calls, caller));
@@ -210,7 +219,7 @@ fn places(calls: &[Call]) -> impl Iterator<Item = Place<'_>> {
 fn scoped_places(calls: &[Call]) -> impl Iterator<Item = (Place<'_>, Scope, String)> {
     places(calls).filter_map(|place| match place.partition() {
         Ok(Partition::Scoped { scope, collection }) => Some((place, scope, collection)),
-        Ok(Partition::Global) | Err(_) => None,
+        Ok(Partition::Global | Partition::Due) | Err(_) => None,
     })
 }
 
@@ -315,6 +324,13 @@ mod tests {
         assert_broken(&violations(&calls, None), "exact keys only");
         let calls = [indexed_put(&format!("{}CONTACT", client()), "GLOBAL#EMAIL#x")];
         assert_broken(&violations(&calls, None), "exact keys only");
+    }
+
+    #[test]
+    fn what_is_due_is_put_there_and_never_read() {
+        let calls = [indexed_put(&format!("{}MAIL", client()), "DUE#MAIL")];
+        assert_eq!(violations(&calls, Some(&client_user())), Vec::<String>::new());
+        assert_broken(&violations(&[call("Query", "DUE#MAIL", "")], None), "crosses tenants");
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Operation {
 
     /// Its path at a place in the tree.
     pub fn at(&self, spot: &Spot) -> String {
-        self.fill(|name| spot.id(name).to_owned())
+        self.fill(|name| spot.id_in(&self.path, name).to_owned())
     }
 
     /// Its path at a place that never existed.
@@ -67,7 +67,7 @@ impl Operation {
     /// Its path in the scope of one place, naming a thing of another.
     pub fn across(&self, scope: &Spot, thing: &Spot) -> String {
         let first = self.parameters()[0].to_owned();
-        self.fill(|name| if name == first { scope.id(name) } else { thing.id(name) }.to_owned())
+        self.fill(|name| if name == first { scope.id(name) } else { thing.id_in(&self.path, name) }.to_owned())
     }
 
     fn fill(&self, value: impl Fn(&str) -> String) -> String {

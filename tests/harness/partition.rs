@@ -102,8 +102,8 @@ pub enum Partition {
         /// What follows the prefix, such as `CONTACT`.
         collection: String,
     },
-    // An index that crosses tenants on purpose, such as one of what is due, becomes a variant of its own here. The
-    // rules then have to say who may query it.
+    /// `DUE#<KIND>` of an index: what is due, of all tenants.
+    Due,
 }
 
 impl Partition {
@@ -112,6 +112,10 @@ impl Partition {
         if let Some(kind) = key.strip_prefix("GLOBAL#") {
             check_collection(kind, key)?;
             return Ok(Self::Global);
+        }
+        if let Some(kind) = key.strip_prefix("DUE#") {
+            check_collection(kind, key)?;
+            return Ok(Self::Due);
         }
         let (scope, collection) = match key.strip_prefix("PLATFORM#") {
             Some(collection) => (Scope::platform(), collection),
@@ -250,6 +254,7 @@ mod tests {
             "GLOBAL#",
             "GLOBAL#EMAIL#",
             "GLOBAL#email#abc",
+            "DUE#",
             "PLATFORM#",
             &format!("T#{T}"),
             &format!("T#{T}#"),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde_json::json;
 use shared::auth::{AgencyScope, ClientScope, Role};
 use shared::id::Id;
+use uuid::Uuid;
 
 use crate::who::Who;
 use crate::world::World;
@@ -24,12 +25,26 @@ pub struct Spot {
     pub contacts: String,
     /// `/v1/clients/…/contacts/…`
     pub contact: String,
+    /// `/v1/clients/…/domains/…`
+    pub domain: String,
+    /// `/v1/agencies/…/users/…`, of somebody who was invited.
+    pub agency_user: String,
+    /// `/v1/clients/…/users/…`, of somebody who was invited.
+    pub client_user: String,
 }
 
 impl Spot {
     /// The id that a parameter of a path has here, such as `contactId`.
     pub fn id(&self, parameter: &str) -> &str {
+        self.id_in("", parameter)
+    }
+
+    /// The same for a parameter that depends on what the path begins with.
+    pub fn id_in(&self, path: &str, parameter: &str) -> &str {
         let path = match parameter {
+            "userId" if path.starts_with("/v1/agencies/") => &self.agency_user,
+            "userId" => &self.client_user,
+            "domainId" => &self.domain,
             "tenantId" => &self.tenant,
             "agencyId" => &self.agency,
             "clientId" => &self.client,
@@ -37,6 +52,14 @@ impl Spot {
             _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
         };
         path.rsplit('/').next().expect("a path ends in its id")
+    }
+
+    /// The same place with things in it that never existed.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let nothing = || format!("/{}", Uuid::now_v7());
+        let (contact, domain, agency_user, client_user) = (nothing(), nothing(), nothing(), nothing());
+        Self { contact, domain, agency_user, client_user, ..self.clone() }
     }
 
     /// The scope of the client's agency.
@@ -148,8 +171,19 @@ impl World {
         let contact = admin.post(&contacts).json(person).created().await.location().to_owned();
         let platform = self.operator().platform();
         let scope = platform.tenant(id_of(&tenant)).agency(id_of(&agency)).client(id_of(&client));
-        Spot { scope, tenant, agency, client, contacts, contact }
+        let domain = json!({ "domain": format!("{}.example.com", Uuid::now_v7()) });
+        let domain = admin.post(&format!("{client}/domains")).json(domain).created().await.location().to_owned();
+        let agency_user = invite(admin, &agency).await;
+        let client_user = invite(admin, &client).await;
+        Spot { scope, tenant, agency, client, contacts, contact, domain, agency_user, client_user }
     }
+}
+
+/// The path of somebody new who was invited to an agency or a client.
+pub async fn invite(admin: &Who<'_>, home: &str) -> String {
+    let email = format!("{}@example.com", Uuid::new_v4());
+    let person = json!({ "email": email, "firstName": "Grace", "lastName": "Hopper" });
+    admin.post(&format!("{home}/users")).json(person).created().await.location().to_owned()
 }
 
 async fn create(admin: &Who<'_>, collection: &str) -> String {

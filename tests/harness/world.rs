@@ -130,14 +130,14 @@ impl World {
     pub async fn with_module(name: &'static str, module: impl FnOnce(Client, String) -> Router) -> Self {
         let (app, keys, table) = Self::table_for(&recorder().endpoint()).await;
         let client = Client::from_conf(engine::config(&recorder().endpoint()).interceptor(TagCalls).build());
-        let mut routers = modules::routers(&app, &keys).expect("the keys are good");
+        let mut routers = modules::routers(&app, &keys, &surroundings()).expect("the keys are good");
         routers.insert(name, shared::http::problems(module(client, table.clone())));
         Self::of(routers, app, keys, table)
     }
 
     async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
         let (app, keys, table) = Self::table_for(endpoint).await;
-        let routers = modules::routers(&app, &keys).expect("the keys are good");
+        let routers = modules::routers(&app, &keys, &surroundings()).expect("the keys are good");
         Self { faults, ..Self::of(routers, app, keys, table) }
     }
 

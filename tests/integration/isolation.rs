@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use harness::operation::{Operation, operations};
-use harness::tree::{Spot, Tree};
+use harness::tree::{Spot, Tree, invite};
 use harness::who::{Answer, Ask, Who};
 use harness::world::World;
 use lambda_http::http::Method;
@@ -66,12 +66,23 @@ async fn roles_may_do_what_the_matrix_says() {
 
 /// The place with something in it again, where the operation may delete it.
 async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Spot {
-    if operation.method != Method::DELETE {
+    if operation.method != Method::DELETE && !operation.id.starts_with("invite") {
         return place.clone();
     }
+    let domain = json!({ "domain": format!("{}.example.com", uuid::Uuid::now_v7()) });
+    // The place's own stays, so that there are never too many.
+    let domain = match operation.id.as_str() {
+        "deleteDomain" => {
+            let domains = format!("{}/domains", place.client);
+            tree.admin().post(&domains).json(domain).created().await.location().to_owned()
+        }
+        _ => place.domain.clone(),
+    };
+    let (agency_user, client_user) =
+        (invite(tree.admin(), &place.agency).await, invite(tree.admin(), &place.client).await);
     let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });
     let contact = tree.admin().post(&place.contacts).json(person).created().await.location().to_owned();
-    Spot { contact, ..place.clone() }
+    Spot { contact, domain, agency_user, client_user, ..place.clone() }
 }
 
 #[tokio::test]
@@ -103,7 +114,8 @@ async fn whoever_has_not_signed_in_reaches_only_what_is_public() {
             }
         }
     }
-    let expected = ["health", "jwks", "login", "refresh"].map(str::to_owned);
+    let expected = ["acceptInvitation", "forgotPassword", "health", "jwks", "login", "refresh", "resetPassword"];
+    let expected = expected.map(str::to_owned);
     assert_eq!(public, expected.into());
 }
 
@@ -180,7 +192,7 @@ async fn another_scopes_thing_is_not_there_in_ones_own() {
     for operation in scoped().filter(|operation| operation.parameters().len() > 1) {
         for (_, who) in &tree.users {
             for place in [tree.sibling(), tree.other_agency(), tree.other_tenant()] {
-                let ghost = Spot { contact: format!("{}/{}", place.contacts, uuid::Uuid::now_v7()), ..place.clone() };
+                let ghost = place.emptied();
                 let foreign = operation.ask(who, &operation.across(tree.own(), place));
                 let nothing = operation.ask(who, &operation.across(tree.own(), &ghost));
                 assert_indistinguishable(foreign, nothing).await;
@@ -202,7 +214,7 @@ async fn what_is_out_of_scope_stays_as_it_is() {
         rows
     };
     let before = rows().await;
-    assert_eq!(before.len(), 2 * foreign.len(), "a contact and a count each: {before:?}");
+    assert!(before.len() > 4 * foreign.len(), "a contact, a count, a domain and a user each: {before:?}");
     for operation in scoped() {
         for role in [Role::ClientAdmin, Role::ClientUser] {
             for place in foreign {

@@ -30,7 +30,7 @@ impl Running {
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let Mode::Lambda { programs } = &settings.mode else {
-            let functions = modules::in_process(template, &modules::routers(app, keys)?);
+            let functions = modules::in_process(template, &modules::routers(app, keys, surroundings)?);
             return Ok(Self { functions, processes: Vec::new() });
         };
         let mut running = Self { functions: Functions::new(), processes: Vec::new() };
