@@ -5,6 +5,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Sealer;
+use crate::keys::Key;
 use crate::value::{Email, Instant, Name};
 use crate::{Problem, Result};
 
@@ -69,8 +70,8 @@ impl QueuedMail {
     /// A mail to send from now on.
     pub(crate) fn new(sealer: &Sealer, mail: &Mail, now: Instant) -> Result<Self> {
         let plain = serde_json::to_vec(mail).map_err(Problem::internal)?;
-        let sealed = sealer.seal("", &plain).map_err(Problem::internal)?;
-        Ok(Self { sealed, attempts: 0, due: now, created_at: now, failed_at: None, ttl: None })
+        let content = sealer.seal("", &plain).map_err(Problem::internal)?;
+        Ok(Self { sealed: content, attempts: 0, due: now, created_at: now, failed_at: None, ttl: None })
     }
 
     pub(crate) fn open(&self, sealer: &Sealer) -> Result<Mail> {
@@ -95,6 +96,13 @@ impl QueuedMail {
     pub fn given_up(&self, now: Instant) -> Self {
         let ttl = (now.to_utc() + Duration::days(FAILED_DAYS)).timestamp();
         Self { failed_at: Some(now), ttl: Some(ttl), ..self.clone() }
+    }
+}
+
+impl Key<QueuedMail> {
+    /// Names the mail, in the log and to whoever delivers it.
+    pub fn id(&self) -> &str {
+        &self.sk
     }
 }
 

@@ -100,12 +100,13 @@ impl Transaction {
 
     /// Writes the next state of a row that counts its states; `otherwise` says what it means if another came first.
     pub fn advance<T: Item + Counted>(&mut self, key: &Key<T>, next: &T, otherwise: Problem) -> Result<()> {
-        let put = self
-            .put(key, next)?
-            .condition_expression("#count = :before")
-            .expression_attribute_names("#count", T::COUNT)
-            .expression_attribute_values(":before", number(next.count() - 1));
-        self.add(put, |_| Ok(otherwise))
+        self.put_counted(key, next, next.count() - 1, otherwise)
+    }
+
+    /// Writes a row that counts its states without a step to the next one; `otherwise` says what it means if somebody else
+    /// took that step.
+    pub fn rewrite<T: Item + Counted>(&mut self, key: &Key<T>, row: &T, otherwise: Problem) -> Result<()> {
+        self.put_counted(key, row, row.count(), otherwise)
     }
 
     /// Keeps a session good under the user's next epoch, which ends the others; `otherwise` says what it means if it is gone.
@@ -343,6 +344,15 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
     }
 
+    fn put_counted<T: Item + Counted>(&mut self, key: &Key<T>, row: &T, before: u64, otherwise: Problem) -> Result<()> {
+        let put = self
+            .put(key, row)?
+            .condition_expression("#count = :before")
+            .expression_attribute_names("#count", T::COUNT)
+            .expression_attribute_values(":before", number(before));
+        self.add(put, |_| Ok(otherwise))
+    }
+
     fn deletion<T>(&self, key: &Key<T>) -> DeleteBuilder {
         Delete::builder()
             .table_name(&*self.store.table)
@@ -458,7 +468,7 @@ fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<O
 /// Of a count: not begun, below its limit, or over.
 const BELOW: &str = "attribute_not_exists(pk) OR n < :most OR ends <= :now";
 
-fn number(n: impl ToString) -> AttributeValue {
+fn number(n: impl Copy + ToString) -> AttributeValue {
     AttributeValue::N(n.to_string())
 }
 
