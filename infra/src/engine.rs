@@ -85,6 +85,17 @@ pub fn client(endpoint: &str) -> Client {
     Client::from_conf(config(endpoint).build())
 }
 
+/// A client of a local engine's streams.
+pub fn streams_client(endpoint: &str) -> aws_sdk_dynamodbstreams::Client {
+    use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Config, Credentials, Region};
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+    aws_sdk_dynamodbstreams::Client::from_conf(config.build())
+}
+
 /// How to reach a local engine. The engines ask for credentials and check none.
 pub fn config(endpoint: &str) -> Builder {
     Config::builder()

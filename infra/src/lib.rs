@@ -8,5 +8,6 @@ pub mod local;
 pub mod modules;
 pub mod runtime_api;
 pub mod smtp;
+pub mod stream;
 pub mod table;
 pub mod template;

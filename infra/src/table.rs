@@ -5,9 +5,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext};
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::operation::update_table::builders::UpdateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TableStatus, TimeToLiveSpecification,
+    TimeToLiveStatus,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,7 +32,8 @@ pub enum TableError {
     Engine(Box<aws_sdk_dynamodb::Error>),
 }
 
-/// Creates a table as the template describes it, with its time to live. One that exists already is left as it is.
+/// Creates a table as the template describes it, with its time to live. One that exists already gets the secondary indexes
+/// that it lacks, and is left as it is otherwise.
 ///
 /// The billing mode is always on demand. Encryption, backups and deletion protection are left out, as the engines know
 /// none of them.
@@ -40,22 +44,32 @@ pub async fn create_table(client: &Client, name: &str, properties: &Value) -> Re
         Ok(_) | Err(aws_sdk_dynamodb::Error::ResourceInUseException(_)) => {}
         Err(error) => return Err(engine(error)),
     }
-    wait_until_active(client, name).await?;
+    let mut table = wait_until_active(client, name).await?;
+    while let Some(index) = properties.first_missing_from(&table) {
+        properties.add(index, client.update_table().table_name(name))?.send().await.map_err(engine)?;
+        table = wait_until_active(client, name).await?;
+    }
     match properties.time_to_live_specification {
         Some(time_to_live) if time_to_live.enabled => enable_time_to_live(client, name, time_to_live).await,
         _ => Ok(()),
     }
 }
 
-async fn wait_until_active(client: &Client, name: &str) -> Result<(), TableError> {
+/// Waits for the table and its secondary indexes.
+async fn wait_until_active(client: &Client, name: &str) -> Result<TableDescription, TableError> {
     loop {
         let described = client.describe_table().table_name(name).send().await.map_err(engine)?;
-        let status = described.table.and_then(|table| table.table_status);
-        if status == Some(TableStatus::Active) {
-            return Ok(());
+        if let Some(table) = described.table.filter(is_active) {
+            return Ok(table);
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
+
+fn is_active(table: &TableDescription) -> bool {
+    let indexes = table.global_secondary_indexes();
+    table.table_status() == Some(&TableStatus::Active)
+        && indexes.iter().all(|index| index.index_status() == Some(&IndexStatus::Active))
 }
 
 /// Enabling it twice is an error, hence the look first.
@@ -150,6 +164,28 @@ impl TableProperties {
         let stream = self.stream_specification.as_ref().map(Stream::build).transpose()?;
         Ok(call.set_stream_specification(stream).billing_mode(BillingMode::PayPerRequest))
     }
+
+    fn first_missing_from(&self, table: &TableDescription) -> Option<&GlobalIndex> {
+        let is_there = |wanted: &&GlobalIndex| {
+            table.global_secondary_indexes().iter().any(|index| index.index_name() == Some(&wanted.index_name))
+        };
+        self.global_secondary_indexes.iter().find(|wanted| !is_there(wanted))
+    }
+
+    /// One index a call, as the service demands, with the attributes of its keys.
+    fn add(
+        &self,
+        index: &GlobalIndex,
+        mut call: UpdateTableFluentBuilder,
+    ) -> Result<UpdateTableFluentBuilder, BuildError> {
+        let is_key =
+            |attribute: &&Attribute| index.key_schema.iter().any(|key| key.attribute_name == attribute.attribute_name);
+        for attribute in self.attribute_definitions.iter().filter(is_key) {
+            call = call.attribute_definitions(attribute.build()?);
+        }
+        let update = GlobalSecondaryIndexUpdate::builder().create(index.build_addition()?).build();
+        Ok(call.global_secondary_index_updates(update))
+    }
 }
 
 impl Attribute {
@@ -172,15 +208,31 @@ impl Key {
 
 impl GlobalIndex {
     fn build(&self) -> Result<GlobalSecondaryIndex, BuildError> {
-        let keys = self.key_schema.iter().map(Key::build).collect::<Result<_, _>>()?;
-        let projection = Projection::builder()
-            .projection_type(ProjectionType::from(self.projection.projection_type.as_str()))
-            .set_non_key_attributes(self.projection.non_key_attributes.clone())
-            .build();
         GlobalSecondaryIndex::builder()
             .index_name(&self.index_name)
-            .set_key_schema(Some(keys))
-            .projection(projection)
+            .set_key_schema(Some(self.keys()?))
+            .projection(self.projection.build())
+            .build()
+    }
+
+    fn build_addition(&self) -> Result<CreateGlobalSecondaryIndexAction, BuildError> {
+        CreateGlobalSecondaryIndexAction::builder()
+            .index_name(&self.index_name)
+            .set_key_schema(Some(self.keys()?))
+            .projection(self.projection.build())
+            .build()
+    }
+
+    fn keys(&self) -> Result<Vec<KeySchemaElement>, BuildError> {
+        self.key_schema.iter().map(Key::build).collect()
+    }
+}
+
+impl IndexProjection {
+    fn build(&self) -> Projection {
+        Projection::builder()
+            .projection_type(ProjectionType::from(self.projection_type.as_str()))
+            .set_non_key_attributes(self.non_key_attributes.clone())
             .build()
     }
 }

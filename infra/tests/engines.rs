@@ -115,17 +115,44 @@ async fn projects_into_indexes(client: &Client) {
     create_table(client, TABLE, &indexed_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("name", "first"), ("secret", "s")])).await;
     put(client, item(&[("pk", "a"), ("sk", "2"), ("name", "not in the index")])).await;
-    let found = client
-        .query()
-        .table_name(TABLE)
-        .index_name("GSI1")
-        .key_condition_expression("gpk = :g")
-        .expression_attribute_values(":g", text("g"))
-        .send()
-        .await
-        .unwrap();
     let expected = item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("name", "first")]);
-    assert_eq!(found.items(), [expected]);
+    assert_eq!(query(client, "GSI1", "gpk", "g").await, [expected]);
+}
+
+/// A table that was made before its indexes were thought of gets them, with the items that it has.
+async fn adds_indexes(client: &Client) {
+    let mut properties = indexed_table();
+    let mut indexes = properties["GlobalSecondaryIndexes"].take();
+    indexes.as_array_mut().unwrap().push(json!({
+        "IndexName": "GSI2",
+        "KeySchema": [{ "AttributeName": "hpk", "KeyType": "HASH" }],
+        "Projection": { "ProjectionType": "KEYS_ONLY" },
+    }));
+    properties["GlobalSecondaryIndexes"] = json!([]);
+    let mut attributes = properties["AttributeDefinitions"].take();
+    properties["AttributeDefinitions"] = attributes.as_array().unwrap()[..2].into();
+    create_table(client, TABLE, &properties).await.unwrap();
+    put(client, item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("hpk", "h"), ("name", "first")])).await;
+
+    attributes.as_array_mut().unwrap().push(json!({ "AttributeName": "hpk", "AttributeType": "S" }));
+    properties["AttributeDefinitions"] = attributes;
+    properties["GlobalSecondaryIndexes"] = indexes;
+    for _ in 0..2 {
+        create_table(client, TABLE, &properties).await.unwrap();
+        let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+        assert_eq!(table.global_secondary_indexes().len(), 2);
+        assert_eq!(table.attribute_definitions().len(), 4);
+    }
+    assert_eq!(
+        query(client, "GSI1", "gpk", "g").await,
+        [item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("name", "first")])]
+    );
+    assert_eq!(query(client, "GSI2", "hpk", "h").await, [item(&[("pk", "a"), ("sk", "1"), ("hpk", "h")])]);
+}
+
+async fn query(client: &Client, index: &str, key: &str, value: &str) -> Vec<Item> {
+    let query = client.query().table_name(TABLE).index_name(index).key_condition_expression(format!("{key} = :value"));
+    query.expression_attribute_values(":value", text(value)).send().await.unwrap().items.unwrap()
 }
 
 fn embedded() -> (tempfile::TempDir, Embedded) {
@@ -158,6 +185,12 @@ async fn the_embedded_engine_projects_into_indexes() {
 }
 
 #[tokio::test]
+async fn the_embedded_engine_adds_indexes() {
+    let (_directory, engine) = embedded();
+    adds_indexes(&client(&engine.endpoint())).await;
+}
+
+#[tokio::test]
 async fn the_embedded_engine_remembers_across_a_restart() {
     let (directory, engine) = embedded();
     create_table(&client(&engine.endpoint()), TABLE, &template_table()).await.unwrap();
@@ -183,6 +216,12 @@ async fn dynamodb_local_cancels_transactions() {
 async fn dynamodb_local_projects_into_indexes() {
     let engine = dynamodb_local().await;
     projects_into_indexes(&client(&engine.endpoint())).await;
+}
+
+#[tokio::test]
+async fn dynamodb_local_adds_indexes() {
+    let engine = dynamodb_local().await;
+    adds_indexes(&client(&engine.endpoint())).await;
 }
 
 #[tokio::test]

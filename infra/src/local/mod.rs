@@ -26,6 +26,7 @@ use crate::engine::{self, DynamoDbLocal, Embedded};
 use crate::gateway::Gateway;
 use crate::modules::{self, Surroundings};
 use crate::smtp::Outbox;
+use crate::stream::Streams;
 use crate::table::create_table;
 use crate::template::Template;
 use functions::Running;
@@ -54,6 +55,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let schedules = Schedules::new(&template, &running.functions, app.clock().clone())?;
     let api = Gateway::new(&template, "Api", running.functions.clone())?;
     let listener = listen(settings.port).await?;
+    let streams = Streams::start(&template, &running.functions, &endpoint, &[("Table", TABLE)]).await?;
     let seeded = seed::seed(&settings, &app, &api).await?;
     banner(&settings, &endpoint, &seeded);
     let mut background = JoinSet::new();
@@ -61,6 +63,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let helpers = helpers::router(&settings, app.clock().clone(), outbox, schedules);
     api.with_local(helpers).serve(listener, interrupted()?).await?;
     background.shutdown().await;
+    drop(streams);
     running.stop().await;
     engine.stop().await
 }
