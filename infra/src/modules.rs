@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use axum::Router;
 use shared::auth::{Issuer, Keys};
 use shared::{App, Config, StartError};
 use tenancy::WidgetsUrl;
 
-use crate::function::{Functions, InProcess};
+use crate::function::{EventFunction, Functions, InProcess, Invoke};
 use crate::smtp::Outbox;
 use crate::template::{Function, Template};
 
@@ -69,12 +70,36 @@ pub fn routers(
     .into())
 }
 
-/// The template's functions, answered by these routers. A function without a router is left out, and the gateway says so.
-pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>) -> Functions {
+/// The mail function's service.
+pub fn mail(app: &App, surroundings: &Surroundings) -> Result<mail::Service, mail::StartError> {
+    let config = mail::Config {
+        app_url: surroundings.app_url.clone(),
+        mail_from: surroundings.mail_from.clone(),
+        smtp_url: Some(surroundings.smtp_url.clone()),
+    };
+    mail::Service::new(app.clone(), &config, &SdkConfig::builder().build())
+}
+
+/// The functions that answer no request, by the name of their code.
+pub fn listeners(app: &App, surroundings: &Surroundings) -> Result<Listeners, mail::StartError> {
+    let mail = Arc::new(mail(app, surroundings)?);
+    let handle = move |event| {
+        let mail = Arc::clone(&mail);
+        async move { mail.handle(event).await }
+    };
+    Ok([("mail", Arc::new(EventFunction::new(handle)) as Arc<dyn Invoke>)].into())
+}
+
+/// Functions by the name of their code.
+pub type Listeners = BTreeMap<&'static str, Arc<dyn Invoke>>;
+
+/// The template's functions, answered by these. A function without a router is left out, and the gateway says so.
+pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>, listeners: &Listeners) -> Functions {
     let answered = template.functions.iter().filter_map(|(id, function)| {
-        let router = routers.get(function.name.as_str())?;
-        let function: Arc<dyn crate::function::Invoke> = Arc::new(InProcess::new(&function.name, router.clone()));
-        Some((id.clone(), function))
+        let name = function.name.as_str();
+        let answering =
+            routers.get(name).map(|router| Arc::new(InProcess::new(name, router.clone())) as Arc<dyn Invoke>);
+        Some((id.clone(), answering.or_else(|| listeners.get(name).cloned())?))
     });
     answered.collect()
 }

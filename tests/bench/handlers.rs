@@ -91,7 +91,7 @@ impl Bench {
         let config = modules::config(world.table(), world.keys());
         let app = App::new(config, client.clone(), world.clock().clone()).expect("it starts");
         let routers = modules::routers(&app, world.keys(), &surroundings()).expect("the keys are good");
-        let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers);
+        let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
         let timed = functions.into_iter().map(|(id, function)| {
             let timed: Arc<dyn Invoke> = Arc::new(Timed { function, took: Arc::clone(&took) });
             (id, timed)

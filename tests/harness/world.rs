@@ -18,7 +18,7 @@ use infra::template::Template;
 use infra::{engine, modules, table};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared::App;
 use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Keys, Role};
@@ -90,6 +90,7 @@ pub struct World {
     app: App,
     keys: Keys,
     table: String,
+    mail: mail::Service,
 }
 
 /// Which module answered a request, by request id.
@@ -144,7 +145,7 @@ impl World {
     fn of(routers: BTreeMap<&'static str, Router>, app: App, keys: Keys, table: String) -> Self {
         let served = Served::default();
         let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
-        let functions = modules::in_process(&TEMPLATE, &routers);
+        let functions = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
         Self::with(functions, served, app, keys, table)
     }
 
@@ -165,7 +166,8 @@ impl World {
         let policies = TEMPLATE.functions.values().map(|function| {
             (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
         });
-        Self { gateway, policies: policies.collect(), served, faults: None, logs: None, app, keys, table }
+        let mail = modules::mail(&app, &surroundings()).expect("the mail function starts");
+        Self { gateway, policies: policies.collect(), served, faults: None, logs: None, app, keys, table, mail }
     }
 
     /// What goes wrong between the functions and the table.
@@ -241,6 +243,16 @@ impl World {
         let [pk, sk] = key;
         let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
         request.send().await.expect("the row is deleted");
+    }
+
+    /// Lets the mail function do what is due, as the clock would, and gives its report.
+    pub async fn deliver(&self) -> Value {
+        let tag = format!("mail-{}", Uuid::new_v4());
+        let report = tagged(tag.clone(), self.mail.handle(Value::Object(Map::new()))).await.expect("a report");
+        let calls = recorder().take(&tag);
+        let violations = self.policies["mail"].violations(&calls);
+        assert!(violations.is_empty(), "{violations:?}");
+        report
     }
 
     /// What an operator may do.

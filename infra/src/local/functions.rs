@@ -30,7 +30,8 @@ impl Running {
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let Mode::Lambda { programs } = &settings.mode else {
-            let functions = modules::in_process(template, &modules::routers(app, keys, surroundings)?);
+            let routers = modules::routers(app, keys, surroundings)?;
+            let functions = modules::in_process(template, &routers, &modules::listeners(app, surroundings)?);
             return Ok(Self { functions, processes: Vec::new() });
         };
         let mut running = Self { functions: Functions::new(), processes: Vec::new() };
