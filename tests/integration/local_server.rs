@@ -138,6 +138,19 @@ async fn the_clock_moves_for_every_function_at_once() {
 }
 
 #[tokio::test]
+async fn sent_mail_can_be_looked_at_and_the_schedules_be_fired() {
+    let data = data_folder();
+    let server = Server::start(data.path(), &[("SEED", "empty")]).await;
+    let outbox = server.ask("GET", "/_local/outbox", None, Value::Null).await;
+    assert_eq!((outbox.status, outbox.json), (200, json!([])));
+    let tick = server.ask("POST", "/_local/tick", None, Value::Null).await;
+    let schedules = harness::world::TEMPLATE.functions.values().flat_map(|function| &function.schedules);
+    let enabled = schedules.filter(|schedule| schedule.enabled).count();
+    assert_eq!((tick.status, tick.json["fired"].as_array().map(Vec::len)), (200, Some(enabled)), "{tick:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn compiled_functions_give_the_same_answers() {
     let data = data_folder();
     let server = Server::start(data.path(), &[("SEED", "empty"), ("MODE", "lambda")]).await;
