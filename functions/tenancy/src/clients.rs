@@ -90,7 +90,7 @@ pub(crate) async fn delete(
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let (key, beside) = (client.row(), client.widget());
-    let read = || async { tokio::try_join!(store.find(&key), store.find(&beside)) };
+    let read = || store.find_both(&key, &beside);
     let gone = store.decide(read, |(row, widget), transaction| {
         if_match.check(row.meta.version)?;
         transaction.delete(&key, row.meta.version)?;

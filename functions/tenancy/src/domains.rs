@@ -80,7 +80,7 @@ pub(crate) async fn update(
     patch: Patch,
 ) -> Result<Found<DomainRecord>> {
     let (key, beside) = (client.domain(id), client.widget());
-    let read = || async { tokio::try_join!(store.find(&key), store.find(&beside)) };
+    let read = || store.find_both(&key, &beside);
     let changed = store.decide(read, |(domain, widget), transaction| {
         if_match.check(domain.meta.version)?;
         let next = patch.change(domain, &app)?;
@@ -108,7 +108,7 @@ pub(crate) async fn delete(
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let (key, beside) = (client.domain(id), client.widget());
-    let read = || async { tokio::try_join!(store.find(&key), store.find(&beside)) };
+    let read = || store.find_both(&key, &beside);
     let gone = store.decide(read, |(domain, widget), transaction| {
         if_match.check(domain.meta.version)?;
         let next = widget.with_domain(Some(&domain.fields.domain), None, app.clock().now())?;

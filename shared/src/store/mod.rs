@@ -66,6 +66,13 @@ impl Store {
         answer.item.map(|item| decode(item).map(|(_, value)| value)).transpose()
     }
 
+    /// Reads two rows that are expected, at the same time: 404 without either. Both are always read, so that it costs the same
+    /// whichever is missing.
+    pub async fn find_both<A: Item, B: Item>(&self, a: &Key<A>, b: &Key<B>) -> Result<(A, B)> {
+        let (a, b) = tokio::join!(self.find(a), self.find(b));
+        Ok((a?, b?))
+    }
+
     /// Reads one row that is expected: 404 without it.
     pub async fn find<T: Item>(&self, key: &Key<T>) -> Result<T> {
         self.get(key).await?.ok_or_else(Problem::not_found)
