@@ -71,3 +71,51 @@ fn kind(error: &Error) -> &'static str {
         "no connection"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::ascii;
+
+    #[tokio::test]
+    async fn a_message_has_its_row_s_name_and_both_parts() {
+        let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
+        let letter = Letter {
+            id: "0195".to_owned(),
+            to: ascii("ada", "example.org").unwrap(),
+            subject: "Your password",
+            text: "Hello Zoë".to_owned(),
+            html: "<p>Hello Zoë</p>".to_owned(),
+        };
+        let message = String::from_utf8(smtp.message(&letter).unwrap().formatted()).unwrap();
+        for line in [
+            "Message-ID: <0195@example.com>",
+            "From: \"Upzento CRM\" <crm@example.com>",
+            "To: ada@example.org",
+            "Subject: Your password",
+            "Auto-Submitted: auto-generated",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Type: text/html; charset=utf-8",
+            "Hello Zo=C3=AB",
+            "<p>Hello Zo=C3=AB</p>",
+        ] {
+            assert!(message.lines().any(|there| there == line), "{line} in {message}");
+        }
+        assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
+        // Nobody listens there.
+        assert_eq!(smtp.send(&letter).await, Err(SendError::Later("no connection".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_server_is_named_by_a_url() {
+        let from: Mailbox = "crm@example.com".parse().unwrap();
+        for good in
+            ["smtp://127.0.0.1:2525", "smtps://user:p%40ss@example.com:465", "smtp://example.com:587?tls=required"]
+        {
+            assert!(Smtp::new(good, from.clone()).is_ok(), "{good}");
+        }
+        for bad in ["example.com", "https://example.com", "smtp://example.com?tls=no", "smtp://"] {
+            assert!(Smtp::new(bad, from.clone()).is_err(), "{bad}");
+        }
+    }
+}
