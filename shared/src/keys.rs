@@ -62,7 +62,7 @@ pub(crate) struct Index {
 /// What is to be done at some time, by that time.
 pub(crate) const DUE: Index = Index { name: "due", pk: "due_pk", sk: "due_sk" };
 
-/// The part of [`DUE`] that holds one kind of rows, all of whose partitions end in the same collection.
+/// The part of the index `due` that holds one kind of rows, all of whose partitions end in the same collection.
 pub struct Agenda<T> {
     pub(crate) pk: &'static str,
     collection: &'static str,

@@ -78,7 +78,7 @@ impl Service {
     /// The function on this app; `aws` is what SES is reached with, if `config` names no SMTP server. To be called within a
     /// Tokio runtime, whose task keeps the connections to an SMTP server.
     pub fn new(app: App, config: &Config, aws: &SdkConfig) -> Result<Self, StartError> {
-        let from: Mailbox = config.mail_from.parse().map_err(|_| StartError::MailFrom)?;
+        let from = sender(&config.mail_from).ok_or(StartError::MailFrom)?;
         let transport = match &config.smtp_url {
             Some(url) => Transport::Smtp(smtp::Smtp::new(url, from).map_err(|_| StartError::SmtpUrl)?),
             None => Transport::Ses(ses::Ses::new(aws, &from)),
@@ -104,5 +104,33 @@ impl Service {
             self.deliver_all(wake.rows(&MAIL_DUE), stop).await
         };
         Ok(serde_json::to_value(report)?)
+    }
+}
+
+fn sender(mail_from: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = mail_from.parse().ok()?;
+    Some(Mailbox::new(name, render::ascii(email.user(), email.domain())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_has_an_address() {
+        let form = |mail_from| sender(mail_from).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
+        let address = "crm@xn--bcher-kva.example".to_owned();
+        assert_eq!(form("Upzento CRM <crm@bücher.example>"), Some((Some("Upzento CRM".to_owned()), address.clone())));
+        assert_eq!(form("crm@bücher.example"), Some((None, address)));
+        for none in ["", "Upzento CRM", "Upzento CRM <>", "Upzento CRM <crm@>"] {
+            assert_eq!(form(none), None, "{none}");
+        }
+    }
+
+    /// The local server handles an event in a task of its own.
+    #[allow(dead_code, reason = "it is enough that it compiles")]
+    fn an_event_is_handled_on_any_thread(service: &Service) {
+        fn on_any_thread(_: impl Send) {}
+        on_any_thread(service.handle(Value::Null));
     }
 }

@@ -103,9 +103,110 @@ fn words(instant: Instant) -> String {
     instant.to_utc().format("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-/// An address as mail servers take it: a domain that is not ASCII goes as Punycode.
 fn address(email: &Email) -> Option<Address> {
     let Ok(Value::String(email)) = serde_json::to_value(email) else { return None };
     let (user, domain) = email.rsplit_once('@')?;
+    ascii(user, domain)
+}
+
+/// An address as mail servers take it: a domain that is not ASCII goes as Punycode.
+pub(crate) fn ascii(user: &str, domain: &str) -> Option<Address> {
     Address::new(user, idna::domain_to_ascii(domain).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "aB3-_x";
+
+    fn letter(message: Message) -> Letter {
+        let until = "2026-03-08T06:30:59Z".parse().unwrap();
+        let mail = Mail { to: "Ada@example.com".parse().unwrap(), message, until };
+        Letter::new("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap()
+    }
+
+    fn invitation(first_name: &str) -> Letter {
+        letter(Message::Invitation { first_name: first_name.parse().unwrap(), token: TOKEN.to_owned() })
+    }
+
+    /// The lines of a letter's two parts, without what only shapes them.
+    fn lines(part: &str) -> Vec<&str> {
+        part.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+    }
+
+    #[test]
+    fn an_invitation_leads_to_its_page_and_says_until_when() {
+        let letter = invitation("Ada");
+        assert_eq!((letter.id.as_str(), letter.subject), ("0195", "Your invitation to Upzento CRM"));
+        let text = lines(&letter.text);
+        assert_eq!(text[0], "Hello Ada,");
+        assert_eq!(text[3], "https://app.example.com/accept-invitation?token=aB3-_x");
+        assert_eq!(text[4], "The link works once, until 8 March 2026, 06:30 UTC.");
+        assert!(text[6].starts_with("If you did not expect this invitation, ignore this mail"), "{text:?}");
+        let html = lines(&letter.html);
+        let action = r#"<p><a class="action" href="https://app.example.com/accept-invitation?token=aB3-_x">Choose a password</a></p>"#;
+        for line in ["<p>Hello Ada,</p>", action] {
+            assert!(html.contains(&line), "{}", letter.html);
+        }
+        assert!(letter.html.contains("<p>The link works once, until 8 March 2026, 06:30 UTC."), "{}", letter.html);
+    }
+
+    #[test]
+    fn a_reset_leads_to_its_page_and_comforts_who_did_not_ask() {
+        let letter = letter(Message::PasswordReset { first_name: "Ada".parse().unwrap(), token: TOKEN.to_owned() });
+        assert_eq!(letter.subject, "Choose a new password for Upzento CRM");
+        for part in [&letter.text, &letter.html] {
+            assert!(part.contains("https://app.example.com/reset-password?token=aB3-_x"), "{part}");
+            assert!(part.contains("until 8 March 2026, 06:30 UTC"), "{part}");
+            assert!(part.contains("your password stays as it is"), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_without_a_link() {
+        let letter = letter(Message::PasswordChanged { first_name: "Ada".parse().unwrap() });
+        assert_eq!(letter.subject, "Your Upzento CRM password was changed");
+        for part in [&letter.text, &letter.html] {
+            assert!(part.contains("tell your administrator"), "{part}");
+            assert!(!part.contains("href") && !part.contains("://"), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_text_in_both_parts() {
+        let letter = invitation(r#"<script>alert("1")</script> & Söhne"#);
+        assert!(letter.text.starts_with("Hello <script>alert(\"1\")</script> & Söhne,\n"), "{}", letter.text);
+        let escaped = "<p>Hello &#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62; &#38; Söhne,</p>";
+        assert!(letter.html.contains(escaped) && !letter.html.contains("<script"), "{}", letter.html);
+    }
+
+    #[test]
+    fn html_is_one_document_that_loads_nothing() {
+        let html = invitation("Ada").html;
+        assert!(
+            html.starts_with("<!doctype html>\n<html lang=\"en\">") && html.trim_end().ends_with("</html>"),
+            "{html}"
+        );
+        assert!(html.contains("<title>Your invitation to Upzento CRM</title>"), "{html}");
+        for loads in ["<img", "src=", "<link", "@import", "url("] {
+            assert!(!html.contains(loads), "{loads}");
+        }
+    }
+
+    #[test]
+    fn an_address_keeps_its_case_and_travels_in_ascii() {
+        assert_eq!(invitation("Ada").to.to_string(), "Ada@example.com");
+        assert_eq!(address(&"ada@bücher.example".parse().unwrap()).unwrap().to_string(), "ada@xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn links_begin_with_a_web_address() {
+        let page = |app_url| Links::new(app_url).map(|links| links.page("p", "t"));
+        assert_eq!(page("http://localhost:3002").unwrap(), "http://localhost:3002/p?token=t");
+        assert_eq!(page("https://example.com/crm//").unwrap(), "https://example.com/crm/p?token=t");
+        for none in ["", "https://", "https:///", "app.example.com", "javascript:alert(1)"] {
+            assert_eq!(page(none), None, "{none}");
+        }
+    }
 }

@@ -98,3 +98,137 @@ fn classify(error: &SdkError<SendEmailError>) -> SendError {
 fn unverified(message: Option<&str>) -> bool {
     message.is_some_and(|message| message.starts_with("Email address is not verified"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::render::ascii;
+
+    /// An answer: its status, the error's code if it is one, and the body.
+    type Answer = (u16, &'static str, &'static str);
+
+    const SENT: Answer = (200, "", r#"{"MessageId":"0100"}"#);
+    const REJECTED: Answer = (400, "MessageRejected", r#"{"message":"Local address contains ada@example.org"}"#);
+    const SANDBOX: Answer =
+        (400, "MessageRejected", r#"{"message":"Email address is not verified. The following: ada@example.org"}"#);
+    const BAD: Answer = (400, "BadRequestException", r#"{"message":"Missing final '@domain'"}"#);
+    const THROTTLED: Answer = (429, "TooManyRequestsException", r#"{"message":"Maximum sending rate exceeded."}"#);
+    const PAUSED: Answer = (400, "SendingPausedException", r#"{"message":"paused"}"#);
+    const UNVERIFIED: Answer = (400, "MailFromDomainNotVerifiedException", r#"{"message":"not verified"}"#);
+    const DENIED: Answer = (403, "AccessDeniedException", r#"{"message":"not authorized to perform ses:SendEmail"}"#);
+
+    /// SES as one test needs it: gives these answers, a connection each, then nobody is there any more. Its thread ends with
+    /// what it was asked: request lines and bodies.
+    fn ses(answers: Vec<Answer>) -> (Ses, JoinHandle<Vec<(String, Value)>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = std::thread::spawn(move || answers.into_iter().map(|answer| serve(&listener, answer)).collect());
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
+            .endpoint_url(url)
+            .build();
+        (Ses::new(&aws, &"Upzento CRM <crm@example.com>".parse().unwrap()), asked)
+    }
+
+    fn serve(listener: &TcpListener, (status, code, body): Answer) -> (String, Value) {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let mut read_line = || {
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            line.trim_end().to_owned()
+        };
+        let request = read_line();
+        let head: Vec<String> = std::iter::repeat_with(&mut read_line).take_while(|line| !line.is_empty()).collect();
+        let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut asked = vec![0; length.unwrap()];
+        stream.read_exact(&mut asked).unwrap();
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nx-amzn-errortype: {code}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        (request, serde_json::from_slice(&asked).unwrap())
+    }
+
+    fn letter() -> Letter {
+        Letter {
+            id: "0195".to_owned(),
+            to: ascii("ada", "example.org").unwrap(),
+            subject: "Your password",
+            text: "Hello Zoë".to_owned(),
+            html: "<p>Hello Zoë</p>".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_one_request() {
+        let (ses, asked) = ses(vec![SENT]);
+        assert_eq!(ses.send(&letter()).await, Ok(()));
+        let utf8 = |data: &str| json!({ "Data": data, "Charset": "UTF-8" });
+        let expected = json!({
+            "FromEmailAddress": "\"Upzento CRM\" <crm@example.com>",
+            "Destination": { "ToAddresses": ["ada@example.org"] },
+            "Content": { "Simple": {
+                "Subject": utf8("Your password"),
+                "Body": { "Text": utf8("Hello Zoë"), "Html": utf8("<p>Hello Zoë</p>") },
+                "Headers": [
+                    { "Name": "Auto-Submitted", "Value": "auto-generated" },
+                    { "Name": "X-Upzento-Mail-Id", "Value": "0195" },
+                ],
+            } },
+        });
+        assert_eq!(asked.join().unwrap(), [("POST /v2/email/outbound-emails HTTP/1.1".to_owned(), expected)]);
+    }
+
+    #[tokio::test]
+    async fn what_ses_holds_against_a_letter_is_refused_and_nothing_else() {
+        let refused = |reason: &str| SendError::Refused(reason.to_owned());
+        let later = |reason: &str| SendError::Later(reason.to_owned());
+        for (answer, error) in [
+            (REJECTED, refused("MessageRejected")),
+            (BAD, refused("BadRequestException")),
+            (SANDBOX, later("MessageRejected")),
+            (PAUSED, later("SendingPausedException")),
+            (UNVERIFIED, later("MailFromDomainNotVerifiedException")),
+            (DENIED, later("AccessDeniedException")),
+        ] {
+            let (ses, asked) = ses(vec![answer]);
+            assert_eq!(ses.send(&letter()).await, Err(error));
+            assert_eq!(asked.join().unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_tried_once_more_and_then_left_for_later() {
+        let (throttling, asked) = ses(vec![THROTTLED, SENT]);
+        assert_eq!(throttling.send(&letter()).await, Ok(()));
+        assert_eq!(asked.join().unwrap().len(), 2);
+
+        let (throttling, asked) = ses(vec![THROTTLED, THROTTLED]);
+        let later = SendError::Later("TooManyRequestsException".to_owned());
+        assert_eq!(throttling.send(&letter()).await, Err(later));
+        assert_eq!(asked.join().unwrap().len(), 2);
+
+        let (gone, _) = ses(vec![]);
+        assert_eq!(gone.send(&letter()).await, Err(SendError::Later("no connection".to_owned())));
+    }
+
+    #[test]
+    fn a_sender_s_name_travels_in_ascii() {
+        let form = |mailbox: &str| header_form(&mailbox.parse().unwrap());
+        assert_eq!(form("crm@example.com"), "crm@example.com");
+        assert_eq!(form("Café <crm@example.com>"), "=?utf-8?b?Q2Fmw6k=?= <crm@example.com>");
+        let long = form(&format!("{} <crm@example.com>", "Café ".repeat(20)));
+        assert!(long.is_ascii() && !long.contains(['\r', '\n']) && long.ends_with(" <crm@example.com>"), "{long}");
+    }
+}

@@ -41,8 +41,13 @@ impl Smtp {
 
 impl Mailer for Smtp {
     async fn send(&self, letter: &Letter) -> Result<(), SendError> {
-        let message = self.message(letter)?;
-        self.server.send(message).await.map(|_| ()).map_err(|error| classify(&error))
+        let (server, message) = (self.server.clone(), self.message(letter)?);
+        // In a task, which ends even if nobody waits for it any more: a connection on which an answer is outstanding would
+        // go back to the others, and the next letter would take that answer for its own.
+        match tokio::spawn(async move { server.send(message).await }).await {
+            Ok(sent) => sent.map(|_| ()).map_err(|error| classify(&error)),
+            Err(_) => Err(SendError::Later("the task ended".to_owned())),
+        }
     }
 }
 
@@ -69,5 +74,98 @@ fn kind(error: &Error) -> &'static str {
         "the server lacks what is needed"
     } else {
         "no connection"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::render::ascii;
+
+    fn letter() -> Letter {
+        Letter {
+            id: "0195".to_owned(),
+            to: ascii("ada", "example.org").unwrap(),
+            subject: "Your password",
+            text: "Hello Zoë".to_owned(),
+            html: "<p>Hello Zoë</p>".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_has_its_row_s_name_and_both_parts() {
+        let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
+        let message = String::from_utf8(smtp.message(&letter()).unwrap().formatted()).unwrap();
+        for line in [
+            "Message-ID: <0195@example.com>",
+            "From: \"Upzento CRM\" <crm@example.com>",
+            "To: ada@example.org",
+            "Subject: Your password",
+            "Auto-Submitted: auto-generated",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Type: text/html; charset=utf-8",
+            "Hello Zo=C3=AB",
+            "<p>Hello Zo=C3=AB</p>",
+        ] {
+            assert!(message.lines().any(|there| there == line), "{line} in {message}");
+        }
+        assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
+        // Nobody listens there.
+        assert_eq!(smtp.send(&letter()).await, Err(SendError::Later("no connection".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_server_is_named_by_a_url() {
+        let from: Mailbox = "crm@example.com".parse().unwrap();
+        for good in
+            ["smtp://127.0.0.1:2525", "smtps://user:p%40ss@example.com:465", "smtp://example.com:587?tls=required"]
+        {
+            assert!(Smtp::new(good, from.clone()).is_ok(), "{good}");
+        }
+        for bad in ["example.com", "https://example.com", "smtp://example.com?tls=no", "smtp://"] {
+            assert!(Smtp::new(bad, from.clone()).is_err(), "{bad}");
+        }
+    }
+
+    /// A server for one connection that takes the first letter, but slowly, and none after it.
+    fn slow_server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            stream.get_mut().write_all(b"220 here\r\n").unwrap();
+            let (mut line, mut first, mut content) = (String::new(), true, false);
+            while stream.read_line(&mut line).unwrap_or(0) > 0 {
+                let ends = line == ".\r\n";
+                let answer = match (content, ends) {
+                    (true, false) => "",
+                    (true, true) if first => {
+                        std::thread::sleep(Duration::from_millis(300));
+                        "250 taken\r\n"
+                    }
+                    (true, true) => "554 no\r\n",
+                    (false, _) if line == "DATA\r\n" => "354 go on\r\n",
+                    (false, _) => "250 fine\r\n",
+                };
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                first &= !(content && ends);
+                content = if content { !ends } else { line == "DATA\r\n" };
+                line.clear();
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_letter_that_nobody_waits_for_leaves_no_answer_for_the_next() {
+        let smtp = Smtp::new(&slow_server(), "crm@example.com".parse().unwrap()).unwrap();
+        assert!(timeout(Duration::from_millis(100), smtp.send(&letter())).await.is_err());
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(smtp.send(&letter()).await, Err(SendError::Refused("smtp 554".to_owned())));
     }
 }
