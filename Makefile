@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-FUNCTIONS := auth contacts docs tenancy
+FUNCTIONS := auth contacts docs mail tenancy
 FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
 
 # Everything that is downloaded is a package whose version a lock file pins.

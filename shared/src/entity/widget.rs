@@ -116,7 +116,7 @@ mod tests {
         let moved = one.with_domain(Some(&a), Some(&b), now()).unwrap();
         assert_eq!((&one.domains, &moved.domains), (&vec![a.clone()], &vec![b.clone()]));
         assert_eq!(moved.with_domain(Some(&b), None, now()).unwrap().domains, []);
-        assert_eq!(one.with_domain(Some(&a), Some(&a), now()).unwrap().domains, [a.clone()], "the same again");
+        assert_eq!(one.with_domain(Some(&a), Some(&a), now()).unwrap().domains, vec![a.clone()], "the same again");
         assert_eq!(one.with_domain(None, Some(&a), now()).unwrap_err().code(), "domain_taken");
         assert_eq!(moved.meta.version, 3);
     }
