@@ -28,6 +28,8 @@ pub(crate) struct Stage<'w> {
     agencies: Vec<String>,
     clients: Vec<String>,
     contacts: Vec<String>,
+    users: Vec<String>,
+    domains: Vec<String>,
 }
 
 impl<'w> Stage<'w> {
@@ -38,12 +40,15 @@ impl<'w> Stage<'w> {
         let agencies = create(&admin, &format!("{}/agencies", tenants[0]), agency).await;
         let clients = create(&admin, &format!("{}/clients", agencies[0]), client).await;
         let contacts = create(&admin, &format!("{}/contacts", clients[0]), contact).await;
+        let users = create(&admin, &format!("{}/users", clients[0]), user).await;
+        let domains = create(&admin, &format!("{}/domains", clients[0]), domain).await;
         let tenant_scope = world.operator().platform().tenant(id(&tenants[0]).parse().unwrap());
         let agency_scope = tenant_scope.agency(id(&agencies[0]).parse().unwrap());
         let client_scope = agency_scope.client(id(&clients[0]).parse().unwrap());
         let agency_admin = world.user(agency_scope, Role::AgencyAdmin).await;
         let client_user = world.user(client_scope, Role::ClientUser).await;
-        Self { anyone: world.anyone(), admin, agency_admin, client_user, tenants, agencies, clients, contacts }
+        let anyone = world.anyone();
+        Self { anyone, admin, agency_admin, client_user, tenants, agencies, clients, contacts, users, domains }
     }
 
     /// Every measured operation, as the lowest role that may, unless its name says otherwise.
@@ -51,17 +56,30 @@ impl<'w> Stage<'w> {
         let Self { anyone, admin, agency_admin, client_user, .. } = self;
         let session = &client_user.session;
         let login = json!({ "email": session["user"]["email"], "password": PASSWORD });
+        let forgot = json!({ "email": session["user"]["email"] });
+        let password = json!({ "currentPassword": PASSWORD, "newPassword": "a quiet harbour at dawn" });
         let refresh = json!({ "refreshToken": session["refreshToken"] });
         // The first of each is where the next are; the last holds nothing and can be deleted.
         let (agencies, agency_path) = (format!("{}/agencies", self.tenants[0]), &self.agencies[0]);
         let (clients, client_path) = (format!("{agency_path}/clients"), &self.clients[0]);
         let (contacts, contact_path) = (format!("{client_path}/contacts"), &self.contacts[0]);
+        let (users, user_path) = (format!("{client_path}/users"), &self.users[0]);
+        let (domains, domain_path) = (format!("{client_path}/domains"), &self.domains[0]);
+        let widget = format!("{client_path}/widget");
         [
             ("docs", "OpenAPI document", anyone.get("/openapi.json")),
             ("auth", "login", anyone.post("/v1/auth/login").json(login)),
             ("auth", "refresh", anyone.post("/v1/auth/refresh").json(refresh)),
             ("auth", "read me", client_user.get("/v1/auth/me")),
             ("auth", "update me", client_user.patch("/v1/auth/me").json(json!({ "firstName": "Augusta" }))),
+            ("auth", "change password", client_user.post("/v1/auth/password").json(password)),
+            ("auth", "forgot password", anyone.post("/v1/auth/password/forgot").json(forgot)),
+            ("auth", "invite user", agency_admin.post(&users).json(user(ROWS))),
+            ("auth", "list users", client_user.get(&users)),
+            ("auth", "read user", client_user.get(user_path)),
+            ("auth", "update user", agency_admin.patch(user_path).json(json!({ "firstName": "Augusta" }))),
+            ("auth", "move email", agency_admin.patch(user_path).json(json!({ "email": "augusta@example.com" }))),
+            ("auth", "delete user", agency_admin.delete(last(&self.users))),
             ("tenancy", "create tenant", admin.post("/v1/tenants").json(tenant(ROWS))),
             ("tenancy", "list tenants", admin.get("/v1/tenants")),
             ("tenancy", "read tenant", admin.get(&self.tenants[0])),
@@ -79,6 +97,12 @@ impl<'w> Stage<'w> {
             ("tenancy", "read client as ADMIN", admin.get(client_path)),
             ("tenancy", "update client", agency_admin.patch(client_path).json(json!({ "currency": "EUR" }))),
             ("tenancy", "delete client", agency_admin.delete(last(&self.clients))),
+            ("tenancy", "create domain", agency_admin.post(&domains).json(domain(ROWS))),
+            ("tenancy", "list domains", client_user.get(&domains)),
+            ("tenancy", "read domain", client_user.get(domain_path)),
+            ("tenancy", "delete domain", agency_admin.delete(last(&self.domains))),
+            ("tenancy", "read widget key", client_user.get(&widget)),
+            ("tenancy", "rotate widget key", agency_admin.post(&format!("{widget}/rotate"))),
             ("contacts", "create contact", client_user.post(&contacts).json(contact(ROWS))),
             ("contacts", "list contacts", client_user.get(&contacts)),
             ("contacts", "read contact", client_user.get(contact_path)),
@@ -113,6 +137,14 @@ fn agency(number: usize) -> Value {
 
 fn client(number: usize) -> Value {
     json!({ "name": format!("Corner Bakery {number}"), "timeZone": "America/New_York", "currency": "USD" })
+}
+
+fn user(number: usize) -> Value {
+    json!({ "email": format!("ada.{number}@example.com"), "firstName": "Ada", "lastName": "Lovelace" })
+}
+
+fn domain(number: usize) -> Value {
+    json!({ "domain": format!("shop-{number}.example.com") })
 }
 
 fn contact(number: usize) -> Value {

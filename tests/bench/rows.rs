@@ -47,11 +47,13 @@ impl Rows {
             let sizes = [self, after].map(|rows| rows.touched(touch).map(size));
             table_write_capacity_units(sizes[0], sizes[1])
         };
+        // An entry of an index is one unit, written once the transaction is done.
+        let indexed = calls.iter().flat_map(|call| &call.touches).map(|touch| touch.index_keys.len());
         let units = calls.iter().map(|call| match call.operation.as_str() {
             "TransactWriteItems" => call.touches.iter().map(units).sum::<f64>() * TRANSACTIONAL_CAPACITY_FACTOR,
             _ => call.touches.iter().filter(|touch| touch.is_write()).map(units).sum(),
         });
-        units.sum()
+        units.sum::<f64>() + f64::from(u32::try_from(indexed.sum::<usize>()).unwrap_or(u32::MAX))
     }
 
     /// The bytes of the row with this sort key: the whole, and its keys alone.

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use lettre::Address;
-use serde_json::Value;
 use shared::mail::{Mail, Message};
 use shared::value::{Email, Instant, Name};
 
@@ -104,8 +103,7 @@ fn words(instant: Instant) -> String {
 }
 
 fn address(email: &Email) -> Option<Address> {
-    let Ok(Value::String(email)) = serde_json::to_value(email) else { return None };
-    let (user, domain) = email.rsplit_once('@')?;
+    let (user, domain) = email.as_str().rsplit_once('@')?;
     ascii(user, domain)
 }
 

@@ -24,7 +24,8 @@ async fn main() -> Result<(), Error> {
         last_name: last_name.parse().map_err(|_| "the last name cannot be used")?,
     };
     let email = email.parse().map_err(|_| "that is not an email address")?;
-    let password = password.parse().map_err(|_| "ADMIN_PASSWORD must have 12 to 128 characters")?;
+    let password =
+        password.parse().map_err(|_| "ADMIN_PASSWORD must have 12 to 128 characters, and not be a common one")?;
     let operator = Operator::new(App::from_env().await?);
     let created = operator.create_user(operator.platform(), Role::Admin, email, profile, password).await;
     let user = created.map_err(|problem| format!("the admin was not created: {}", problem.code()))?;

@@ -7,8 +7,8 @@ use lambda_http::http::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use shared::App;
+use shared::auth::Role;
 use shared::auth::operator::Operator;
-use shared::auth::{HomeScope, Role};
 use shared::entity::Profile;
 
 use super::{Error, Seed, Settings};
@@ -25,12 +25,12 @@ pub(super) struct SignIn {
 const DEMO_PASSWORD: &str = "upzento-demo";
 
 /// Whom the demo has beside the admin: role, email, given and family name.
-const DEMO_USERS: [(Role, &str, &str, &str, &str); 5] = [
-    (Role::AgencyAdmin, "AGENCY_ADMIN", "agency-admin@bright.example", "Ana", "Silva"),
-    (Role::AgencyUser, "AGENCY_USER", "agency-user@bright.example", "Ben", "Okafor"),
-    (Role::ClientAdmin, "CLIENT_ADMIN", "client-admin@bakery.example", "Chloé", "Martin"),
-    (Role::ClientUser, "CLIENT_USER", "client-user@bakery.example", "Dai", "Tanaka"),
-    (Role::AgencyAdmin, "AGENCY_ADMIN", "agency-admin@harbor.example", "Eva", "Novák"),
+const DEMO_USERS: [(&str, &str, &str, &str); 5] = [
+    ("AGENCY_ADMIN", "agency-admin@bright.example", "Ana", "Silva"),
+    ("AGENCY_USER", "agency-user@bright.example", "Ben", "Okafor"),
+    ("CLIENT_ADMIN", "client-admin@bakery.example", "Chloé", "Martin"),
+    ("CLIENT_USER", "client-user@bakery.example", "Dai", "Tanaka"),
+    ("AGENCY_ADMIN", "agency-admin@harbor.example", "Eva", "Novák"),
 ];
 
 /// Seeds an empty platform, and says whom there is to sign in as.
@@ -39,12 +39,12 @@ pub(super) async fn seed(settings: &Settings, app: &App, api: &Gateway) -> Resul
     let (email, password) = (&settings.admin_email, &settings.admin_password);
     // A seeding that was cut off is taken up again at the next start.
     let pending = settings.data_dir.join("demo-pending");
-    let first = create(&operator, operator.platform().into(), Role::Admin, email, password, "Ada", "Lovelace").await?;
+    let first = create_admin(&operator, email, password).await?;
     if first && settings.seed == Seed::Demo {
         fs::write(&pending, "")?;
     }
     if pending.exists() {
-        demo(&operator, &Admin::sign_in(api, email, password).await?).await?;
+        demo(&Admin::sign_in(api, email, password).await?).await?;
         fs::remove_file(&pending)?;
     }
     sign_ins(settings, &operator).await
@@ -53,7 +53,7 @@ pub(super) async fn seed(settings: &Settings, app: &App, api: &Gateway) -> Resul
 /// Only whom one really can sign in as: the platform may be older than these settings.
 async fn sign_ins(settings: &Settings, operator: &Operator) -> Result<Vec<SignIn>, Error> {
     let admin = ("ADMIN", settings.admin_email.as_str(), settings.admin_password.as_str());
-    let demo = DEMO_USERS.iter().map(|(_, role, email, ..)| (*role, *email, DEMO_PASSWORD));
+    let demo = DEMO_USERS.iter().map(|(role, email, ..)| (*role, *email, DEMO_PASSWORD));
     let mut sign_ins = Vec::new();
     for (role, email, password) in std::iter::once(admin).chain(demo) {
         let (Ok(address), Ok(typed)) = (email.parse(), password.parse()) else { continue };
@@ -65,29 +65,22 @@ async fn sign_ins(settings: &Settings, operator: &Operator) -> Result<Vec<SignIn
     Ok(sign_ins)
 }
 
-/// Whether the user is new.
-async fn create(
-    operator: &Operator,
-    home: HomeScope,
-    role: Role,
-    email: &str,
-    password: &str,
-    first_name: &str,
-    last_name: &str,
-) -> Result<bool, Error> {
-    let refused = |_| format!("the name of {email} cannot be used");
+/// Makes the platform's first admin, and says whether they are new.
+async fn create_admin(operator: &Operator, email: &str, password: &str) -> Result<bool, Error> {
+    let refused = |_| "the admin's name cannot be used";
     let profile =
-        Profile { first_name: first_name.parse().map_err(refused)?, last_name: last_name.parse().map_err(refused)? };
-    let address = email.parse().map_err(|_| format!("{email} is not an email address"))?;
-    let password = password.parse().map_err(|_| format!("the password of {email} must have 12 to 128 characters"))?;
-    match operator.create_user(home, role, address, profile, password).await {
+        Profile { first_name: "Ada".parse().map_err(refused)?, last_name: "Lovelace".parse().map_err(refused)? };
+    let address = email.parse().map_err(|_| format!("ADMIN_EMAIL: {email} is not an email address"))?;
+    let password =
+        password.parse().map_err(|_| "ADMIN_PASSWORD must have 12 to 128 characters, and not be a common one")?;
+    match operator.create_user(operator.platform(), Role::Admin, address, profile, password).await {
         Ok(_) => Ok(true),
         Err(problem) if problem.code() == "email_taken" => Ok(false),
         Err(problem) => Err(format!("cannot create {email}: {problem:?}").into()),
     }
 }
 
-async fn demo(operator: &Operator, admin: &Admin<'_>) -> Result<(), Error> {
+async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
     let tenant =
         admin.create("/v1/tenants", json!({ "name": "Northwind Group", "domain": "northwind.example" })).await?;
     let agencies = format!("/v1/tenants/{tenant}/agencies");
@@ -102,13 +95,16 @@ async fn demo(operator: &Operator, admin: &Admin<'_>) -> Result<(), Error> {
     for contact in contacts() {
         admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?;
     }
-    let tenant = operator.platform().tenant(tenant.parse().map_err(|_| "the API gave no id")?);
-    let bright = tenant.agency(bright.parse().map_err(|_| "the API gave no id")?);
-    let harbor = tenant.agency(harbor.parse().map_err(|_| "the API gave no id")?);
-    let bakery = bright.client(bakery.parse().map_err(|_| "the API gave no id")?);
-    let homes: [HomeScope; 5] = [bright.into(), bright.into(), bakery.into(), bakery.into(), harbor.into()];
-    for (home, (role, _, email, first, last)) in homes.into_iter().zip(DEMO_USERS) {
-        create(operator, home, role, email, DEMO_PASSWORD, first, last).await?;
+    for domain in ["bakery.example", "*.bakery.example", "localhost"] {
+        admin.create(&format!("/v1/clients/{bakery}/domains"), json!({ "domain": domain })).await?;
+    }
+    let (bright, harbor) = (format!("/v1/agencies/{bright}/users"), format!("/v1/agencies/{harbor}/users"));
+    let bakery = format!("/v1/clients/{bakery}/users");
+    for (home, (role, email, first, last)) in [&bright, &bright, &bakery, &bakery, &harbor].into_iter().zip(DEMO_USERS)
+    {
+        let user =
+            json!({ "role": role, "email": email, "firstName": first, "lastName": last, "password": DEMO_PASSWORD });
+        admin.create(home, user).await?;
     }
     Ok(())
 }
@@ -139,7 +135,8 @@ impl<'a> Admin<'a> {
 
     /// Creates something, once however often it is asked to, and gives its id.
     async fn create(&self, path: &str, body: Value) -> Result<String, Error> {
-        let name = body.get("name").or(body.get("firstName")).and_then(Value::as_str).unwrap_or_default();
+        let named = ["name", "domain", "email", "firstName"].iter().find_map(|name| body.get(name));
+        let name = named.and_then(Value::as_str).unwrap_or_default();
         let key = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
         let created = self.post(path, &body, Some(&key)).await?;
         Ok(created["id"].as_str().ok_or("a created entity has no id")?.to_owned())

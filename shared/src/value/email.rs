@@ -14,6 +14,11 @@ pub struct Email(String);
 const MAX: usize = 254;
 
 impl Email {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The form under which addresses are compared and are unique.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
