@@ -6,6 +6,7 @@
 //! | how much stands directly below a tenant, agency, client | `<scope>HOLDS` | `COUNT` |
 //! | users of a home (platform, agency, client) | `<home>USER` | id |
 //! | sessions of a user | `<home>SESSION` | user id `#` session id |
+//! | from where a user signed in before | `<home>SOURCE` | user id `#` hash |
 //! | contacts, by creation | `<client>CONTACT` | id |
 //! | tags | `<client>TAG` | id |
 //! | domains | `<client>DOMAIN` | id |
@@ -35,8 +36,8 @@ use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
 use crate::entity::{
-    Account, AccountPointer, Agency, Claim, Client, Contact, Domain, Holdings, Place, Record, Session, Tag, Tenant,
-    User, Widget, WidgetKey, WidgetPlace,
+    Account, AccountPointer, Agency, Claim, Client, Contact, Domain, Holdings, KnownSource, Place, Record, Session,
+    Tag, Tenant, User, Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
@@ -73,12 +74,6 @@ pub struct Agenda<T> {
 pub struct Partition<T> {
     pub(crate) pk: String,
     holds: PhantomData<fn() -> T>,
-}
-
-/// The rows of a partition whose sort keys begin alike.
-pub struct Range<T> {
-    pub(crate) partition: Partition<T>,
-    pub(crate) begins_with: String,
 }
 
 impl<T> Key<T> {
@@ -215,9 +210,9 @@ impl HomeScope {
         Partition::new(self, "MAIL").at(id).due(Some(due))
     }
 
-    /// The sessions of a user.
-    pub fn sessions_of(self, user: Id<User>) -> Range<Session> {
-        Range { partition: Partition::new(self, "SESSION"), begins_with: format!("{user}#") }
+    /// That a user signed in from a source before.
+    pub fn known_source(self, user: Id<User>, pseudonym: &str) -> Key<KnownSource> {
+        Partition::new(self, "SOURCE").at(format!("{user}#{pseudonym}"))
     }
 
     /// One session of a user.

@@ -38,6 +38,11 @@ pub enum Message {
         /// For `POST /v1/auth/password/reset`; in the mail, part of a link.
         token: String,
     },
+    /// Their email is another now: this goes to the one before.
+    EmailMoved {
+        /// How to address them.
+        first_name: Name,
+    },
     /// Their password is another now: so that they learn of it if it was not they who changed it.
     PasswordChanged {
         /// How to address them.

@@ -1,22 +1,28 @@
 //! Whether somebody may try a password at all.
 //!
-//! Failures are counted by email and by source address. The count of an email does not bind those who come from where the
-//! user is signed in already: so a stranger who keeps failing shuts out other strangers, and never the user.
+//! Failures are counted by email and by source address. Whoever comes from where the user signed in before has a count of their
+//! own and is bound by that alone: neither a stranger who keeps failing on the email nor a neighbour who keeps failing on others
+//! shuts the user out. From a new place a reset by mail, which signs in, is always open.
 
+use chrono::Duration;
 use shared::auth::account::Found;
 use shared::auth::tries::{Count, SIGN_IN};
+use shared::entity::KnownSource;
 use shared::http::Source;
+use shared::keys::Key;
 use shared::store::{Store, Transaction};
-use shared::value::Email;
+use shared::value::{Email, Instant};
 use shared::{App, Problem, Result};
 
-/// How many of a user's sessions are looked at, the latest first.
-const SESSIONS: i32 = 100;
+/// A source from which a user has not signed in for so many days is a strange one again.
+const KNOWN_DAYS: i64 = 90;
 
 /// Somebody at the door, with the counts that bind them.
 pub(crate) struct Attempt {
-    by_email: Option<Count>,
-    by_source: Count,
+    /// Ends with a success: counts failures on the user.
+    own: Count,
+    /// Counts failures on whomever.
+    source: Option<Count>,
 }
 
 impl Attempt {
@@ -28,24 +34,24 @@ impl Attempt {
         source: &Source,
         found: Option<&Found>,
     ) -> Result<Self> {
-        let (by_email, by_source) = tokio::try_join!(
-            SIGN_IN.count(app, store, format!("email {}", email.folded())),
+        let (own, by_source) = tokio::try_join!(
+            SIGN_IN.count(app, store, whom(email)),
             SIGN_IN.count(app, store, format!("source {source}")),
         )?;
+        if (own.is_full() || by_source.is_full()) && is_known(app, store, source, found).await? {
+            let own = SIGN_IN.count(app, store, format!("{} source {source}", whom(email))).await?;
+            own.check()?;
+            return Ok(Self { own, source: None });
+        }
+        own.check()?;
         by_source.check()?;
-        let by_email = if by_email.is_full() && is_known(app, store, source, found).await? {
-            None
-        } else {
-            by_email.check()?;
-            Some(by_email)
-        };
-        Ok(Self { by_email, by_source })
+        Ok(Self { own, source: Some(by_source) })
     }
 
-    /// Requires that there were not too many failures in the meantime, and forgets those of the email.
+    /// Requires that there were not too many failures in the meantime, and forgets those on the user.
     pub(crate) fn succeed(&self, transaction: &mut Transaction) -> Result<()> {
-        self.by_source.require(transaction)?;
-        self.by_email.as_ref().map_or(Ok(()), |count| count.clear(transaction))
+        self.own.clear(transaction)?;
+        self.source.as_ref().map_or(Ok(()), |count| count.require(transaction))
     }
 
     /// Counts a failure. Gives `otherwise`, or 429 if there were too many by then.
@@ -60,25 +66,35 @@ impl Attempt {
     ) -> Problem {
         let again = || Self::at(app, store, email, source, found);
         let counted = store.decide_from(Some(self), again, |attempt, transaction| {
-            attempt.by_source.add(transaction)?;
-            attempt.by_email.as_ref().map_or(Ok(()), |count| count.add(transaction))
+            attempt.own.add(transaction)?;
+            attempt.source.as_ref().map_or(Ok(()), |count| count.add(transaction))
         });
         counted.await.err().unwrap_or(otherwise)
     }
 }
 
-/// Forgets the failures of an email: its owner has proved that they have the mailbox.
+/// Forgets the failures on a user: they have proved that the mailbox is theirs.
 pub(crate) fn forgive(app: &App, transaction: &mut Transaction, email: &Email) -> Result<()> {
-    SIGN_IN.forget(app, transaction, format!("email {}", email.folded()))
+    SIGN_IN.forget(app, transaction, whom(email))
 }
 
-/// Whether the user is signed in at this source already. Nobody's sessions are looked for too, so that the time it takes does
-/// not tell whether there is a user.
+/// Notes from where a user signs in.
+pub(crate) fn remember(app: &App, transaction: &mut Transaction, source: &Source, found: &Found) -> Result<()> {
+    let until = Instant::from(app.clock().now().to_utc() + Duration::days(KNOWN_DAYS));
+    transaction.write(&known(app, source, found), &KnownSource { until, ttl: until.unix_seconds() })
+}
+
+fn whom(email: &Email) -> String {
+    format!("email {}", email.folded())
+}
+
+fn known(app: &App, source: &Source, found: &Found) -> Key<KnownSource> {
+    found.home.known_source(found.account.user.id, &source.pseudonym(app))
+}
+
+/// Whether the user signed in from this source before: one read, also when there is no user.
 async fn is_known(app: &App, store: &Store, source: &Source, found: Option<&Found>) -> Result<bool> {
     let Some(found) = found else { return store.probe().await.map(|()| false) };
-    let sessions = store.latest(&found.home.sessions_of(found.account.user.id), SESSIONS).await?;
-    let (here, now) = (source.pseudonym(app), app.clock().now());
-    Ok(sessions.iter().any(|session| {
-        session.source.as_ref() == Some(&here) && session.epoch == found.account.epoch && now < session.expires
-    }))
+    let known = store.get(&known(app, source, found)).await?;
+    Ok(known.is_some_and(|known| app.clock().now() < known.until))
 }

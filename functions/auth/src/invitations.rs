@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use deserr::Deserr;
 use shared::auth::Issuer;
+use shared::auth::account::Found;
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
 use shared::entity::{Headcount, Status};
@@ -48,14 +49,15 @@ pub(crate) async fn accept(
         let mut next = renewed(&app, account, hash.clone());
         next.user.status = Status::Active;
         next.user.last_login_at = Some(now);
-        token.consume(transaction, bad_token())?;
         transaction.replace(&key, &next, account.user.meta.version)?;
+        token.consume(transaction, bad_token())?;
         if let Some(holdings) = token.home.holdings() {
             let change = Headcount::between(Some(&account.user), Some(&next.user));
             transaction.count_users(&holdings, change, false)?;
         }
-        let entered = sessions::open(&app, transaction, token.home, &next, &source)?;
-        Ok((entered, next.user))
+        let found = Found { home: token.home, account: next };
+        let entered = sessions::open(&app, transaction, &source, &found)?;
+        Ok((entered, found.account.user))
     });
     let (entered, user) = accepted.await?;
     entered.tokens(&issuer, user)

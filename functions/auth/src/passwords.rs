@@ -1,13 +1,16 @@
 //! Passwords: changed by whoever knows the one they have, or reset by whoever has the mailbox.
 
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::{Extension, Json};
 use chrono::Duration;
 use deserr::Deserr;
 use shared::auth::account::{self, Found};
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword, Password};
-use shared::auth::tries::MAIL;
-use shared::auth::{Authenticated, HomeScope};
+use shared::auth::tries::{Count, MAIL, MAIL_FROM_SOURCE, SIGN_IN};
+use shared::auth::{Authenticated, HomeScope, Issuer};
 use shared::entity::Account;
 use shared::http::{Accepted, Body, Deleted, Source};
 use shared::mail::{Mail, Message};
@@ -16,8 +19,9 @@ use shared::value::{Email, Instant, Invalid, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
-use crate::attempt::{Attempt, forgive};
+use crate::attempt::forgive;
 use crate::me;
+use crate::sessions::{self, Tokens};
 
 /// A new password, from somebody who knows the one they have.
 #[derive(Deserr, ToSchema)]
@@ -48,31 +52,33 @@ pub(crate) struct PasswordReset {
 /// Change one's own password. Every other session ends.
 #[utoipa::path(post, path = "/v1/auth/password", tag = "auth", operation_id = "changePassword",
     request_body = PasswordChange, responses((status = 204, description = "Changed.")),
-    extensions(("x-round-trips" = json!(4))))]
+    extensions(("x-round-trips" = json!(3))))]
 pub(crate) async fn change(
     Authenticated(actor): Authenticated,
     State(app): State<App>,
-    source: Source,
     store: Store,
     Body(change): Body<PasswordChange>,
 ) -> Result<Deleted> {
     let (home, key) = (actor.home(), actor.home().user(actor.user()));
-    let found = Found { home, account: me::own(&store, &actor).await? };
-    let email = found.account.user.email.clone();
-    let attempt = Attempt::at(&app, &store, &email, &source, Some(&found)).await?;
-    let known_hash = found.account.password_hash.clone();
+    let account = me::own(&store, &actor).await?;
+    // Counted by session: whoever has stolen one guesses no further, and stands in nobody's way but their own.
+    let count = || SIGN_IN.count(&app, &store, format!("session {}", actor.session()));
+    let tries = count().await?;
+    tries.check()?;
+    let known_hash = account.password_hash.clone();
     if !password::verify(change.current_password, known_hash.clone()).await? {
-        return Err(attempt.fail(&app, &store, &email, &source, Some(&found), wrong_password()).await);
+        let failed = store.decide_from(Some(tries), count, Count::add);
+        return Err(failed.await.err().unwrap_or_else(wrong_password));
     }
     let hash = password::hash(change.new_password).await?;
     let read = || async { me::own(&store, &actor).await };
-    let changed = store.decide_from(Some(found.account), read, |account, transaction| {
+    let changed = store.decide_from(Some(account), read, |account, transaction| {
         if account.password_hash != known_hash {
             return Err(wrong_password());
         }
         let next = renewed(&app, account, hash.clone());
-        attempt.succeed(transaction)?;
         transaction.replace(&key, &next, account.user.meta.version)?;
+        tries.require(transaction)?;
         let session = home.session(actor.user(), actor.session());
         transaction.keep_session(&session, next.epoch, Problem::unauthenticated())?;
         tell(&app, transaction, home, &next)
@@ -93,10 +99,7 @@ pub(crate) async fn forgot(
 ) -> Result<Accepted> {
     let found = account::by_email(&app, &store, &email).await?;
     let read = || async {
-        tokio::try_join!(
-            MAIL.count(&app, &store, format!("email {}", email.folded())),
-            MAIL.count(&app, &store, format!("source {source}")),
-        )
+        tokio::try_join!(MAIL.count(&app, &store, email.folded()), MAIL_FROM_SOURCE.count(&app, &store, &source),)
     };
     let counts = read().await?;
     // Neither a mailbox nor the sender's good name is there for others to use up.
@@ -117,11 +120,17 @@ pub(crate) async fn forgot(
     }
 }
 
-/// Choose a new password with the token of a mail. Every session ends.
+/// Choose a new password with the token of a mail, and be signed in. Every other session ends.
 #[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", operation_id = "resetPassword", security(()),
-    request_body = PasswordReset, responses((status = 204, description = "Chosen; sign in with it.")),
+    request_body = PasswordReset, responses((status = 200, body = Tokens, description = "Signed in.")),
     extensions(("x-round-trips" = json!(3))))]
-pub(crate) async fn reset(State(app): State<App>, store: Store, Body(reset): Body<PasswordReset>) -> Result<Deleted> {
+pub(crate) async fn reset(
+    State(app): State<App>,
+    Extension(issuer): Extension<Arc<Issuer>>,
+    source: Source,
+    store: Store,
+    Body(reset): Body<PasswordReset>,
+) -> Result<Json<Tokens>> {
     let now = app.clock().now();
     let token = credential::find(&store, &reset.token, Purpose::Reset, now).await?.ok_or_else(bad_token)?;
     let key = token.home.user(token.user);
@@ -129,13 +138,18 @@ pub(crate) async fn reset(State(app): State<App>, store: Store, Body(reset): Bod
     let account = read().await?;
     let hash = password::hash(reset.new_password).await?;
     let changed = store.decide_from(Some(account), read, |account, transaction| {
-        let next = renewed(&app, account, hash.clone());
-        token.consume(transaction, bad_token())?;
+        let mut next = renewed(&app, account, hash.clone());
+        next.user.last_login_at = Some(now);
         transaction.replace(&key, &next, account.user.meta.version)?;
+        token.consume(transaction, bad_token())?;
         forgive(&app, transaction, &account.user.email)?;
-        tell(&app, transaction, token.home, &next)
+        tell(&app, transaction, token.home, &next)?;
+        let found = Found { home: token.home, account: next };
+        let entered = sessions::open(&app, transaction, &source, &found)?;
+        Ok((entered, found.account.user))
     });
-    changed.await.map(|()| Deleted)
+    let (entered, user) = changed.await?;
+    entered.tokens(&issuer, user)
 }
 
 /// The account with another password.

@@ -10,7 +10,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use shared::auth::account::{self, Found};
 use shared::auth::password::{self, Password};
-use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, HomeScope, Issuer, Refresh};
+use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, Issuer, Refresh};
 use shared::entity::{Account, Session, Status, User};
 use shared::http::{Body, Deleted, Source};
 use shared::store::{Store, Transaction};
@@ -18,7 +18,7 @@ use shared::value::{Email, Instant, Invalid};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, remember};
 
 /// A session that is not refreshed for so many days ends.
 const SESSION_DAYS: i64 = 30;
@@ -55,9 +55,10 @@ pub(crate) struct Tokens {
     user: User,
 }
 
-/// Sign in. After ten failures within 15 minutes, for one email or from one address, the answer is `429` until these are over.
+/// Sign in. After ten failures within 15 minutes, for one email or from one address, the answer is `429` until these are over,
+/// but for those who come from where they signed in before.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", operation_id = "login", security(()), request_body = Login,
-    responses((status = 200, body = Tokens, description = "Signed in.")), extensions(("x-round-trips" = json!(5))))]
+    responses((status = 200, body = Tokens, description = "Signed in.")), extensions(("x-round-trips" = json!(7))))]
 pub(crate) async fn login(
     State(app): State<App>,
     Extension(issuer): Extension<Arc<Issuer>>,
@@ -70,21 +71,21 @@ pub(crate) async fn login(
     let hash = found.as_ref().and_then(|found| found.account.password_hash.clone());
     let matches = password::verify(login.password, hash).await?;
     // One answer for a wrong password, an unknown email and a user who may not: which it was is nobody's business.
-    let (entering, refused): (Option<Found>, Option<Found>) = match found {
-        Some(found) if matches && found.account.user.status == Status::Active => (Some(found), None),
-        refused => (None, refused),
+    let found = match found {
+        Some(found) if matches && found.account.user.status == Status::Active => found,
+        other => {
+            let fail = attempt.fail(&app, &store, &login.email, &source, other.as_ref(), wrong_credentials());
+            return Err(fail.await);
+        }
     };
-    let Some(Found { home, account }) = entering else {
-        let fail = attempt.fail(&app, &store, &login.email, &source, refused.as_ref(), wrong_credentials());
-        return Err(fail.await);
-    };
+    let now = app.clock().now();
     let mut transaction = store.transaction();
     attempt.succeed(&mut transaction)?;
-    transaction.note_sign_in(&home.user(account.user.id), app.clock().now(), wrong_credentials())?;
-    let entered = open(&app, &mut transaction, home, &account, &source)?;
+    transaction.note_sign_in(&found.home.user(found.account.user.id), &found.account, now, wrong_credentials())?;
+    let entered = open(&app, &mut transaction, &source, &found)?;
     transaction.commit().await?;
-    let mut user = account.user;
-    user.last_login_at = Some(entered.at);
+    let mut user = found.account.user;
+    user.last_login_at = Some(now);
     user.meta.version += 1;
     entered.tokens(&issuer, user)
 }
@@ -95,19 +96,14 @@ pub(crate) struct Entered {
     at: Instant,
 }
 
-/// Opens a session of a user.
-pub(crate) fn open(
-    app: &App,
-    transaction: &mut Transaction,
-    home: HomeScope,
-    account: &Account,
-    source: &Source,
-) -> Result<Entered> {
+/// Opens a session of a user, and remembers from where.
+pub(crate) fn open(app: &App, transaction: &mut Transaction, source: &Source, found: &Found) -> Result<Entered> {
+    let Found { home, account } = found;
     let (user, at) = (account.user.id, app.clock().now());
-    let first = Refresh { home, user, session: app.ids().make(), generation: 1 };
-    let source = Some(source.pseudonym(app));
-    let session = lasting(Session { generation: 1, epoch: account.epoch, source, expires: at, ttl: 0 }, at);
+    let first = Refresh { home: *home, user, session: app.ids().make(), generation: 1 };
+    let session = lasting(Session { generation: 1, epoch: account.epoch, expires: at, ttl: 0 }, at);
     transaction.create(&home.session(user, first.session), &session)?;
+    remember(app, transaction, source, found)?;
     Ok(Entered { first, at })
 }
 
@@ -137,7 +133,7 @@ pub(crate) async fn refresh(
     if let (Some(Account { user, .. }), true) = (account, token.generation == session.generation) {
         let next = lasting(Session { generation: session.generation + 1, ..session }, now);
         let mut transaction = store.transaction();
-        transaction.advance(&key, &next, bad_refresh_token())?;
+        transaction.refresh(&key, &next, bad_refresh_token())?;
         match transaction.commit().await {
             Ok(()) => return tokens(&issuer, user, Refresh { generation: next.generation, ..token }, now),
             Err(problem) if problem.code() != bad_refresh_token().code() => return Err(problem),

@@ -30,7 +30,7 @@ macro_rules! user_routes {
             #[utoipa::path(post, path = $users, tag = "users", operation_id = $create,
                                 params(($id = $Id, Path)), request_body = NewUser,
                                 responses((status = 201, body = User, description = "Created.")),
-                                extensions(("x-round-trips" = json!(1))))]
+                                extensions(("x-round-trips" = json!(2))))]
             async fn create(
                 scope: Access<$Scope, $Manage>,
                 State(app): State<App>,
@@ -71,7 +71,7 @@ macro_rules! user_routes {
                                 params(($id = $Id, Path), ("userId" = UserId, Path)),
                                 request_body(content = UserFields, content_type = "application/merge-patch+json"),
                                 responses((status = 200, body = User, description = "Changed.")),
-                                extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+                                extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
             async fn update(
                 scope: Access<$Scope, $Manage>,
                 PathId(id): PathId<User>,

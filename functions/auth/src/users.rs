@@ -1,16 +1,18 @@
 //! Users of an agency or of a client: what is the same for both, and the rules.
 
 use axum::http::StatusCode;
+use chrono::Duration;
 use deserr::Deserr;
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
-use shared::auth::tries::MAIL;
+use shared::auth::tries::{Count, MAIL};
 use shared::auth::{Actor, HomeScope, Role, account};
 use shared::entity::{Account, Headcount, Profile, Status, User, UserFields, UserId};
 use shared::http::{Accepted, Created, Creation, Deleted, Found, IfMatch, IfNoneMatch, Patch};
 use shared::keys::Scope;
+use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Invalid, Name, Rejected};
+use shared::value::{Email, Instant, Invalid, Name, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -63,15 +65,20 @@ impl Manager<'_> {
             user.status = Status::Invited;
         }
         let account = Account { user, password_hash, epoch: 0 };
-        let mut transaction = self.store.transaction();
-        self.count(&mut transaction, None, Some(&account.user))?;
-        transaction.create(&self.home.user(account.user.id), &account)?;
-        account::take_email(self.app, &mut transaction, &account.user)?;
-        if account.user.status == Status::Invited {
-            credential::mail(self.app, &mut transaction, self.home, &account, Purpose::Invitation)?;
-        }
         let location = format!("{users}/{}", account.user.id);
-        request.commit(transaction, scope, &account.user, location).await
+        let invited = account.user.status == Status::Invited;
+        let read = || async {
+            let count = MAIL.count(self.app, self.store, account.user.email.folded());
+            Ok(if invited { Some(count.await?) } else { None })
+        };
+        let created = request.decide(self.store, scope, &account.user, location, read, |mails, transaction| {
+            self.still_may(transaction, None)?;
+            self.count(transaction, None, Some(&account.user))?;
+            transaction.create(&self.home.user(account.user.id), &account)?;
+            account::take_email(self.app, transaction, &account.user)?;
+            mails.as_ref().map_or(Ok(()), |mails| self.mail_invitation(transaction, mails, &account))
+        });
+        created.await
     }
 
     /// Reads a user.
@@ -81,16 +88,38 @@ impl Manager<'_> {
 
     /// Changes a user.
     pub(crate) async fn update(&self, id: UserId, if_match: &IfMatch, patch: &Patch) -> Result<Found<User>> {
-        let changed = self.store.update(self.home.user(id), if_match, |account, transaction| {
+        let key = self.home.user(id);
+        let read = || self.find(id);
+        let changed = self.store.decide(read, |(account, mails), transaction| {
+            if_match.check(account.user.meta.version)?;
             let fields = patch.apply(&account.user.fields())?;
             may_change(self.actor, self.home, account, &fields)?;
-            self.change(transaction, account, fields)
+            self.still_may(transaction, Some(account))?;
+            let next = self.change(transaction, account, fields, mails.as_ref())?;
+            transaction.replace(&key, &next, account.user.meta.version)?;
+            Ok(next)
         });
         Ok(Found::new(changed.await?.user))
     }
 
+    /// A user, and for one who never chose a password how much mail they were sent of late.
+    async fn find(&self, id: UserId) -> Result<(Account, Option<Count>)> {
+        let account = self.store.find(&self.home.user(id)).await?;
+        if account.password_hash.is_some() {
+            return Ok((account, None));
+        }
+        let mails = MAIL.count(self.app, self.store, id).await?;
+        Ok((account, Some(mails)))
+    }
+
     /// The account with these fields, and in the transaction what must change with it.
-    fn change(&self, transaction: &mut Transaction, before: &Account, fields: UserFields) -> Result<Account> {
+    fn change(
+        &self,
+        transaction: &mut Transaction,
+        before: &Account,
+        fields: UserFields,
+        mails: Option<&Count>,
+    ) -> Result<Account> {
         let user = before.user.with_fields(fields, self.app.clock().now());
         let after = Account { user, ..before.clone() };
         let moved = before.user.email.folded() != after.user.email.folded();
@@ -99,10 +128,12 @@ impl Manager<'_> {
         if moved {
             account::free_email(self.app, transaction, &before.user)?;
             account::take_email(self.app, transaction, &after.user)?;
+            self.tell_former_email(transaction, before)?;
         }
         self.count(transaction, Some(&before.user), Some(&after.user))?;
-        if after.user.status == Status::Invited && (moved || before.user.status == Status::Disabled) {
-            credential::mail(self.app, transaction, self.home, &after, Purpose::Invitation)?;
+        let invited = after.user.status == Status::Invited && (moved || before.user.status == Status::Disabled);
+        if let Some(mails) = mails.filter(|_| invited) {
+            self.mail_invitation(transaction, mails, &after)?;
         }
         Ok(after)
     }
@@ -110,6 +141,7 @@ impl Manager<'_> {
     /// Deletes a user, whose email is free from then on.
     pub(crate) async fn delete(&self, id: UserId, if_match: &IfMatch) -> Result<Deleted> {
         let gone = self.store.delete(self.home.user(id), if_match, |account, transaction| {
+            self.still_may(transaction, Some(account))?;
             self.count(transaction, Some(&account.user), None)?;
             account::free_email(self.app, transaction, &account.user)
         });
@@ -118,20 +150,45 @@ impl Manager<'_> {
 
     /// Mails a new invitation to a user who has not accepted one.
     pub(crate) async fn invite(&self, id: UserId) -> Result<Accepted> {
-        let read = || async {
-            let account = self.store.find(&self.home.user(id)).await?;
-            let count = MAIL.count(self.app, self.store, format!("user {id}")).await?;
-            Ok((account, count))
-        };
-        let mailed = self.store.decide(read, |(account, count), transaction| {
-            if account.user.status != Status::Invited {
-                return Err(Problem::conflict("not_invited", "There is no open invitation of this user."));
-            }
-            count.check()?;
-            count.add(transaction)?;
-            credential::mail(self.app, transaction, self.home, account, Purpose::Invitation)
-        });
+        let mailed = self.store.decide(
+            || self.find(id),
+            |(account, mails), transaction| {
+                let open = mails.as_ref().filter(|_| account.user.status == Status::Invited);
+                let not_invited = || Problem::conflict("not_invited", "There is no open invitation of this user.");
+                self.still_may(transaction, None)?;
+                self.mail_invitation(transaction, open.ok_or_else(not_invited)?, account)
+            },
+        );
         mailed.await.map(|()| Accepted)
+    }
+
+    /// Mails an invitation, if there were not too many of late.
+    fn mail_invitation(&self, transaction: &mut Transaction, mails: &Count, account: &Account) -> Result<()> {
+        mails.check()?;
+        mails.add(transaction)?;
+        credential::mail(self.app, transaction, self.home, account, Purpose::Invitation)
+    }
+
+    /// Tells whoever has the former email of a user that it is theirs no longer.
+    fn tell_former_email(&self, transaction: &mut Transaction, before: &Account) -> Result<()> {
+        if before.user.status == Status::Invited {
+            return Ok(());
+        }
+        let message = Message::EmailMoved { first_name: before.user.first_name.clone() };
+        let until = Instant::from(self.app.clock().now().to_utc() + Duration::days(1));
+        transaction.mail(self.app, self.home, &Mail { to: before.user.email.clone(), message, until })
+    }
+
+    /// Requires that the actor still is what their token says: else whoever lost their power could pass it on while the token
+    /// lasts. `read` is the user whom the transaction changes.
+    fn still_may(&self, transaction: &mut Transaction, read: Option<&Account>) -> Result<()> {
+        let (actor, role) = (self.actor.user(), self.actor.role());
+        match read.map(|read| &read.user).filter(|user| user.id == actor) {
+            // Their own row is written under the version that was read.
+            Some(user) if user.status == Status::Active && user.role == role => Ok(()),
+            Some(_) => Err(Problem::unauthenticated()),
+            None => transaction.require_role(&self.actor.home().user(actor), role, Problem::unauthenticated()),
+        }
     }
 
     fn count(&self, transaction: &mut Transaction, before: Option<&User>, after: Option<&User>) -> Result<()> {

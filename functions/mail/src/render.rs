@@ -28,7 +28,7 @@ pub(crate) struct Links {
 /// What the templates tell.
 #[derive(Clone)]
 struct Facts {
-    first_name: Name,
+    greeting: String,
     link: String,
     until: String,
 }
@@ -39,8 +39,10 @@ enum Text {
     Invitation { facts: Facts },
     #[template(path = "password_reset.txt")]
     PasswordReset { facts: Facts },
+    #[template(path = "email_moved.txt")]
+    EmailMoved { greeting: String },
     #[template(path = "password_changed.txt")]
-    PasswordChanged { first_name: Name },
+    PasswordChanged { greeting: String },
 }
 
 #[derive(Template)]
@@ -49,8 +51,10 @@ enum Html {
     Invitation { facts: Facts },
     #[template(path = "password_reset.html")]
     PasswordReset { facts: Facts },
+    #[template(path = "email_moved.html")]
+    EmailMoved { greeting: String },
     #[template(path = "password_changed.html")]
-    PasswordChanged { first_name: Name },
+    PasswordChanged { greeting: String },
 }
 
 impl Links {
@@ -77,7 +81,7 @@ impl Letter {
 }
 
 fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, String)> {
-    let facts = |first_name: &Name, link| Facts { first_name: first_name.clone(), link, until: words(mail.until) };
+    let facts = |first_name: &Name, link| Facts { greeting: greeting(first_name), link, until: words(mail.until) };
     let (subject, text, html) = match &mail.message {
         Message::Invitation { first_name, token } => {
             let facts = facts(first_name, links.page("accept-invitation", token));
@@ -89,12 +93,23 @@ fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, S
             let text = Text::PasswordReset { facts: facts.clone() };
             ("Choose a new password for Upzento CRM", text, Html::PasswordReset { facts })
         }
+        Message::EmailMoved { first_name } => {
+            let text = Text::EmailMoved { greeting: greeting(first_name) };
+            ("Your Upzento CRM email was changed", text, Html::EmailMoved { greeting: greeting(first_name) })
+        }
         Message::PasswordChanged { first_name } => {
-            let text = Text::PasswordChanged { first_name: first_name.clone() };
-            ("Your Upzento CRM password was changed", text, Html::PasswordChanged { first_name: first_name.clone() })
+            let text = Text::PasswordChanged { greeting: greeting(first_name) };
+            ("Your Upzento CRM password was changed", text, Html::PasswordChanged { greeting: greeting(first_name) })
         }
     };
     Ok((subject, text.render()?, html.render()?))
+}
+
+/// How a mail begins. Somebody else gave the name, and may have given one that a mail program makes a link of: that is left out.
+fn greeting(first_name: &Name) -> String {
+    let name = first_name.to_string();
+    let links = name.contains(['.', '/', ':', '@', '\\']);
+    if links { "Hello".to_owned() } else { format!("Hello {name}") }
 }
 
 /// An instant as people say it, such as `8 March 2026, 06:30 UTC`.

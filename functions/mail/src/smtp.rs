@@ -51,16 +51,21 @@ impl Mailer for Smtp {
     }
 }
 
-/// A permanent refusal is the letter's, unless it is ours to mend.
+/// A refusal for good is one of the mailbox; any other, an operator may mend before the mail is of no more use.
 fn classify(error: &Error) -> SendError {
     let Some(code) = error.status().map(u16::from) else { return SendError::Later(kind(error).to_owned()) };
     let reason = format!("smtp {code}");
-    if error.is_permanent() && !ours(code) { SendError::Refused(reason) } else { SendError::Later(reason) }
+    if is_of_mailbox(code) && !is_policy(error) { SendError::Refused(reason) } else { SendError::Later(reason) }
 }
 
-/// Codes about the server or our credentials, not about a mail (RFC 4954, 6; RFC 7504, 3).
-fn ours(code: u16) -> bool {
-    matches!(code, 521 | 530 | 534 | 535 | 538)
+/// RFC 5321, 4.2.2: mailbox unavailable, user not local, mailbox name not allowed.
+fn is_of_mailbox(code: u16) -> bool {
+    matches!(code, 550 | 551 | 553)
+}
+
+/// RFC 3463, 3.8: a server that does not take mail from us says so with the same codes.
+fn is_policy(error: &Error) -> bool {
+    error.to_string().contains(" 5.7.")
 }
 
 fn kind(error: &Error) -> &'static str {

@@ -3,6 +3,8 @@
 //! The rules for new ones are those of NIST SP 800-63B, 3.1.1.2: a least length, none about kinds of characters, and none of
 //! those that are guessed first.
 
+use std::collections::HashSet;
+
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -79,12 +81,17 @@ impl std::str::FromStr for NewPassword {
 }
 
 /// Whether it is among the first hundred thousand guesses of somebody who has lists of common passwords and knows the usual
-/// repetitions and rows of keys. A long one is judged by its beginning: what follows would take long to look at.
+/// repetitions and rows of keys.
+///
+/// What this takes is bounded: a long one is judged by its beginning, and one with many kinds of symbols, each of which may stand
+/// for a letter, is none that many have.
 fn is_common(password: &str) -> bool {
     const GUESSES: u64 = 100_000;
-    const BEGINNING: usize = 40;
+    const BEGINNING: usize = 32;
+    const SYMBOLS: usize = 3;
     let beginning: String = password.chars().take(BEGINNING).collect();
-    zxcvbn::zxcvbn(&beginning, &["upzento"]).guesses() < GUESSES
+    let symbols: HashSet<char> = beginning.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).collect();
+    symbols.len() <= SYMBOLS && zxcvbn::zxcvbn(&beginning, &["upzento"]).guesses() < GUESSES
 }
 
 fn argon2() -> Argon2<'static> {

@@ -26,8 +26,11 @@ pub struct Limit {
 /// Failed sign-ins, for one email and for one source address.
 pub const SIGN_IN: Limit = Limit { name: "sign-in", most: 10, minutes: 15 };
 
-/// Mail that somebody causes to one address, or from one source address, without being asked for.
+/// Mail that somebody causes to one address.
 pub const MAIL: Limit = Limit { name: "mail", most: 5, minutes: 60 };
+
+/// Mail that is asked for from one source address, behind which there may be many.
+pub const MAIL_FROM_SOURCE: Limit = Limit { name: "mail from", most: 50, minutes: 60 };
 
 /// How often something was tried since the count began.
 #[derive(Clone, Debug, Serialize, Deserialize)]

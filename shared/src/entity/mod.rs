@@ -23,7 +23,7 @@ pub use contact::Contact;
 pub use domain::Domain;
 pub use tag::Tag;
 pub use tenant::Tenant;
-pub use user::{Account, AccountPointer, Headcount, Profile, Session, Status, User, UserFields};
+pub use user::{Account, AccountPointer, Headcount, KnownSource, Profile, Session, Status, User, UserFields};
 pub use widget::{Widget, WidgetKey, WidgetPlace};
 
 use crate::App;

@@ -211,16 +211,23 @@ impl From<&User> for AccountPointer {
     }
 }
 
-/// A sign-in that is still good. Its refresh token is good once: each use makes the next generation.
+/// A source from which a user signed in before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KnownSource {
+    /// Known until then.
+    pub until: Instant,
+    /// The same in Unix seconds; DynamoDB deletes the row some time after.
+    pub ttl: i64,
+}
+
+/// A sign-in that is still good. Its refresh token is good once: each use makes the next generation.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// Counts the refreshes, from 1.
     pub generation: u64,
     /// The user's epoch: see [`Account::epoch`].
     #[serde(default)]
     pub epoch: u64,
-    /// From where they signed in, as a keyed hash.
-    pub source: Option<String>,
     /// Good until then.
     pub expires: Instant,
     /// The same in Unix seconds; DynamoDB deletes the row some time after.

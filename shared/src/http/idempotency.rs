@@ -141,7 +141,19 @@ impl Creation {
             decide(&read().await?, &mut transaction)?;
             self.commit(transaction, scope, entity, location.clone()).await
         };
-        store.settle(attempt).await
+        match store.settle(attempt).await {
+            Err(problem) if problem.status().is_client_error() => self.recorded(store, scope, problem).await,
+            settled => settled,
+        }
+    }
+
+    /// What was decided on may be the effect of this very request when it came before: then its answer, else `otherwise`.
+    async fn recorded(&self, store: &Store, scope: impl Scope, otherwise: Problem) -> Result<Created> {
+        let Some(request) = &self.repeatable else { return Err(otherwise) };
+        match store.get(&scope.recorded(&request.fingerprint)).await? {
+            Some(earlier) if self.now.unix_seconds() <= earlier.ttl => earlier.replay(&request.body_hash),
+            _ => Err(otherwise),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub use transaction::Transaction;
 use crate::http::answer::Versioned;
 use crate::http::precondition::IfMatch;
 use crate::http::trace::Trace;
-use crate::keys::{self, Agenda, DUE, Key, Partition, Range};
+use crate::keys::{self, Agenda, DUE, Key, Partition};
 use crate::value::Instant;
 use crate::{App, Problem, Result};
 use failure::{Wait, in_time};
@@ -107,25 +107,6 @@ impl Store {
         let stopped = answer.last_evaluated_key.is_some();
         let rows: Result<_> = answer.items.unwrap_or_default().into_iter().map(decode).collect();
         Ok((rows?, stopped))
-    }
-
-    /// Reads at most `limit` rows of a range, the last first: one Query.
-    pub async fn latest<T: Item>(&self, range: &Range<T>, limit: i32) -> Result<Vec<T>> {
-        let request = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-            .expression_attribute_values(":pk", AttributeValue::S(range.partition.pk.clone()))
-            .expression_attribute_values(":sk", AttributeValue::S(range.begins_with.clone()))
-            .scan_index_forward(false)
-            .limit(limit)
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        self.trace.cost().round_trip();
-        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
-        self.trace.cost().read(answer.consumed_capacity());
-        answer.items.unwrap_or_default().into_iter().map(|row| decode(row).map(|(_, value)| value)).collect()
     }
 
     /// The keys of at most `limit` rows of an agenda that are due at `now`, the longest due first: one Query of the index,

@@ -9,14 +9,15 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::Store;
 use super::failure::{StoreError, Wait, problem, timely};
 use super::item::{Item, decode, encode, key_attributes};
-use crate::auth::HomeScope;
 use crate::auth::tries::Tries;
-use crate::entity::{Account, Claim, Headcount, Holdings, Session};
+use crate::auth::{HomeScope, Role};
+use crate::entity::{Account, Claim, Headcount, Holdings, Session, Status};
 use crate::http::idempotency::Recorded;
 use crate::keys::Key;
 use crate::mail::{Mail, QueuedMail};
@@ -35,14 +36,6 @@ pub trait Counted {
 
     /// Its value.
     fn count(&self) -> u64;
-}
-
-impl Counted for Session {
-    const COUNT: &'static str = "generation";
-
-    fn count(&self) -> u64 {
-        self.generation
-    }
 }
 
 impl Counted for QueuedMail {
@@ -109,6 +102,21 @@ impl Transaction {
         self.put_counted(key, row, row.count(), otherwise)
     }
 
+    /// Makes a session's next generation good until then; `otherwise` says what it means if another came first. The rest of the
+    /// row stays as it is by then.
+    pub fn refresh(&mut self, key: &Key<Session>, next: &Session, otherwise: Problem) -> Result<()> {
+        let update = self
+            .change(key)
+            .condition_expression("generation = :before")
+            .update_expression("SET generation = :next, expires = :expires, #ttl = :ttl")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":before", number(next.generation - 1))
+            .expression_attribute_values(":next", number(next.generation))
+            .expression_attribute_values(":expires", AttributeValue::S(next.expires.to_string()))
+            .expression_attribute_values(":ttl", number(next.ttl));
+        self.add(update, |_| Ok(otherwise))
+    }
+
     /// Keeps a session good under the user's next epoch, which ends the others; `otherwise` says what it means if it is gone.
     pub fn keep_session(&mut self, key: &Key<Session>, epoch: u64, otherwise: Problem) -> Result<()> {
         let update = self
@@ -120,12 +128,17 @@ impl Transaction {
     }
 
     /// Notes on a user's row when they signed in. What the user looks like changes, and so their version and `ETag` do;
-    /// `updatedAt` stays, because nobody edited them. `otherwise` says what it means if the user is gone.
-    pub fn note_sign_in(&mut self, key: &Key<Account>, at: Instant, otherwise: Problem) -> Result<()> {
+    /// `updatedAt` stays, because nobody edited them. `otherwise` says what it means if they have another password or status by
+    /// then, or are gone.
+    pub fn note_sign_in(&mut self, key: &Key<Account>, read: &Account, at: Instant, otherwise: Problem) -> Result<()> {
+        let hash = read.password_hash.clone().unwrap_or_default();
         let update = self
             .change(key)
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("passwordHash = :hash AND #status = :status")
             .update_expression("SET lastLoginAt = :at ADD version :one")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":hash", AttributeValue::S(hash))
+            .expression_attribute_values(":status", text(&read.user.status)?)
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":at", AttributeValue::S(at.to_string()));
         self.add(update, |_| Ok(otherwise))
@@ -148,6 +161,19 @@ impl Transaction {
     /// Deletes a row that may be gone already.
     pub fn remove<T>(&mut self, key: &Key<T>) -> Result<()> {
         self.add(self.deletion(key), |_| Ok(Problem::internal("an unconditional delete failed its condition")))
+    }
+
+    /// Requires that a user may still act in a role: a token says what was so when it was made.
+    pub fn require_role(&mut self, key: &Key<Account>, role: Role, otherwise: Problem) -> Result<()> {
+        let check = ConditionCheck::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("#role = :role AND #status = :active")
+            .expression_attribute_names("#role", "role")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":role", text(&role)?)
+            .expression_attribute_values(":active", text(&Status::Active)?);
+        self.add(check, |_| Ok(otherwise))
     }
 
     /// Requires that a row exists; `otherwise` says what it means if it does not.
@@ -447,7 +473,8 @@ fn refused(error: &SdkError<TransactWriteItemsError>) -> Result<Outcome> {
 
 const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
-/// What the failed parts mean together: a recorded answer before all else; then every field at fault at once.
+/// What the failed parts mean together: a recorded answer before all else; then that what was read is no longer so, because the
+/// other parts were decided on it; then every field at fault at once.
 fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<Option<Recorded>> {
     let failed = meanings.into_iter().zip(reasons).filter(|(_, reason)| reason.code() == Some(CONDITION_FAILED));
     let mut problem: Option<Problem> = None;
@@ -456,8 +483,9 @@ fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<O
             Failed::Recorded(recorded) => return Ok(Some(recorded)),
             Failed::Problem(next) => {
                 problem = Some(match problem {
-                    Some(first) => first.with_fields_of(next),
-                    None => next,
+                    Some(first) if first.is_stale() => first,
+                    Some(first) if !next.is_stale() => first.with_fields_of(next),
+                    _ => next,
                 });
             }
         }
@@ -470,6 +498,11 @@ const BELOW: &str = "attribute_not_exists(pk) OR n < :most OR ends <= :now";
 
 fn number(n: impl Copy + ToString) -> AttributeValue {
     AttributeValue::N(n.to_string())
+}
+
+/// What an enum of names is in a row.
+fn text(value: &impl Serialize) -> Result<AttributeValue> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(Problem::internal)
 }
 
 fn decode_old<T: Item>(there: Option<Attributes>) -> Result<Option<T>> {

@@ -2,6 +2,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{Rejected, string_value};
 
@@ -19,9 +20,13 @@ impl Email {
         &self.0
     }
 
-    /// The form under which addresses are compared and are unique.
+    /// The form under which addresses are compared and are unique: one for all spellings of a mailbox, whatever the case, the
+    /// composition of letters, or whether an international domain is written in letters or in ASCII.
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let local: String = local.nfc().flat_map(char::to_lowercase).collect();
+        let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
+        format!("{local}@{domain}")
     }
 }
 
@@ -45,6 +50,14 @@ string_value!([] Email, "Email", |schema| schema
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_spellings_of_a_mailbox_fold_to_one() {
+        let folded = |text: &str| text.parse::<Email>().unwrap().folded();
+        assert_eq!(folded("Ada@Example.COM"), "ada@example.com");
+        assert_eq!(folded("ada@Bücher.example"), folded("ada@xn--bcher-kva.example"));
+        assert_eq!(folded("zo\u{eb}@example.com"), folded("zoe\u{308}@example.com"));
+    }
 
     #[test]
     fn addresses_and_what_is_none() {
