@@ -43,6 +43,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let template = Template::load(&settings.template)?;
     fs::create_dir_all(&settings.data_dir)?;
+    check_format(&settings.data_dir)?;
     let keys = keys(&settings.data_dir.join("keys.json"))?;
     let engine = RunningEngine::start(&settings).await?;
     let endpoint = engine.endpoint();
@@ -82,6 +83,23 @@ fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Counts the shapes in which local data was written. A deployment's data is migrated; that of a demo is made again.
+const FORMAT: &str = "2";
+
+/// Refuses data of an earlier shape; marks new data with the present one.
+fn check_format(data_dir: &Path) -> Result<(), Error> {
+    let mark = data_dir.join("format");
+    let written = fs::read_to_string(&mark).ok();
+    if written.as_deref() == Some(FORMAT) {
+        return Ok(());
+    }
+    if data_dir.join("keys.json").exists() {
+        let dir = data_dir.display();
+        return Err(format!("the data in {dir} was written by another version. Delete {dir} to start afresh").into());
+    }
+    Ok(fs::write(mark, FORMAT)?)
 }
 
 /// This machine's keys, made on the first run. Only their owner can read them.
@@ -143,4 +161,23 @@ fn banner(settings: &Settings, endpoint: &str, users: &[seed::SignIn]) {
         println!("  {:<13} {:<28} {}", user.role, user.email, user.password);
     }
     println!("\nCtrl-C stops all of it.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_another_version_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        check_format(dir.path()).unwrap();
+        keys(&dir.path().join("keys.json")).unwrap();
+        check_format(dir.path()).unwrap();
+        fs::write(dir.path().join("format"), "1").unwrap();
+        let error = check_format(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("start afresh"), "{error}");
+        fs::remove_file(dir.path().join("format")).unwrap();
+        assert!(check_format(dir.path()).is_err());
+        assert!(dir.path().join("keys.json").exists());
+    }
 }
