@@ -138,10 +138,21 @@ impl Creation {
         let (read, decide, location) = (&read, &decide, &location);
         let attempt = || async move {
             let mut transaction = store.transaction();
-            decide(&read().await?, &mut transaction)?;
+            if let Err(refused) = decide(&read().await?, &mut transaction) {
+                // What stands in its way may be what it made when it came before.
+                return self.answered(store, scope).await?.unwrap_or(Err(refused));
+            }
             self.commit(transaction, scope, entity, location.clone()).await
         };
         store.settle(attempt).await
+    }
+
+    /// The answer that was recorded when this request came before, if it did.
+    async fn answered(&self, store: &Store, scope: impl Scope) -> Result<Option<Result<Created>>> {
+        let Some(request) = &self.repeatable else { return Ok(None) };
+        let recorded = store.get(&scope.recorded(&request.fingerprint)).await?;
+        let recorded = recorded.filter(|recorded| recorded.ttl >= self.now.unix_seconds());
+        Ok(recorded.map(|recorded| recorded.replay(&request.body_hash)))
     }
 }
 
