@@ -111,6 +111,29 @@ async fn of_two_changes_at_once_one_counts() {
     refresh(&world, &admin.session).is(200).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_refreshed_while_its_password_changes_lives() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (mut session, mut current) = (admin.session.clone(), PASSWORD.to_owned());
+    for round in 0..6 {
+        let who = admin.with_token(session["accessToken"].as_str().unwrap());
+        let new = format!("{ANOTHER} {round}");
+        // The refreshes are spread over the time that the hashing takes.
+        let changing = change(&who, &current, &new).contended().is(204);
+        let refreshing = async {
+            let mut session = session.clone();
+            for _ in 0..12 {
+                session = refresh(&world, &session).contended().is(200).await.body;
+            }
+            session
+        };
+        let (_, refreshed) = tokio::join!(changing, refreshing);
+        session = refresh(&world, &refreshed).is(200).await.body;
+        current = new;
+    }
+}
+
 #[tokio::test]
 async fn whoever_has_signed_out_changes_nothing() {
     let world = World::new().await;

@@ -37,14 +37,6 @@ pub trait Counted {
     fn count(&self) -> u64;
 }
 
-impl Counted for Session {
-    const COUNT: &'static str = "generation";
-
-    fn count(&self) -> u64 {
-        self.generation
-    }
-}
-
 impl Counted for QueuedMail {
     const COUNT: &'static str = "attempts";
 
@@ -107,6 +99,21 @@ impl Transaction {
     /// took that step.
     pub fn rewrite<T: Item + Counted>(&mut self, key: &Key<T>, row: &T, otherwise: Problem) -> Result<()> {
         self.put_counted(key, row, row.count(), otherwise)
+    }
+
+    /// Takes a session to its next generation, and leaves alone whatever else it has: it may be given another epoch at the
+    /// same time. `otherwise` says what it means if another came first.
+    pub fn prolong(&mut self, key: &Key<Session>, next: &Session, otherwise: Problem) -> Result<()> {
+        let update = self
+            .change(key)
+            .condition_expression("generation = :before")
+            .update_expression("SET generation = :next, expires = :expires, #ttl = :ttl")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":before", number(next.generation - 1))
+            .expression_attribute_values(":next", number(next.generation))
+            .expression_attribute_values(":expires", AttributeValue::S(next.expires.to_string()))
+            .expression_attribute_values(":ttl", number(next.ttl));
+        self.add(update, |_| Ok(otherwise))
     }
 
     /// Keeps a session good under the user's next epoch, which ends the others; `otherwise` says what it means if it is gone.
