@@ -46,7 +46,7 @@ pub struct Faults {
 
 #[derive(Default)]
 struct Plan {
-    next: VecDeque<Fault>,
+    next: VecDeque<Option<Fault>>,
     always: Option<Fault>,
     spares_reads: bool,
     calls: usize,
@@ -59,7 +59,7 @@ impl Plan {
         if self.spares_reads && target.is_some_and(|target| !target.ends_with(".TransactWriteItems")) {
             return None;
         }
-        self.next.pop_front().or(self.always)
+        self.next.pop_front().unwrap_or(self.always)
     }
 }
 
@@ -85,13 +85,19 @@ impl Faults {
     /// Breaks the next calls, one after the other.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         let mut plan = self.plan.lock().unwrap();
-        *plan = Plan { next: faults.into_iter().collect(), ..Plan::default() };
+        *plan = Plan { next: faults.into_iter().map(Some).collect(), ..Plan::default() };
     }
 
     /// Breaks the next transactions that write, and no other call.
     pub fn next_writes(&self, faults: impl IntoIterator<Item = Fault>) {
         self.next(faults);
         self.plan.lock().unwrap().spares_reads = true;
+    }
+
+    /// Lets the next transaction that writes through, breaks those that follow it, and no other call.
+    pub fn writes_after_one(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.next_writes(faults);
+        self.plan.lock().unwrap().next.push_front(None);
     }
 
     /// Breaks every call from now on.

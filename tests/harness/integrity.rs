@@ -95,6 +95,10 @@ fn required(row: &Value) -> Vec<(String, String)> {
     let (partition, text, sort) = place(row);
     let at = "AT".to_owned();
     let Partition::Scoped { scope, collection } = partition else { return pointed_at(row, &text) };
+    // These go by themselves, and may outlive the scope.
+    if ["IDEM", "MAIL", "SESSION"].contains(&collection.as_str()) {
+        return Vec::new();
+    }
     let mut needed: Vec<_> = scope.row().into_iter().collect();
     let count = |scope: &Scope| (format!("{scope}HOLDS"), "COUNT".to_owned());
     match collection.as_str() {

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod http;
 pub mod integrity;
 pub mod isolation;
+pub mod letters;
 pub mod operation;
 pub mod partition;
 pub mod policy;

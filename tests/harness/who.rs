@@ -239,30 +239,88 @@ impl Ask<'_> {
     }
 }
 
-/// What an answer shows of the inside: attributes of rows, keys, or a password.
+/// What an answer shows of the inside: attributes of rows, keys, hashes, tokens that only a mail has, or a password.
 fn leaks(answer: &Answer) -> Vec<String> {
-    let mut found: Vec<String> = ["passwordHash", "$argon2", PASSWORD, "GLOBAL#", "PLATFORM#", "T#", "DUE#"]
+    let values = answer.headers.values().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let seen: Vec<_> = values.chain([answer.text.clone()]).collect();
+    let is_script = answer.header("content-type").contains("javascript");
+    let mut found: Vec<String> = SECRETS
         .into_iter()
-        .filter(|secret| answer.text.contains(secret) && !answer.header("content-type").contains("javascript"))
+        .filter(|secret| !is_script && seen.iter().any(|text| text.contains(secret)))
         .map(str::to_owned)
         .collect();
-    collect_attributes(&answer.body, &mut found);
+    collect_inner("", &answer.body, &mut found);
     found
 }
 
-/// Attributes of rows that no answer has.
-const INNER: [&str; 10] = ["pk", "sk", "sv", "ttl", "due_pk", "due_sk", "epoch", "generation", "sealed", "bodyHash"];
+/// What no answer says.
+const SECRETS: [&str; 10] = [
+    "passwordHash",
+    "$argon2",
+    PASSWORD,
+    "GLOBAL#",
+    "PLATFORM#",
+    "T#",
+    "DUE#",
+    "CONTACT_EMAIL#",
+    "PRIVATE KEY",
+    "arn:aws",
+];
 
-fn collect_attributes(body: &Value, found: &mut Vec<String>) {
+/// Attributes of rows that no answer has.
+const INNER: [&str; 22] = [
+    "pk",
+    "sk",
+    "sv",
+    "ttl",
+    "due_pk",
+    "due_sk",
+    "epoch",
+    "generation",
+    "sealed",
+    "bodyHash",
+    "n",
+    "users",
+    "admins",
+    "owner",
+    "ends",
+    "purpose",
+    "userId",
+    "attempts",
+    "due",
+    "failedAt",
+    "token",
+    "password",
+];
+
+/// Members whose values are tokens, cursors or public keys: the only ones that may look like 256 bits.
+const OPAQUE: [&str; 6] = ["accessToken", "refreshToken", "nextCursor", "x", "y", "kid"];
+
+/// What stands in a JSON body under `name`. Where the API is described, names are not those of an answer.
+fn collect_inner(name: &str, body: &Value, found: &mut Vec<String>) {
     match body {
+        Value::Object(members) if members.contains_key("openapi") => {}
         Value::Object(members) => {
             let inner = members.keys().filter(|name| INNER.contains(&name.as_str())).cloned();
             found.extend(inner);
-            members.values().for_each(|member| collect_attributes(member, found));
+            members.iter().for_each(|(name, member)| collect_inner(name, member, found));
         }
-        Value::Array(items) => items.iter().for_each(|item| collect_attributes(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_inner(name, item, found)),
+        Value::String(text) if !OPAQUE.contains(&name) => {
+            found.extend(bits_256(text).map(|bits| format!("{name}: {bits}")));
+        }
         _ => {}
     }
+}
+
+/// The parts of a text that look like 256 bits in base64url, as tokens of mails and all keyed hashes are.
+fn bits_256(text: &str) -> impl Iterator<Item = &str> {
+    const LENGTH: usize = 43;
+    let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-' && letter != '_');
+    parts.filter(|part| {
+        let kinds = [char::is_uppercase, char::is_lowercase];
+        part.len() == LENGTH && kinds.iter().all(|kind| part.chars().any(kind))
+    })
 }
 
 /// The budget of the operation that a path belongs to.
@@ -320,5 +378,84 @@ impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} → {} {}", self.asked, self.status, self.text)?;
         self.calls.iter().try_for_each(|call| write!(f, "\n  {call}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BITS: &str = "Tpooi_9DOD3LuERSK-eha2giLDmDt5vFPLvpEB35Ub4";
+
+    fn answer(headers: &[(&'static str, &str)], body: &Value) -> Answer {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Answer {
+            asked: "GET /".to_owned(),
+            status: StatusCode::OK,
+            headers: map,
+            body: body.clone(),
+            text: body.to_string(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn found(body: &Value) -> Vec<String> {
+        leaks(&answer(&[], body))
+    }
+
+    #[test]
+    fn what_answers_have_is_no_leak() {
+        let tokens = json!({
+            "accessToken": BITS, "refreshToken": BITS, "tokenType": "Bearer",
+            "user": { "id": "0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e", "email": "a@example.com", "role": "ADMIN" },
+        });
+        let page = json!({ "items": [{ "firstName": "x".repeat(43), "version": 1 }], "nextCursor": BITS });
+        let jwks = json!({ "keys": [{ "kty": "EC", "x": BITS, "y": BITS, "kid": BITS }] });
+        let widget = json!({ "widgetKey": "wk_3f2b6c1d8e4a4f0b9c7d5e6f7a8b9c0d", "snippet": "<script src=\"…\">" });
+        let described =
+            json!({ "openapi": "3.1.0", "components": { "schemas": { "X": { "users": {}, "token": {} } } } });
+        for body in [tokens, page, jwks, widget, described] {
+            assert_eq!(found(&body), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_password_and_its_hash_are_leaks() {
+        let hash = "$argon2id$v=19$m=19456,t=2,p=1$v6mlh+b8ce71QVsyBbQPtw$oeyGNndi/CO+Yg0+DVseUy/7ptM1mtbt2DOMLcRRfL0";
+        assert_eq!(found(&json!({ "passwordHash": null })), ["passwordHash"]);
+        assert!(found(&json!({ "detail": hash })).contains(&"$argon2".to_owned()));
+        assert_eq!(found(&json!({ "errors": [{ "detail": format!("{PASSWORD} is bad") }] })), [PASSWORD]);
+        assert_eq!(found(&json!({ "password": "…" })), ["password"]);
+    }
+
+    #[test]
+    fn a_token_of_a_mail_and_a_hash_are_leaks() {
+        for text in [BITS.to_owned(), format!("http://localhost/accept-invitation?token={BITS}"), format!("no {BITS}.")]
+        {
+            assert_eq!(found(&json!({ "detail": text })), [format!("detail: {BITS}")]);
+            assert_eq!(found(&json!({ "items": [text] })), [format!("items: {BITS}")]);
+        }
+        let key = format!("GLOBAL#TOKEN#{BITS}");
+        assert_eq!(found(&json!({ "id": key })), ["GLOBAL#".to_owned(), format!("id: {BITS}")]);
+        assert_eq!(found(&json!({ "token": "short" })), ["token"]);
+    }
+
+    #[test]
+    fn an_attribute_of_a_row_is_a_leak_however_deep() {
+        for name in INNER {
+            assert_eq!(found(&json!({ "items": [{ "user": { name: 1 } }] })), [name], "{name}");
+        }
+        for key in ["PLATFORM#USER", "T#1#A#2#USER", "DUE#MAIL", "CONTACT_EMAIL#a@example.com"] {
+            assert!(!found(&json!({ "detail": key })).is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_header_leaks_as_a_body_does() {
+        let headers = [("x-debug", "GLOBAL#EMAIL")];
+        assert_eq!(leaks(&answer(&headers, &Value::Null)), ["GLOBAL#"]);
     }
 }

@@ -12,18 +12,18 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde_json::{Value, json};
 use shared::auth::Role;
 
-const ME: &str = "/v1/auth/me";
+pub(crate) const ME: &str = "/v1/auth/me";
 
-fn login<'w>(world: &'w World, email: &str, password: &str) -> Ask<'w> {
+pub(crate) fn login<'w>(world: &'w World, email: &str, password: &str) -> Ask<'w> {
     world.anyone().post("/v1/auth/login").json(json!({ "email": email, "password": password }))
 }
 
-fn refresh<'w>(world: &'w World, session: &Value) -> Ask<'w> {
+pub(crate) fn refresh<'w>(world: &'w World, session: &Value) -> Ask<'w> {
     let token = session["refreshToken"].as_str().unwrap();
     world.anyone().post("/v1/auth/refresh").json(json!({ "refreshToken": token }))
 }
 
-fn without_request_id(answer: &Answer) -> Value {
+pub(crate) fn without_request_id(answer: &Answer) -> Value {
     let mut body = answer.body.clone();
     body.as_object_mut().unwrap().remove("requestId").unwrap();
     body

@@ -8,6 +8,8 @@ use shared::auth::Role;
 use shared::id::Id;
 use uuid::Uuid;
 
+use crate::users::{fresh, person};
+
 /// A tenant, an agency in it and a client in that, with nothing below: their paths.
 struct Branch {
     tenant: String,
@@ -286,11 +288,11 @@ fn assert_one_side_won(deleted: &Answer, created: &[Answer]) {
     }
 }
 
-async fn race(admin: &Who<'_>, parent: &str, children: &str, child: &Value, round: usize) {
+async fn race(admin: &Who<'_>, parent: &str, children: &str, child: impl Fn() -> Value, round: usize) {
     let list = format!("{parent}/{children}");
     // The delete is put at another place of the queue each time.
     let asks = (0..4).map(|at| {
-        if at == round % 4 { admin.delete(parent).contended() } else { admin.post(&list).json(child).contended() }
+        if at == round % 4 { admin.delete(parent).contended() } else { admin.post(&list).json(child()).contended() }
     });
     let mut answers = at_once(asks.map(harness::who::Ask::send)).await;
     let deleted = answers.remove(round % 4);
@@ -303,7 +305,7 @@ async fn no_agency_outlives_its_tenant() {
     let admin = world.admin().await;
     for round in 0..16 {
         let tenant = create(&admin, "/v1/tenants").await;
-        race(&admin, &tenant, "agencies", &json!({ "name": "Bright" }), round).await;
+        race(&admin, &tenant, "agencies", || json!({ "name": "Bright" }), round).await;
     }
     world.assert_whole().await;
 }
@@ -315,7 +317,7 @@ async fn no_client_outlives_its_agency() {
     let tenant = create(&admin, "/v1/tenants").await;
     for round in 0..16 {
         let agency = create(&admin, &format!("{tenant}/agencies")).await;
-        race(&admin, &agency, "clients", &json!({ "name": "Bakery" }), round).await;
+        race(&admin, &agency, "clients", || json!({ "name": "Bakery" }), round).await;
     }
     world.assert_whole().await;
 }
@@ -329,7 +331,61 @@ async fn no_contact_outlives_its_client() {
     for round in 0..16 {
         let client = create(&admin, &format!("{agency}/clients")).await;
         let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });
-        race(&admin, &client, "contacts", &person, round).await;
+        race(&admin, &client, "contacts", || person.clone(), round).await;
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_user_outlives_their_home() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let tenant = create(&admin, "/v1/tenants").await;
+    for round in 0..16 {
+        let agency = create(&admin, &format!("{tenant}/agencies")).await;
+        let client = create(&admin, &format!("{agency}/clients")).await;
+        race(&admin, &client, "users", || person(&fresh()), round).await;
+        let lone = create(&admin, &format!("{tenant}/agencies")).await;
+        race(&admin, &lone, "users", || person(&fresh()), round).await;
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_domain_outlives_its_client() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let tenant = create(&admin, "/v1/tenants").await;
+    let agency = create(&admin, &format!("{tenant}/agencies")).await;
+    for round in 0..16 {
+        let client = create(&admin, &format!("{agency}/clients")).await;
+        let domain = || json!({ "domain": format!("{}.example.com", Uuid::now_v7()) });
+        race(&admin, &client, "domains", domain, round).await;
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_goes_while_all_kinds_of_things_come_leaves_nothing() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let tenant = create(&admin, "/v1/tenants").await;
+    let agency = create(&admin, &format!("{tenant}/agencies")).await;
+    for round in 0..16 {
+        let client = create(&admin, &format!("{agency}/clients")).await;
+        let domain = json!({ "domain": "shop.example.com" });
+        let mut asks = vec![
+            admin.delete(&client),
+            admin.post(&format!("{client}/users")).json(person(&fresh())),
+            admin.post(&format!("{client}/domains")).json(domain),
+            admin.post(&format!("{client}/widget/rotate")),
+        ];
+        asks.rotate_left(round % 4);
+        let mut answers = at_once(asks.into_iter().map(|ask| ask.contended().send())).await;
+        answers.rotate_right(round % 4);
+        // A rotation leaves nothing that must go first.
+        assert!([200, 404].contains(&answers[3].status.as_u16()), "{answers:?}");
+        assert_one_side_won(&answers[0], &answers[1..3]);
     }
     world.assert_whole().await;
 }

@@ -1,5 +1,6 @@
 //! Sessions: signing in, refreshing, signing out.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -126,7 +127,15 @@ pub(crate) async fn refresh(
 ) -> Result<Json<Tokens>> {
     let token = issuer.open_refresh(&body.refresh_token).ok_or_else(bad_refresh_token)?;
     let (key, owner) = (token.home.session(token.user, token.session), token.home.user(token.user));
-    let (session, account) = tokio::try_join!(store.get(&key), store.get(&owner))?;
+    let (mut session, mut account) = tokio::try_join!(store.get(&key), store.get(&owner))?;
+    // A password that is changed between the two reads makes them of different epochs, once.
+    if let (Some(Session { epoch: seen, .. }), Some(Account { epoch: current, .. })) = (&session, &account) {
+        match seen.cmp(current) {
+            Ordering::Less => session = store.get(&key).await?,
+            Ordering::Greater => account = store.get(&owner).await?,
+            Ordering::Equal => {}
+        }
+    }
     let now = app.clock().now();
     let session = session.filter(|session| now < session.expires).ok_or_else(bad_refresh_token)?;
     let account = account.filter(|account| account.user.status == Status::Active && account.epoch == session.epoch);

@@ -32,7 +32,8 @@ impl FromStr for WebDomain {
                 return Err(Rejected::new("invalid_domain", detail));
             }
         };
-        if psl::domain_str(host.as_str()).is_none() {
+        let below = format!("a.{}", host.as_str());
+        if is_public_suffix(host.as_str()) || (!star.is_empty() && is_public_suffix(&below)) {
             return Err(public_suffix());
         }
         Ok(Self(format!("{star}{}", host.as_str())))
@@ -42,6 +43,10 @@ impl FromStr for WebDomain {
 /// Whether it is a host but for its one label, such as `com`.
 fn is_top_level(label: &str) -> bool {
     !label.contains('.') && format!("a.{label}").parse::<Host>().is_ok()
+}
+
+fn is_public_suffix(host: &str) -> bool {
+    psl::domain_str(host).is_none()
 }
 
 fn public_suffix() -> Rejected {
@@ -74,6 +79,8 @@ mod tests {
             ("*.Bücher.example", "*.xn--bcher-kva.example"),
             ("shop.github.io", "shop.github.io"),
             ("example.co.uk", "example.co.uk"),
+            ("kawasaki.jp", "kawasaki.jp"),
+            ("*.city.kawasaki.jp", "*.city.kawasaki.jp"),
             ("LocalHost", "localhost"),
         ] {
             assert_eq!(read(typed).as_deref(), Ok(kept), "{typed}");
@@ -82,9 +89,19 @@ mod tests {
 
     #[test]
     fn what_strangers_share_is_refused() {
-        for suffix in
-            ["com", "co.uk", "*.co.uk", "*.com", "github.io", "公司.cn", "xn--55qx5d.cn", "*.s3.amazonaws.com"]
-        {
+        for suffix in [
+            "com",
+            "co.uk",
+            "*.co.uk",
+            "*.com",
+            "github.io",
+            "公司.cn",
+            "xn--55qx5d.cn",
+            "*.s3.amazonaws.com",
+            // Whatever stands before it is a public suffix.
+            "*.kawasaki.jp",
+            "*.compute.amazonaws.com",
+        ] {
             assert_eq!(read(suffix), Err("public_suffix"), "{suffix}");
         }
     }
