@@ -1,6 +1,7 @@
 //! Users below agencies and clients: created, invited, changed, disabled, deleted; and one email for each of them.
 
 use harness::at_once;
+use harness::faults::Fault;
 use harness::letters::token;
 use harness::tree::invite;
 use harness::who::{Answer, Ask, Who};
@@ -434,6 +435,24 @@ async fn a_changed_email_moves() {
     shop.owner.post(&users).json(person(&old)).created().await;
     shop.owner.patch(&path).json(json!({ "email": old })).problem(409, "email_taken").await;
     login(&world, &new, PASSWORD).is(200).await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn an_email_that_is_changed_on_a_broken_table_is_the_old_one_or_the_new_one() {
+    let world = World::with_faults().await;
+    let shop = world.shop().await;
+    let (users, new) = (format!("{}/users", shop.spot.client), fresh());
+    let patch = || shop.owner.patch(&shop.spot.client_user).json(json!({ "email": new }));
+    world.faults().next_writes([Fault::ServerError; 12]);
+    patch().problem(503, "unavailable").await;
+    world.faults().none();
+    world.assert_whole().await;
+    assert_ne!(shop.owner.get(&shop.spot.client_user).is(200).await.body["email"], new);
+    world.faults().next_writes([Fault::AnswerLost; 2]);
+    assert_eq!(patch().is(200).await.body["version"], 2);
+    world.faults().none();
+    shop.owner.post(&users).json(person(&new)).problem(409, "email_taken").await;
     world.assert_whole().await;
 }
 
