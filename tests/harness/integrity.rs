@@ -96,7 +96,7 @@ fn required(row: &Value) -> Vec<(String, String)> {
     let at = "AT".to_owned();
     let Partition::Scoped { scope, collection } = partition else { return pointed_at(row, &text) };
     // These go by themselves, and may outlive the scope.
-    if ["IDEM", "MAIL", "SESSION"].contains(&collection.as_str()) {
+    if ["IDEM", "MAIL", "SESSION", "SOURCE"].contains(&collection.as_str()) {
         return Vec::new();
     }
     let mut needed: Vec<_> = scope.row().into_iter().collect();

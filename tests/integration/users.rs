@@ -484,3 +484,61 @@ async fn an_email_that_is_changed_and_deleted_at_once_is_nobodys_or_somebodys() 
     }
     world.assert_whole().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_change_twice_at_once_is_no_conflict() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let users = format!("{}/users", shop.spot.client);
+    let user = user_of(&users, &world.user(shop.spot.scope, Role::ClientAdmin).await);
+    for round in 0..10 {
+        let role = if round % 2 == 0 { "CLIENT_USER" } else { "CLIENT_ADMIN" };
+        let fields = json!({ "email": fresh(), "role": role });
+        let asks = (0..3).map(|_| shop.owner.patch(&user).json(&fields).contended().is(200));
+        at_once(asks).await;
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn all_spellings_of_a_mailbox_are_one_email() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let users = format!("{}/users", shop.spot.client);
+    let local = Uuid::new_v4();
+    shop.owner.post(&users).json(person(&format!("{local}@bücher.example"))).created().await;
+    let other = person(&format!("{local}@XN--BCHER-KVA.example"));
+    shop.owner.post(&users).json(other).problem(409, "email_taken").await;
+}
+
+#[tokio::test]
+async fn whoever_had_an_email_hears_that_it_was_changed() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let user = world.user(shop.spot.scope, Role::ClientUser).await;
+    let users = format!("{}/users", shop.spot.client);
+    change(&shop.owner, &user_of(&users, &user), json!({ "email": fresh() })).await;
+    assert_eq!(world.letters(user.email()).await[0].subject, "Your Upzento CRM email was changed");
+}
+
+#[tokio::test]
+async fn nobody_is_sent_more_than_five_invitations_an_hour() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let users = format!("{}/users", shop.spot.client);
+    let email = fresh();
+    for _ in 0..5 {
+        let user = shop.owner.post(&users).json(person(&email)).created().await.location().to_owned();
+        shop.owner.delete(&user).is(204).await;
+    }
+    shop.owner.post(&users).json(person(&email)).problem(429, "too_many_attempts").await;
+    let user = invite(&shop.owner, &shop.spot.client).await;
+    for _ in 0..5 {
+        change(&shop.owner, &user, json!({ "status": "DISABLED" })).await;
+        change(&shop.owner, &user, json!({ "status": "INVITED" })).await;
+    }
+    change(&shop.owner, &user, json!({ "status": "DISABLED" })).await;
+    let again = shop.owner.patch(&user).json(json!({ "status": "INVITED" }));
+    let refused = again.problem(429, "too_many_attempts").await;
+    assert_ne!(refused.header("retry-after"), "", "{refused}");
+}

@@ -188,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_name_is_text_in_both_parts() {
-        let letter = invitation(r#"<script>alert("1")</script> & Söhne"#);
-        assert!(letter.text.starts_with("Hello <script>alert(\"1\")</script> & Söhne,\n"), "{}", letter.text);
-        let escaped = "<p>Hello &#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62; &#38; Söhne,</p>";
+        let letter = invitation(r#"<script>alert("1")<b> & Söhne"#);
+        assert!(letter.text.starts_with("Hello <script>alert(\"1\")<b> & Söhne,\n"), "{}", letter.text);
+        let escaped = "<p>Hello &#60;script&#62;alert(&#34;1&#34;)&#60;b&#62; &#38; Söhne,</p>";
         assert!(letter.html.contains(escaped) && !letter.html.contains("<script"), "{}", letter.html);
     }
 
@@ -220,6 +220,15 @@ mod tests {
         assert_eq!(page("https://example.com/crm//").unwrap(), "https://example.com/crm/p?token=t");
         for none in ["", "https://", "https:///", "app.example.com", "javascript:alert(1)"] {
             assert_eq!(page(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_mail_program_would_make_a_link_of_is_left_out() {
+        let greeting = |name: &str| greeting(&name.parse().unwrap());
+        assert_eq!(greeting("Zoë-Ann O'Hara"), "Hello Zoë-Ann O'Hara");
+        for name in ["evil.example", "https://evil", "a@b", "call 555/1234"] {
+            assert_eq!(greeting(name), "Hello", "{name}");
         }
     }
 }

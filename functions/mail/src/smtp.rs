@@ -171,6 +171,6 @@ mod tests {
         let smtp = Smtp::new(&slow_server(), "crm@example.com".parse().unwrap()).unwrap();
         assert!(timeout(Duration::from_millis(100), smtp.send(&letter())).await.is_err());
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(smtp.send(&letter()).await, Err(SendError::Refused("smtp 554".to_owned())));
+        assert_eq!(smtp.send(&letter()).await, Err(SendError::Later("smtp 554".to_owned())));
     }
 }
