@@ -174,3 +174,34 @@ async fn an_engine_elsewhere_gets_the_table() {
     kept.sort();
     assert_eq!(kept, ["format", "keys.json"].map(|name| data.path().join(name)));
 }
+
+/// By the table's stream: nobody fires a schedule.
+async fn assert_mail_arrives(settings: &[(&str, &str)]) {
+    let data = data_folder();
+    let settings = [&[("SEED", "empty")], settings].concat();
+    let server = Server::start(data.path(), &settings).await;
+    server.ask("POST", "/v1/auth/password/forgot", None, json!({ "email": ADMIN.0 })).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mail = loop {
+        let outbox = server.ask("GET", "/_local/outbox", None, Value::Null).await.json;
+        if let Some(mail) = outbox.as_array().and_then(|mails| mails.first()) {
+            break mail.clone();
+        }
+        assert!(Instant::now() < deadline, "no mail in time");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((&mail["to"], &mail["subject"]), (&json!([ADMIN.0]), &json!("Choose a new password for Upzento CRM")));
+    let link = format!("http://localhost:{}/reset-password?token=", server.port + 2);
+    assert!(mail["text"].as_str().unwrap().contains(&link), "{mail}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn mail_arrives_in_the_outbox_by_itself() {
+    assert_mail_arrives(&[]).await;
+}
+
+#[tokio::test]
+async fn compiled_functions_send_mail_too() {
+    assert_mail_arrives(&[("MODE", "lambda")]).await;
+}
