@@ -148,12 +148,12 @@ async fn what_is_invalid_costs_nothing() {
 }
 
 #[tokio::test]
-async fn signing_in_is_four_small_reads_and_one_transaction() {
+async fn signing_in_is_five_small_reads_and_one_transaction() {
     let world = World::new().await;
     let admin = world.admin().await;
     let login = json!({ "email": admin.email(), "password": harness::world::PASSWORD });
     let answer = world.anyone().post("/v1/auth/login").json(login).is(200).await;
-    assert_eq!(answer.operations(), ["GetItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"]);
+    assert_eq!(answer.operations(), ["GetItem", "GetItem", "GetItem", "GetItem", "GetItem", "TransactWriteItems"]);
     let token = json!({ "refreshToken": answer.body["refreshToken"] });
     let answer = world.anyone().post("/v1/auth/refresh").json(token).is(200).await;
     assert_eq!(answer.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);

@@ -135,6 +135,18 @@ async fn whoever_signed_out_is_still_known_where_they_were_for_ninety_days() {
 }
 
 #[tokio::test]
+async fn whoever_is_known_somewhere_has_no_more_tries_there_than_others() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    for _ in 0..10 {
+        login(&world, admin.email(), "wrong").is(401).await;
+    }
+    login(&world, admin.email(), PASSWORD).problem(429, "too_many_attempts").await;
+    world.clock().advance(15 * 60);
+    login(&world, admin.email(), PASSWORD).is(200).await;
+}
+
+#[tokio::test]
 async fn neighbours_who_fail_do_not_shut_out_who_is_known_there() {
     let world = World::new().await;
     let admin = world.admin().await;
@@ -183,8 +195,8 @@ async fn counters_go_by_themselves_and_name_nobody() {
     let counters: Vec<_> = rows.iter().filter(|row| in_pk(row, "GLOBAL#TRIES#")).collect();
     assert_eq!(
         counters.len(),
-        7,
-        "failures and mails, each by email and source; invitations by email and user: {counters:?}"
+        8,
+        "failures by email, source and both; mails by email and source; invitations: {counters:?}"
     );
     let now = world.clock().now().unix_seconds();
     for counter in &counters {

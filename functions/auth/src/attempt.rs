@@ -1,8 +1,8 @@
 //! Whether somebody may try a password at all.
 //!
-//! Failures are counted by email and by source address. Whoever comes from where the user signed in before has a count of their
-//! own and is bound by that alone: neither a stranger who keeps failing on the email nor a neighbour who keeps failing on others
-//! shuts the user out. From a new place a reset by mail, which signs in, is always open.
+//! Failures are counted by email, by source address, and by both together. Whoever comes from where the user signed in before is
+//! bound by the last alone: neither a stranger who keeps failing on the email nor a neighbour who keeps failing on others shuts
+//! the user out. From a new place a reset by mail, which signs in, is always open.
 
 use chrono::Duration;
 use shared::auth::account::Found;
@@ -17,12 +17,14 @@ use shared::{App, Problem, Result};
 /// A source from which a user has not signed in for so many days is a strange one again.
 const KNOWN_DAYS: i64 = 90;
 
-/// Somebody at the door, with the counts that bind them.
+/// Somebody at the door, with the counts of failures.
 pub(crate) struct Attempt {
-    /// Ends with a success: counts failures on the user.
-    own: Count,
-    /// Counts failures on whomever.
-    source: Option<Count>,
+    by_email: Count,
+    by_source: Count,
+    /// On this email, from this source.
+    by_both: Count,
+    /// Whether another count is full, and does not bind them.
+    excused: bool,
 }
 
 impl Attempt {
@@ -34,24 +36,29 @@ impl Attempt {
         source: &Source,
         found: Option<&Found>,
     ) -> Result<Self> {
-        let (own, by_source) = tokio::try_join!(
-            SIGN_IN.count(app, store, whom(email)),
+        let (by_email, by_source, by_both) = tokio::try_join!(
+            SIGN_IN.count(app, store, by_email(email)),
             SIGN_IN.count(app, store, format!("source {source}")),
+            SIGN_IN.count(app, store, by_both(email, source)),
         )?;
-        if (own.is_full() || by_source.is_full()) && is_known(app, store, source, found).await? {
-            let own = SIGN_IN.count(app, store, format!("{} source {source}", whom(email))).await?;
-            own.check()?;
-            return Ok(Self { own, source: None });
-        }
-        own.check()?;
-        by_source.check()?;
-        Ok(Self { own, source: Some(by_source) })
+        let full = by_email.is_full() || by_source.is_full();
+        let excused = full && is_known(app, store, source, found).await?;
+        let attempt = Self { by_email, by_source, by_both, excused };
+        attempt.binding().into_iter().try_for_each(Count::check).map(|()| attempt)
+    }
+
+    fn binding(&self) -> Vec<&Count> {
+        if self.excused { vec![&self.by_both] } else { vec![&self.by_email, &self.by_source] }
     }
 
     /// Requires that there were not too many failures in the meantime, and forgets those on the user.
     pub(crate) fn succeed(&self, transaction: &mut Transaction) -> Result<()> {
-        self.own.clear(transaction)?;
-        self.source.as_ref().map_or(Ok(()), |count| count.require(transaction))
+        if self.excused {
+            return self.by_both.clear(transaction);
+        }
+        self.by_email.clear(transaction)?;
+        self.by_source.require(transaction)?;
+        self.by_both.forget(transaction)
     }
 
     /// Counts a failure. Gives `otherwise`, or 429 if there were too many by then.
@@ -66,8 +73,12 @@ impl Attempt {
     ) -> Problem {
         let again = || Self::at(app, store, email, source, found);
         let counted = store.decide_from(Some(self), again, |attempt, transaction| {
-            attempt.own.add(transaction)?;
-            attempt.source.as_ref().map_or(Ok(()), |count| count.add(transaction))
+            attempt.by_both.add(transaction)?;
+            if attempt.excused {
+                return Ok(());
+            }
+            attempt.by_email.add(transaction)?;
+            attempt.by_source.add(transaction)
         });
         counted.await.err().unwrap_or(otherwise)
     }
@@ -75,7 +86,7 @@ impl Attempt {
 
 /// Forgets the failures on a user: they have proved that the mailbox is theirs.
 pub(crate) fn forgive(app: &App, transaction: &mut Transaction, email: &Email) -> Result<()> {
-    SIGN_IN.forget(app, transaction, whom(email))
+    SIGN_IN.forget(app, transaction, by_email(email))
 }
 
 /// Notes from where a user signs in.
@@ -84,8 +95,12 @@ pub(crate) fn remember(app: &App, transaction: &mut Transaction, source: &Source
     transaction.write(&known(app, source, found), &KnownSource { until, ttl: until.unix_seconds() })
 }
 
-fn whom(email: &Email) -> String {
+fn by_email(email: &Email) -> String {
     format!("email {}", email.folded())
+}
+
+fn by_both(email: &Email, source: &Source) -> String {
+    format!("email {} source {source}", email.folded())
 }
 
 fn known(app: &App, source: &Source, found: &Found) -> Key<KnownSource> {

@@ -197,6 +197,9 @@ fn log(mail: &str, tried: &Result<Option<Tried>, Problem>) {
         Ok(Some(Tried { outcome: Outcome::Sent, attempts, reason })) => {
             tracing::info!(mail, outcome = "sent", attempts, reason, "mail");
         }
-        Err(problem) => tracing::error!(mail, outcome = "unknown", code = problem.code(), "mail"),
+        Err(problem) => {
+            let cause = problem.cause().map(tracing::field::display);
+            tracing::error!(mail, outcome = "unknown", code = problem.code(), cause, "mail");
+        }
     }
 }

@@ -108,6 +108,11 @@ impl Count {
         }
     }
 
+    /// Ends the count, full or not.
+    pub fn forget(&self, transaction: &mut Transaction) -> Result<()> {
+        transaction.remove(&self.key)
+    }
+
     /// Requires that the count is not full by then: 429.
     pub fn require(&self, transaction: &mut Transaction) -> Result<()> {
         let (limit, now) = (self.limit, self.now);

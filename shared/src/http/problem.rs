@@ -171,8 +171,8 @@ impl Problem {
         self
     }
 
-    /// What went wrong inside, for the log.
-    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+    /// What went wrong inside, for the log: a kind of failure, never a key or a value.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.cause.as_deref()
     }
 
