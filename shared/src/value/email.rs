@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Rejected, string_value};
 
-/// An email address as its owner writes it, at most 254 characters (RFC 5321, 4.5.3.1.3). Two that differ only in case
+/// An email address as its owner writes it (in Unicode normalisation form C), at most 254 characters (RFC 5321, 4.5.3.1.3). Two that differ only in case
 /// are the same: compare [`folded`](Self::folded).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,7 +24,7 @@ impl Email {
     /// composition of letters, or whether an international domain is written in letters or in ASCII.
     pub fn folded(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
-        let local: String = local.nfc().flat_map(char::to_lowercase).collect();
+        let local = local.to_lowercase();
         let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
         format!("{local}@{domain}")
     }
@@ -35,11 +35,11 @@ impl FromStr for Email {
 
     fn from_str(raw: &str) -> Result<Self, Rejected> {
         let rules = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let text = raw.trim();
-        if text.len() > MAX || EmailAddress::parse_with_options(text, rules).is_err() {
+        let text: String = raw.trim().nfc().collect();
+        if text.len() > MAX || EmailAddress::parse_with_options(&text, rules).is_err() {
             return Err(Rejected::new("invalid_email", "must be an email address"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text))
     }
 }
 
