@@ -6,8 +6,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Rejected, string_value};
 
-/// An email address as its owner writes it (in Unicode normalisation form C), at most 254 characters (RFC 5321, 4.5.3.1.3). Two that differ only in case
-/// are the same: compare [`folded`](Self::folded).
+/// An email address as its owner writes it, in Unicode normalisation form C, at most 254 bytes (RFC 5321, 4.5.3.1.3). Two that
+/// differ only in case are the same: compare [`folded`](Self::folded).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(String);
