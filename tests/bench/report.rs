@@ -83,7 +83,7 @@ const NOTES: &str = "
   ([capacity management for transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)),
   where the larger of the row before and after counts, for a delete the deleted row
   ([capacity unit consumption for write operations](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
-  The table has no index yet, else its entries would come on top.
+  An entry of an index that a write makes is one unit more.
 - Bytes of rows follow
   [item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 ";
