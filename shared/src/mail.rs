@@ -20,6 +20,13 @@ pub struct Mail {
     pub until: Instant,
 }
 
+impl Mail {
+    /// A mail that tells of something that happened: of use for a day.
+    pub fn notice(to: Email, message: Message, now: Instant) -> Self {
+        Self { to, message, until: Instant::from(now.to_utc() + Duration::days(1)) }
+    }
+}
+
 /// What a mail says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]

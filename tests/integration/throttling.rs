@@ -146,6 +146,23 @@ async fn whoever_is_known_somewhere_has_no_more_tries_there_than_others() {
     login(&world, admin.email(), PASSWORD).is(200).await;
 }
 
+/// Each count has its own 15 minutes, which somebody may choose to begin at different times.
+#[tokio::test]
+async fn counts_that_begin_at_different_times_leave_no_gap() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let from_one = |email: &str, password| login(&world, email, password).from("203.0.113.7");
+    guess(&world, admin.email(), 1).is(401).await;
+    from_one(&fresh(), "wrong").is(401).await;
+    world.clock().advance(14 * 60 + 50);
+    for _ in 0..9 {
+        from_one(admin.email(), "wrong").is(401).await;
+    }
+    world.clock().advance(11);
+    from_one(admin.email(), "wrong").is(401).await;
+    from_one(admin.email(), PASSWORD).problem(429, "too_many_attempts").await;
+}
+
 #[tokio::test]
 async fn neighbours_who_fail_do_not_shut_out_who_is_known_there() {
     let world = World::new().await;

@@ -522,6 +522,19 @@ async fn whoever_had_an_email_hears_that_it_was_changed() {
 }
 
 #[tokio::test]
+async fn strangers_who_forgot_do_not_stop_an_invitation() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let email = fresh();
+    for _ in 0..6 {
+        let forgot = world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": email }));
+        forgot.is(202).await;
+    }
+    shop.owner.post(&format!("{}/users", shop.spot.client)).json(person(&email)).created().await;
+    assert_eq!(world.letters(&email).await.len(), 1);
+}
+
+#[tokio::test]
 async fn nobody_is_sent_more_than_five_invitations_an_hour() {
     let world = World::new().await;
     let shop = world.shop().await;

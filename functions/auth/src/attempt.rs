@@ -2,7 +2,8 @@
 //!
 //! Failures are counted by email, by source address, and by both together. Whoever comes from where the user signed in before is
 //! bound by the last alone: neither a stranger who keeps failing on the email nor a neighbour who keeps failing on others shuts
-//! the user out. From a new place a reset by mail, which signs in, is always open.
+//! the user out. From a new place a reset by mail, which signs in, is always open. All who come from elsewhere get the same
+//! answers whether or not anybody has the email; a neighbour in the user's own network can tell that they are excused there.
 
 use chrono::Duration;
 use shared::auth::account::Found;
@@ -28,7 +29,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Reads the counts; 429 if one that binds is full. The answer is the same for an email that nobody has.
+    /// Reads the counts; 429 if one that binds is full.
     pub(crate) async fn at(
         app: &App,
         store: &Store,
@@ -48,17 +49,17 @@ impl Attempt {
     }
 
     fn binding(&self) -> Vec<&Count> {
-        if self.excused { vec![&self.by_both] } else { vec![&self.by_email, &self.by_source] }
+        if self.excused { vec![&self.by_both] } else { vec![&self.by_both, &self.by_email, &self.by_source] }
     }
 
     /// Requires that there were not too many failures in the meantime, and forgets those on the user.
     pub(crate) fn succeed(&self, transaction: &mut Transaction) -> Result<()> {
+        self.by_both.clear(transaction)?;
         if self.excused {
-            return self.by_both.clear(transaction);
+            return Ok(());
         }
         self.by_email.clear(transaction)?;
-        self.by_source.require(transaction)?;
-        self.by_both.forget(transaction)
+        self.by_source.require(transaction)
     }
 
     /// Counts a failure. Gives `otherwise`, or 429 if there were too many by then.
@@ -73,12 +74,7 @@ impl Attempt {
     ) -> Problem {
         let again = || Self::at(app, store, email, source, found);
         let counted = store.decide_from(Some(self), again, |attempt, transaction| {
-            attempt.by_both.add(transaction)?;
-            if attempt.excused {
-                return Ok(());
-            }
-            attempt.by_email.add(transaction)?;
-            attempt.by_source.add(transaction)
+            attempt.binding().into_iter().try_for_each(|count| count.add(transaction))
         });
         counted.await.err().unwrap_or(otherwise)
     }

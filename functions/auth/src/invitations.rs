@@ -6,9 +6,8 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use deserr::Deserr;
 use shared::auth::Issuer;
-use shared::auth::account::Found;
-use shared::auth::credential::{self, Purpose};
-use shared::auth::password::{self, NewPassword};
+use shared::auth::credential::Purpose;
+use shared::auth::password::NewPassword;
 use shared::entity::{Headcount, Status};
 use shared::http::{Body, Source};
 use shared::store::Store;
@@ -16,8 +15,8 @@ use shared::value::Invalid;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
-use crate::passwords::{bad_token, renewed};
-use crate::sessions::{self, Tokens};
+use crate::redemption::Bearer;
+use crate::sessions::Tokens;
 
 /// The first password of somebody who was invited.
 #[derive(Deserr, ToSchema)]
@@ -39,25 +38,12 @@ pub(crate) async fn accept(
     store: Store,
     Body(acceptance): Body<Acceptance>,
 ) -> Result<Json<Tokens>> {
-    let now = app.clock().now();
-    let token = credential::find(&store, &acceptance.token, Purpose::Invitation, now).await?.ok_or_else(bad_token)?;
-    let key = token.home.user(token.user);
-    let read = || async { store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token) };
-    let account = read().await?;
-    let hash = password::hash(acceptance.password).await?;
-    let accepted = store.decide_from(Some(account), read, |account, transaction| {
-        let mut next = renewed(&app, account, hash.clone());
+    let (token, purpose) = (acceptance.token, Purpose::Invitation);
+    let bearer = Bearer { app: &app, store: &store, source: &source, token, purpose };
+    let accepted = bearer.choose(acceptance.password, |before, next, transaction| {
         next.user.status = Status::Active;
-        next.user.last_login_at = Some(now);
-        transaction.replace(&key, &next, account.user.meta.version)?;
-        token.consume(transaction, bad_token())?;
-        if let Some(holdings) = token.home.holdings() {
-            let change = Headcount::between(Some(&account.user), Some(&next.user));
-            transaction.count_users(&holdings, change, false)?;
-        }
-        let found = Found { home: token.home, account: next };
-        let entered = sessions::open(&app, transaction, &source, &found)?;
-        Ok((entered, found.account.user))
+        let Some(holdings) = before.home.holdings() else { return Ok(()) };
+        transaction.count_users(&holdings, Headcount::between(Some(&before.account.user), Some(&next.user)), false)
     });
     let (entered, user) = accepted.await?;
     entered.tokens(&issuer, user)

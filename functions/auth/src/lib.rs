@@ -6,6 +6,7 @@ mod invitations;
 mod jwks;
 mod me;
 mod passwords;
+mod redemption;
 mod sessions;
 mod user_routes;
 mod users;

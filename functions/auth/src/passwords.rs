@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use chrono::Duration;
 use deserr::Deserr;
 use shared::auth::account::{self, Found};
 use shared::auth::credential::{self, Purpose};
@@ -15,13 +14,14 @@ use shared::entity::Account;
 use shared::http::{Accepted, Body, Deleted, Source};
 use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Instant, Invalid, Rejected};
+use shared::value::{Email, Invalid, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 use crate::attempt::forgive;
 use crate::me;
-use crate::sessions::{self, Tokens};
+use crate::redemption::Bearer;
+use crate::sessions::Tokens;
 
 /// A new password, from somebody who knows the one they have.
 #[derive(Deserr, ToSchema)]
@@ -99,7 +99,7 @@ pub(crate) async fn forgot(
 ) -> Result<Accepted> {
     let found = account::by_email(&app, &store, &email).await?;
     let read = || async {
-        tokio::try_join!(MAIL.count(&app, &store, email.folded()), MAIL_FROM_SOURCE.count(&app, &store, &source),)
+        tokio::try_join!(MAIL.count(&app, &store, email.folded()), MAIL_FROM_SOURCE.count(&app, &store, &source))
     };
     let counts = read().await?;
     // Neither a mailbox nor the sender's good name is there for others to use up.
@@ -131,24 +131,12 @@ pub(crate) async fn reset(
     store: Store,
     Body(reset): Body<PasswordReset>,
 ) -> Result<Json<Tokens>> {
-    let now = app.clock().now();
-    let token = credential::find(&store, &reset.token, Purpose::Reset, now).await?.ok_or_else(bad_token)?;
-    let key = token.home.user(token.user);
-    let read = || async { store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token) };
-    let account = read().await?;
-    let hash = password::hash(reset.new_password).await?;
-    let changed = store.decide_from(Some(account), read, |account, transaction| {
-        let mut next = renewed(&app, account, hash.clone());
-        next.user.last_login_at = Some(now);
-        transaction.replace(&key, &next, account.user.meta.version)?;
-        token.consume(transaction, bad_token())?;
-        forgive(&app, transaction, &account.user.email)?;
-        tell(&app, transaction, token.home, &next)?;
-        let found = Found { home: token.home, account: next };
-        let entered = sessions::open(&app, transaction, &source, &found)?;
-        Ok((entered, found.account.user))
+    let bearer = Bearer { app: &app, store: &store, source: &source, token: reset.token, purpose: Purpose::Reset };
+    let chosen = bearer.choose(reset.new_password, |before, next, transaction| {
+        forgive(&app, transaction, &before.account.user.email)?;
+        tell(&app, transaction, before.home, next)
     });
-    let (entered, user) = changed.await?;
+    let (entered, user) = chosen.await?;
     entered.tokens(&issuer, user)
 }
 
@@ -162,16 +150,10 @@ pub(crate) fn renewed(app: &App, account: &Account, hash: String) -> Account {
 
 /// Tells a user by mail that their password is another now.
 fn tell(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Account) -> Result<()> {
-    let message = Message::PasswordChanged { first_name: account.user.first_name.clone() };
-    let until = Instant::from(app.clock().now().to_utc() + Duration::days(1));
-    transaction.mail(app, home, &Mail { to: account.user.email.clone(), message, until })
+    let (to, first_name) = (account.user.email.clone(), account.user.first_name.clone());
+    transaction.mail(app, home, &Mail::notice(to, Message::PasswordChanged { first_name }, app.clock().now()))
 }
 
 fn wrong_password() -> Problem {
     Invalid::field("/currentPassword", Rejected::new("wrong_password", "is not the password")).into()
-}
-
-/// Whatever is the matter with a token: nobody's, used, too old, or for another purpose.
-pub(crate) fn bad_token() -> Problem {
-    Invalid::field("/token", Rejected::new("invalid_token", "is not good, or no longer: ask for another mail")).into()
 }

@@ -1,7 +1,6 @@
 //! Users of an agency or of a client: what is the same for both, and the rules.
 
 use axum::http::StatusCode;
-use chrono::Duration;
 use deserr::Deserr;
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
@@ -12,7 +11,7 @@ use shared::http::{Accepted, Created, Creation, Deleted, Found, IfMatch, IfNoneM
 use shared::keys::Scope;
 use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Instant, Invalid, Name, Rejected};
+use shared::value::{Email, Invalid, Name, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -68,7 +67,7 @@ impl Manager<'_> {
         let location = format!("{users}/{}", account.user.id);
         let invited = account.user.status == Status::Invited;
         let read = || async {
-            let count = MAIL.count(self.app, self.store, account.user.email.folded());
+            let count = MAIL.count(self.app, self.store, format!("invitation {}", account.user.email.folded()));
             Ok(if invited { Some(count.await?) } else { None })
         };
         let created = request.decide(self.store, scope, &account.user, location, read, |mails, transaction| {
@@ -108,7 +107,7 @@ impl Manager<'_> {
         if account.password_hash.is_some() {
             return Ok((account, None));
         }
-        let mails = MAIL.count(self.app, self.store, id).await?;
+        let mails = MAIL.count(self.app, self.store, format!("invitation {id}")).await?;
         Ok((account, Some(mails)))
     }
 
@@ -174,9 +173,9 @@ impl Manager<'_> {
         if before.user.status == Status::Invited {
             return Ok(());
         }
-        let message = Message::EmailMoved { first_name: before.user.first_name.clone() };
-        let until = Instant::from(self.app.clock().now().to_utc() + Duration::days(1));
-        transaction.mail(self.app, self.home, &Mail { to: before.user.email.clone(), message, until })
+        let (to, first_name) = (before.user.email.clone(), before.user.first_name.clone());
+        let notice = Mail::notice(to, Message::EmailMoved { first_name }, self.app.clock().now());
+        transaction.mail(self.app, self.home, &notice)
     }
 
     /// Requires that the actor still is what their token says: else whoever lost their power could pass it on while the token

@@ -80,6 +80,20 @@ impl Letter {
     }
 }
 
+#[cfg(test)]
+impl Letter {
+    /// One for the tests of those that send letters.
+    pub(crate) fn sample() -> Self {
+        Self {
+            id: "0195".to_owned(),
+            to: Address::new("ada", "example.org").unwrap(),
+            subject: "Your password",
+            text: "Hello Zoë".to_owned(),
+            html: "<p>Hello Zoë</p>".to_owned(),
+        }
+    }
+}
+
 fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, String)> {
     let facts = |first_name: &Name, link| Facts { greeting: greeting(first_name), link, until: words(mail.until) };
     let (subject, text, html) = match &mail.message {

@@ -110,7 +110,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::render::ascii;
 
     /// An answer: its status, the error's code if it is one, and the body.
     type Answer = (u16, &'static str, &'static str);
@@ -160,20 +159,10 @@ mod tests {
         (request, serde_json::from_slice(&asked).unwrap())
     }
 
-    fn letter() -> Letter {
-        Letter {
-            id: "0195".to_owned(),
-            to: ascii("ada", "example.org").unwrap(),
-            subject: "Your password",
-            text: "Hello Zoë".to_owned(),
-            html: "<p>Hello Zoë</p>".to_owned(),
-        }
-    }
-
     #[tokio::test]
     async fn a_letter_is_one_request() {
         let (ses, asked) = ses(vec![SENT]);
-        assert_eq!(ses.send(&letter()).await, Ok(()));
+        assert_eq!(ses.send(&Letter::sample()).await, Ok(()));
         let utf8 = |data: &str| json!({ "Data": data, "Charset": "UTF-8" });
         let expected = json!({
             "FromEmailAddress": "\"Upzento CRM\" <crm@example.com>",
@@ -203,7 +192,7 @@ mod tests {
             (DENIED, later("AccessDeniedException")),
         ] {
             let (ses, asked) = ses(vec![answer]);
-            assert_eq!(ses.send(&letter()).await, Err(error));
+            assert_eq!(ses.send(&Letter::sample()).await, Err(error));
             assert_eq!(asked.join().unwrap().len(), 1);
         }
     }
@@ -211,16 +200,16 @@ mod tests {
     #[tokio::test]
     async fn what_passes_is_tried_once_more_and_then_left_for_later() {
         let (throttling, asked) = ses(vec![THROTTLED, SENT]);
-        assert_eq!(throttling.send(&letter()).await, Ok(()));
+        assert_eq!(throttling.send(&Letter::sample()).await, Ok(()));
         assert_eq!(asked.join().unwrap().len(), 2);
 
         let (throttling, asked) = ses(vec![THROTTLED, THROTTLED]);
         let later = SendError::Later("TooManyRequestsException".to_owned());
-        assert_eq!(throttling.send(&letter()).await, Err(later));
+        assert_eq!(throttling.send(&Letter::sample()).await, Err(later));
         assert_eq!(asked.join().unwrap().len(), 2);
 
         let (gone, _) = ses(vec![]);
-        assert_eq!(gone.send(&letter()).await, Err(SendError::Later("no connection".to_owned())));
+        assert_eq!(gone.send(&Letter::sample()).await, Err(SendError::Later("no connection".to_owned())));
     }
 
     #[test]

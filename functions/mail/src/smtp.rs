@@ -90,22 +90,11 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::render::ascii;
-
-    fn letter() -> Letter {
-        Letter {
-            id: "0195".to_owned(),
-            to: ascii("ada", "example.org").unwrap(),
-            subject: "Your password",
-            text: "Hello Zoë".to_owned(),
-            html: "<p>Hello Zoë</p>".to_owned(),
-        }
-    }
 
     #[tokio::test]
     async fn a_message_has_its_row_s_name_and_both_parts() {
         let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
-        let message = String::from_utf8(smtp.message(&letter()).unwrap().formatted()).unwrap();
+        let message = String::from_utf8(smtp.message(&Letter::sample()).unwrap().formatted()).unwrap();
         for line in [
             "Message-ID: <0195@example.com>",
             "From: \"Upzento CRM\" <crm@example.com>",
@@ -121,7 +110,7 @@ mod tests {
         }
         assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
         // Nobody listens there.
-        assert_eq!(smtp.send(&letter()).await, Err(SendError::Later("no connection".to_owned())));
+        assert_eq!(smtp.send(&Letter::sample()).await, Err(SendError::Later("no connection".to_owned())));
     }
 
     #[tokio::test]
@@ -169,8 +158,8 @@ mod tests {
     #[tokio::test]
     async fn a_letter_that_nobody_waits_for_leaves_no_answer_for_the_next() {
         let smtp = Smtp::new(&slow_server(), "crm@example.com".parse().unwrap()).unwrap();
-        assert!(timeout(Duration::from_millis(100), smtp.send(&letter())).await.is_err());
+        assert!(timeout(Duration::from_millis(100), smtp.send(&Letter::sample())).await.is_err());
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(smtp.send(&letter()).await, Err(SendError::Later("smtp 554".to_owned())));
+        assert_eq!(smtp.send(&Letter::sample()).await, Err(SendError::Later("smtp 554".to_owned())));
     }
 }

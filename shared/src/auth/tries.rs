@@ -26,7 +26,7 @@ pub struct Limit {
 /// Failed sign-ins, for one email and for one source address.
 pub const SIGN_IN: Limit = Limit { name: "sign-in", most: 10, minutes: 15 };
 
-/// Mail that somebody causes to one address.
+/// Mail that somebody causes to one address, or about one user.
 pub const MAIL: Limit = Limit { name: "mail", most: 5, minutes: 60 };
 
 /// Mail that is asked for from one source address, behind which there may be many.
@@ -106,11 +106,6 @@ impl Count {
             Some(tries) => transaction.count_try(&self.key, tries.ends, limit.most, meaning),
             None => transaction.begin_tries(&self.key, &limit.first(now), now, meaning),
         }
-    }
-
-    /// Ends the count, full or not.
-    pub fn forget(&self, transaction: &mut Transaction) -> Result<()> {
-        transaction.remove(&self.key)
     }
 
     /// Requires that the count is not full by then: 429.

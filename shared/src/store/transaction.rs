@@ -29,23 +29,6 @@ type Attributes = HashMap<String, AttributeValue>;
 /// What a part's failed condition means; it is told what lies there instead, if anything does.
 type Meaning = Box<dyn FnOnce(Option<Attributes>) -> Result<Failed> + Send>;
 
-/// A row whose every state counts one more than the one before.
-pub trait Counted {
-    /// The attribute that counts.
-    const COUNT: &'static str;
-
-    /// Its value.
-    fn count(&self) -> u64;
-}
-
-impl Counted for QueuedMail {
-    const COUNT: &'static str = "attempts";
-
-    fn count(&self) -> u64 {
-        self.attempts
-    }
-}
-
 /// Parts of one change, at most 100 (a limit of DynamoDB).
 #[must_use = "nothing happens before it is committed"]
 pub struct Transaction {
@@ -91,15 +74,14 @@ impl Transaction {
         self.add(put, |there| Ok(gone_or_stale(there.as_ref())))
     }
 
-    /// Writes the next state of a row that counts its states; `otherwise` says what it means if another came first.
-    pub fn advance<T: Item + Counted>(&mut self, key: &Key<T>, next: &T, otherwise: Problem) -> Result<()> {
-        self.put_counted(key, next, next.count() - 1, otherwise)
+    /// Writes a mail at the start of a try; `otherwise` says what it means if another try began first.
+    pub fn begin_try(&mut self, key: &Key<QueuedMail>, begun: &QueuedMail, otherwise: Problem) -> Result<()> {
+        self.put_mail(key, begun, begun.attempts - 1, otherwise)
     }
 
-    /// Writes a row that counts its states without a step to the next one; `otherwise` says what it means if somebody else
-    /// took that step.
-    pub fn rewrite<T: Item + Counted>(&mut self, key: &Key<T>, row: &T, otherwise: Problem) -> Result<()> {
-        self.put_counted(key, row, row.count(), otherwise)
+    /// Writes a mail that nobody is to try any more; `otherwise` says what it means if another try began.
+    pub fn give_up(&mut self, key: &Key<QueuedMail>, given_up: &QueuedMail, otherwise: Problem) -> Result<()> {
+        self.put_mail(key, given_up, given_up.attempts, otherwise)
     }
 
     /// Makes a session's next generation good until then; `otherwise` says what it means if another came first. The rest of the
@@ -370,12 +352,11 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
     }
 
-    fn put_counted<T: Item + Counted>(&mut self, key: &Key<T>, row: &T, before: u64, otherwise: Problem) -> Result<()> {
+    fn put_mail(&mut self, key: &Key<QueuedMail>, row: &QueuedMail, attempts: u64, otherwise: Problem) -> Result<()> {
         let put = self
             .put(key, row)?
-            .condition_expression("#count = :before")
-            .expression_attribute_names("#count", T::COUNT)
-            .expression_attribute_values(":before", number(before));
+            .condition_expression("attempts = :attempts")
+            .expression_attribute_values(":attempts", number(attempts));
         self.add(put, |_| Ok(otherwise))
     }
 
