@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{Fields, InAgency};
 use crate::auth::AgencyScope;
-use crate::value::{Currency, Invalid, Name, TimeZone};
+use crate::value::{Country, Currency, Invalid, Name, TimeZone};
 
 /// A business that an agency works for: holds contacts and all else that a CRM keeps.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
@@ -23,10 +23,26 @@ pub struct Client {
     #[deserr(default = Currency::USD)]
     #[schema(required = false, default = "USD")]
     pub currency: Currency,
+    /// Where it is: national telephone numbers are read as this country's.
+    #[serde(default)]
+    #[deserr(default)]
+    pub country: Option<Country>,
 }
 
 impl Fields for Client {
     const NAME: &'static str = "Client";
     type Scope = AgencyScope;
     type Parent = InAgency;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_row_from_before_there_were_countries_reads() {
+        let row = json!({ "name": "Corner Bakery", "timeZone": "UTC", "currency": "USD" });
+        assert_eq!(serde_json::from_value::<Client>(row).unwrap().country, None);
+    }
 }

@@ -4,7 +4,7 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Rejected, string_value};
+use super::{Folded, Rejected, string_value};
 
 /// An email address as its owner writes it, in Unicode normalisation form C, at most 254 bytes (RFC 5321, 4.5.3.1.3). Two that
 /// differ only in case are the same: compare [`folded`](Self::folded).
@@ -27,6 +27,16 @@ impl Email {
         let local = local.to_lowercase();
         let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase());
         format!("{local}@{domain}")
+    }
+
+    /// The form under which an address is searched: its domain in letters, also where it is written in ASCII, because a searcher
+    /// types letters.
+    pub fn search_form(&self) -> Folded {
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        match idna::domain_to_unicode(domain) {
+            (letters, Ok(())) => Folded::of(&format!("{local}@{letters}")),
+            _ => Folded::of(&self.0),
+        }
     }
 }
 
@@ -57,6 +67,17 @@ mod tests {
         assert_eq!(folded("Ada@Example.COM"), "ada@example.com");
         assert_eq!(folded("ada@Bücher.example"), folded("ada@xn--bcher-kva.example"));
         assert_eq!(folded("zo\u{eb}@example.com"), folded("zoe\u{308}@example.com"));
+    }
+
+    #[test]
+    fn a_prefix_finds_an_address_however_its_domain_is_written() {
+        for address in ["Ada@Bücher.example", "ada@xn--bcher-kva.example", "\u{e1}da@BU\u{308}CHER.example"] {
+            let form = address.parse::<Email>().unwrap().search_form();
+            assert_eq!(form.as_str(), "ada@bucher.example", "{address}");
+            assert!(form.starts_with(&Folded::of("ada@büch")), "{address}");
+        }
+        let form = "ada@xn--a.example".parse::<Email>().unwrap().search_form();
+        assert_eq!(form.as_str(), "ada@xn--a.example", "not an international name after all");
     }
 
     #[test]

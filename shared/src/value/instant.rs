@@ -17,6 +17,12 @@ impl Instant {
         self.0
     }
 
+    /// So much later.
+    #[must_use]
+    pub fn after(self, span: std::time::Duration) -> Self {
+        Self(self.0 + span)
+    }
+
     /// Seconds since 1970-01-01T00:00:00Z, as tokens and DynamoDB's time to live count.
     pub const fn unix_seconds(self) -> i64 {
         self.0.timestamp()

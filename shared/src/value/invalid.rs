@@ -55,6 +55,9 @@ const MAX_FAULTS: usize = 100;
 /// The same goes for a member that is no field: so many characters of its name are enough to find it.
 const MAX_NAME: usize = 100;
 
+/// The code of a member that is no field.
+const UNKNOWN: &str = "unknown_field";
+
 impl Invalid {
     /// One field, named by its pointer.
     pub fn field(pointer: impl Into<String>, rejected: Rejected) -> Self {
@@ -66,6 +69,19 @@ impl Invalid {
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self.0.truncate(MAX_FAULTS);
+        self
+    }
+
+    /// The same of a query, whose members are called parameters.
+    #[must_use]
+    pub(crate) fn of_parameters(mut self) -> Self {
+        for field in self.0.iter_mut().filter(|field| field.code == UNKNOWN) {
+            *field = FieldError {
+                pointer: std::mem::take(&mut field.pointer),
+                code: Cow::Borrowed("unknown_parameter"),
+                detail: Cow::Borrowed("is not a parameter here"),
+            };
+        }
         self
     }
 
@@ -98,7 +114,7 @@ impl DeserializeError for Invalid {
                 (pointer(at.push_key(field)), Rejected::new("required", "is required"))
             }
             ErrorKind::UnknownKey { key, accepted } => {
-                (pointer(at.push_key(key)), Rejected::with("unknown_field", known(accepted)))
+                (pointer(at.push_key(key)), Rejected::with(UNKNOWN, known(accepted)))
             }
             ErrorKind::UnknownValue { accepted, .. } => {
                 let one_of = format!("must be one of {}", accepted.join(", "));

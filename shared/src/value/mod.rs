@@ -3,8 +3,12 @@
 //! A request is parsed with [`deserr`], which reports every field at fault; what comes back from the table was valid when
 //! it was written and is read with `serde`, without a second judgement (a rule may become stricter, old rows stay readable).
 
+mod amount;
+mod country;
 mod currency;
 mod email;
+mod flag;
+mod folded;
 mod host;
 mod instant;
 mod invalid;
@@ -17,8 +21,12 @@ use std::str::FromStr;
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
 
+pub use amount::Amount;
+pub use country::Country;
 pub use currency::Currency;
 pub use email::Email;
+pub use flag::Flag;
+pub use folded::Folded;
 pub use host::Host;
 pub use instant::Instant;
 pub(crate) use invalid::member;

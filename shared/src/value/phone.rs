@@ -1,9 +1,11 @@
+use std::fmt;
 use std::str::FromStr;
 
-use phonenumber::Mode;
+use phonenumber::country::Source;
+use phonenumber::{Mode, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
-use super::{Rejected, string_value};
+use super::{Country, Rejected, string_value};
 
 /// A telephone number in E.164: `+`, country code, number.
 ///
@@ -13,20 +15,66 @@ use super::{Rejected, string_value};
 #[serde(transparent)]
 pub struct Phone(String);
 
+impl Phone {
+    /// A number as people of `country` write it: with its country code, or as it is dialled at home.
+    pub fn in_country(text: &str, country: Option<Country>) -> Result<Self, Rejected> {
+        match (text.parse(), country) {
+            (Ok(phone), _) => Ok(phone),
+            (Err(_), Some(country)) => Self::dialled_in(country, text).ok_or(Rejected::new(
+                INVALID,
+                "must be a telephone number of the client's country, or one with its country code, such as +14155552671",
+            )),
+            (Err(_), None) => Err(Rejected::new(
+                INVALID,
+                "must be a telephone number with its country code, such as +14155552671, unless the client's country is set",
+            )),
+        }
+    }
+
+    fn dialled_in(country: Country, text: &str) -> Option<Self> {
+        // With a plus it names its country. Letters are read as the keys that they are on, so that a remark would be dialled too.
+        if text.contains(|c: char| matches!(c, '+' | '\u{ff0b}') || c.is_alphabetic()) {
+            return None;
+        }
+        // 00 is what ITU-T recommends to dial for the plus (E.164, 6.2). Where something else is dialled, 00 begins no number.
+        if let Some(rest) = text.trim_start_matches(is_no_digit).strip_prefix("00") {
+            return format!("+{}", rest.trim_start_matches(is_no_digit)).parse().ok();
+        }
+        let number = phonenumber::parse(Some(country.numbering_plan()), text).ok()?;
+        let abroad = number.country().source() == Source::Idd;
+        let phone = Self::of(&number)?;
+        // What follows another prefix for the plus is read as if it could have this country's own prefix for long distance. That
+        // may take off a digit.
+        (!abroad || text.replace(is_no_digit, "").ends_with(&phone.0[1..])).then_some(phone)
+    }
+
+    fn of(number: &PhoneNumber) -> Option<Self> {
+        // E.164 has no place for an extension: it would be lost in silence.
+        (phonenumber::is_valid(number) && number.extension().is_none())
+            .then(|| Self(number.format().mode(Mode::E164).to_string()))
+    }
+}
+
+const INVALID: &str = "invalid_phone";
+
+const fn is_no_digit(c: char) -> bool {
+    !c.is_ascii_digit()
+}
+
 impl FromStr for Phone {
     type Err = Rejected;
 
     fn from_str(raw: &str) -> Result<Self, Rejected> {
         phonenumber::parse(None, raw.trim())
             .ok()
-            .filter(phonenumber::is_valid)
-            // E.164 has no place for one: it would be lost in silence.
-            .filter(|number| number.extension().is_none())
-            .map(|number| Self(number.format().mode(Mode::E164).to_string()))
-            .ok_or(Rejected::new(
-                "invalid_phone",
-                "must be a telephone number with its country code, such as +14155552671",
-            ))
+            .and_then(|number| Self::of(&number))
+            .ok_or(Rejected::new(INVALID, "must be a telephone number with its country code, such as +14155552671"))
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -35,6 +83,7 @@ string_value!([] Phone, "Phone", |schema| schema.examples([serde_json::json!("+1
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_number_is_kept_in_e164() {
@@ -42,6 +91,64 @@ mod tests {
         assert_eq!(phone, Phone("+14155552671".to_owned()));
         for bad in ["", "415 555 2671", "+1", "+999 1234 5678", "phone", "+1 415 555 2671 ext. 5"] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");
+        }
+    }
+
+    fn read(country: &str, text: &str) -> Option<String> {
+        Phone::in_country(text, country.parse().ok()).map(|phone| phone.to_string()).ok()
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_is_dialled_in_a_country() {
+        for (country, text, kept) in [
+            ("FR", "01 42 68 53 00", "+33142685300"),
+            ("FR", "00 33 1 42 68 53 00", "+33142685300"),
+            ("FR", " +1 415 555 2671", "+14155552671"),
+            ("US", "(415) 555-2671", "+14155552671"),
+            ("US", "1-415-555-2671", "+14155552671"),
+            ("US", "011 44 20 7946 0958", "+442079460958"),
+            ("US", "(00) 44 (0)20 7946 0958", "+442079460958"),
+            ("GB", "020 7946 0958", "+442079460958"),
+            ("IT", "02 1234 5678", "+390212345678"),
+            ("RU", "8 (495) 123-45-67", "+74951234567"),
+            ("IN", "098765 43210", "+919876543210"),
+            ("AG", "464 1234", "+12684641234"),
+            ("AR", "011 15-2345-6789", "+5491123456789"),
+        ] {
+            assert_eq!(read(country, text).as_deref(), Some(kept), "{text} in {country}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_another_number_is_refused() {
+        for (country, text) in [
+            ("", "01 42 68 53 00"),
+            ("", "0033 1 42 68 53 00"),
+            ("FR", "01 42 68 53"),
+            ("FR", "01 42 68 53 00 / 06 12 34 56 78"),
+            ("DE", "030 901820 mob"),
+            ("DE", "030 901820 #12"),
+            ("DE", "+030 901820"),
+            ("US", "011 44 1632 960001"),
+            ("ID", "0062 1 234"),
+        ] {
+            assert_eq!(read(country, text), None, "{text} in {country}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_or_refused(text in "([-+0-9 ()/#;.]|\\PC|tel:){0,24}", first in "[A-Z]", second in "[A-Z]") {
+            if let Some(phone) = read(&format!("{first}{second}"), &text) {
+                prop_assert_eq!(phone.parse::<Phone>().unwrap().to_string(), phone);
+            }
+        }
+
+        #[test]
+        fn a_number_is_the_same_in_every_country(first in "[A-Z]", second in "[A-Z]") {
+            let code = format!("{first}{second}");
+            prop_assert_eq!(read(&code, "+44 20 7946 0958"), Some("+442079460958".to_owned()));
+            prop_assert!(code.parse::<Country>().is_err() || read(&code, "0044 20 7946 0958").is_some());
         }
     }
 }

@@ -1,0 +1,80 @@
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// An amount of money, exact: a decimal number of at most 15 digits, which a JSON number carries without loss whatever reads it
+/// (15 decimal digits survive the way through a binary64 and back: IEEE 754, `DBL_DIG`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Amount(Decimal);
+
+const MAX_DIGITS: usize = 15;
+
+impl Amount {
+    /// The amount, if it has few enough digits.
+    pub fn new(amount: Decimal) -> Option<Self> {
+        let amount = amount.normalize();
+        let digits = amount.mantissa().unsigned_abs().to_string().len();
+        (digits <= MAX_DIGITS).then_some(Self(amount))
+    }
+
+    /// For arithmetic.
+    pub const fn to_decimal(self) -> Decimal {
+        self.0
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.0.scale(), self.0.to_i64(), self.0.to_f64()) {
+            (0, Some(whole), _) => serializer.serialize_i64(whole),
+            (_, _, Some(number)) => serializer.serialize_f64(number),
+            _ => Err(serde::ser::Error::custom("an amount of too many digits")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The shortest decimal that reads as this number is the one that was written.
+        let number = f64::deserialize(deserializer)?;
+        let amount = number.to_string().parse().ok().and_then(Self::new);
+        amount.ok_or_else(|| de::Error::custom("not an amount of at most 15 digits"))
+    }
+}
+
+impl PartialSchema for Amount {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Number).examples([serde_json::json!(199.99)]).into()
+    }
+}
+
+impl ToSchema for Amount {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_amount_reads_back_as_it_was_written(mantissa in -999_999_999_999_999..=999_999_999_999_999_i64, scale in 0..=4_u32) {
+            let amount = Amount::new(Decimal::new(mantissa, scale)).unwrap();
+            let text = serde_json::to_string(&amount).unwrap();
+            prop_assert_eq!(&text.parse::<Decimal>().unwrap_or(Decimal::MAX), &amount.0, "{}", text);
+            prop_assert_eq!(serde_json::from_str::<Amount>(&text).unwrap(), amount);
+        }
+    }
+
+    #[test]
+    fn an_amount_of_too_many_digits_is_none() {
+        assert!(Amount::new(Decimal::new(1_000_000_000_000_001, 0)).is_none());
+        assert_eq!(serde_json::to_string(&Amount::new(Decimal::new(10, 2)).unwrap()).unwrap(), "0.1");
+    }
+}

@@ -1,0 +1,54 @@
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Rejected, string_value};
+
+/// A country by its ISO 3166-1 alpha-2 code, such as `FR`: one that has a telephone network, for its numbering plan is what a
+/// country is for here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Country(phonenumber::country::Id);
+
+impl Country {
+    /// The same, for reading telephone numbers.
+    pub(super) const fn numbering_plan(self) -> phonenumber::country::Id {
+        self.0
+    }
+}
+
+impl FromStr for Country {
+    type Err = Rejected;
+
+    fn from_str(code: &str) -> Result<Self, Rejected> {
+        code.trim()
+            .to_ascii_uppercase()
+            .parse()
+            .map(Self)
+            .map_err(|_| Rejected::new("invalid_country", "must be an ISO 3166-1 alpha-2 code, such as FR"))
+    }
+}
+
+string_value!([] Country, "Country", |schema| schema
+    .description(Some("ISO 3166-1 alpha-2."))
+    .min_length(Some(2))
+    .max_length(Some(2))
+    .examples([serde_json::json!("FR")]));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_country_is_two_letters_of_iso_3166() {
+        for (typed, kept) in [("FR", "FR"), ("fr", "FR"), (" gB ", "GB"), ("XK", "XK")] {
+            let country: Country = typed.parse().unwrap();
+            assert_eq!(json!(country), json!(kept));
+            assert_eq!(serde_json::from_value::<Country>(json!(kept)).unwrap(), country);
+        }
+        for bad in ["", "F", "FRA", "France", "UK", "ZZ", "EU", "00", "ＦＲ"] {
+            assert_eq!(bad.parse::<Country>().unwrap_err().code(), "invalid_country", "{bad}");
+        }
+    }
+}
