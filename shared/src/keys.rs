@@ -8,10 +8,16 @@
 //! | sessions of a user | `<home>SESSION` | user id `#` session id |
 //! | from where a user signed in before | `<home>SOURCE` | user id `#` hash |
 //! | contacts, by creation | `<client>CONTACT` | id |
-//! | tags | `<client>TAG` | id |
+//! | what a contact is found by: names; email | `<client>TERM` | folded name `~` id; folded email, then `~` exact email if that differs |
+//! | how many rows refer to a contact | `<client>REFERRED` | contact id |
+//! | tags; contacts of a tag | `<client>TAG` · `<client>TAG#<id>#CONTACT` | id |
+//! | deals; appointments | `<client>DEAL` · `<client>APPOINTMENT` | id |
+//! | what was deleted and is still referred to | `<client>GONE` | `IDS` |
+//! | jobs of the contacts module | `<client>CONTACT_JOB` | id |
+//! | imports; their faults; their text | `<client>IMPORT` · `<client>IMPORT#<id>#FAULT` · `<client>IMPORT#<id>#TEXT` | id; line; number |
 //! | domains | `<client>DOMAIN` | id |
 //! | the widgets' key, and where they work | `<client>WIDGET` | `KEY` |
-//! | what is unique in a client | `<client>UNIQ` | `CONTACT_EMAIL#` folded address |
+//! | what else is unique in a client | `<client>UNIQ` | `TAG_NAME#` lower-case name · `CONTACT_ORIGIN#` hash of an imported row |
 //! | recorded answers, by `Idempotency-Key` | `<scope>IDEM` | hash |
 //! | mail that waits to be sent | `<home>MAIL` | id |
 //! | whose email this is | `GLOBAL#EMAIL#` hash | `AT` |
@@ -23,7 +29,13 @@
 //!
 //! | Index | Partition | Sort key | Holds |
 //! |---|---|---|---|
-//! | `due`, of `due_pk` and `due_sk` | `DUE#MAIL` | instant `#` id | keys of the mail to send from that instant on |
+//! | `sorted` | `<client>CONTACT#NAME` | folded last name `~` folded first name `~` id | contacts |
+//! | `changed` | `<client>CONTACT#CHANGED` | instant of the last change `#` id | contacts |
+//! | `contact` | `<client>CONTACT#<id>` | `DEAL#` id · `APPT#` start `#` id | deals and appointments of that contact |
+//! | `due` | `DUE#MAIL` · `DUE#CONTACT_JOB` | instant `#` id | keys of what is to be done from that instant on |
+//!
+//! An index `x` is of the attributes `x_pk` and `x_sk`; all but `due` hold whole rows. `~` is the character U+0001, which no text
+//! contains and which sorts before all others, so that «Ann» comes before «Ann-Marie».
 //!
 //! `<tenant>` is `T#<id>#`, `<agency>` is `T#<id>#A#<id>#`, `<client>` is `T#<id>#A#<id>#C#<id>#`, the platform `PLATFORM#`.
 //! Ids sort by creation. `GLOBAL` rows hold pointers and counters only and are read by their exact key. `due` crosses tenants on
@@ -36,20 +48,21 @@ use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
 use crate::entity::{
-    Account, AccountPointer, Agency, Claim, Client, Contact, Domain, Holdings, KnownSource, Place, Record, Session,
-    Tag, Tenant, User, Widget, WidgetKey, WidgetPlace,
+    Account, AccountPointer, Agency, Appointment, AppointmentId, Claim, Client, ContactId, ContactRow, ContactWork,
+    Deal, DealId, Domain, Gone, Holdings, Import, ImportFaults, ImportId, ImportText, KnownSource, Origin, Place,
+    Record, References, Session, Tag, TagId, TagName, Tagged, Tenant, Term, User, Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
+use crate::job::Job;
 use crate::mail::QueuedMail;
-use crate::value::{Email, Instant};
+use crate::store::Item;
+use crate::value::{Email, Folded, Instant};
 
 /// The key of one row, and the type of what lies there.
 pub struct Key<T> {
     pub(crate) pk: String,
     pub(crate) sk: String,
-    /// Attributes that place the row in indexes when it is written.
-    pub(crate) placed: Vec<(&'static str, String)>,
     holds: PhantomData<fn() -> T>,
 }
 
@@ -62,6 +75,18 @@ pub(crate) struct Index {
 
 /// What is to be done at some time, by that time.
 pub(crate) const DUE: Index = Index { name: "due", pk: "due_pk", sk: "due_sk" };
+/// Rows in an order of their own.
+pub(crate) const SORTED: Index = Index { name: "sorted", pk: "sorted_pk", sk: "sorted_sk" };
+/// Rows by their last change.
+pub(crate) const CHANGED: Index = Index { name: "changed", pk: "changed_pk", sk: "changed_sk" };
+/// What refers to a contact.
+pub(crate) const CONTACT: Index = Index { name: "contact", pk: "contact_pk", sk: "contact_sk" };
+
+/// Attributes that place a row in an index.
+pub(crate) type Placed = [(&'static str, String); 2];
+
+/// Sorts before every character of a text.
+const END: char = '\u{1}';
 
 /// The part of the index `due` that holds one kind of rows, all of whose partitions end in the same collection.
 pub struct Agenda<T> {
@@ -76,16 +101,67 @@ pub struct Partition<T> {
     holds: PhantomData<fn() -> T>,
 }
 
-impl<T> Key<T> {
-    fn new(pk: String, sk: impl Display) -> Self {
-        Self { pk, sk: sk.to_string(), placed: Vec::new(), holds: PhantomData }
-    }
+/// Rows of one partition in an order: that of their sort keys or of an index; all of them, or those between bounds.
+pub struct List<T> {
+    /// The partition of the base table in which every row of the list lies.
+    pub(crate) pk: String,
+    /// The index and its partition, if it is not the base table's.
+    pub(crate) through: Option<(&'static Index, String)>,
+    pub(crate) bounds: Bounds,
+    holds: PhantomData<fn() -> T>,
+}
 
-    fn placed_in(mut self, index: &Index, pk: &str, sk: impl Display) -> Self {
-        self.placed = vec![(index.pk, pk.to_owned()), (index.sk, sk.to_string())];
-        self
+/// What the sort keys of a list have in common.
+pub(crate) enum Bounds {
+    None,
+    /// They begin with this.
+    Prefix(String),
+    /// They are this or later.
+    From(String),
+}
+
+impl<T> From<Partition<T>> for List<T> {
+    fn from(partition: Partition<T>) -> Self {
+        Self { pk: partition.pk, through: None, bounds: Bounds::None, holds: PhantomData }
     }
 }
+
+impl<T> List<T> {
+    fn through(mut self, index: &'static Index, pk: String) -> Self {
+        self.through = Some((index, pk));
+        self
+    }
+
+    fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// The partition that is queried, which is another for every list of every client.
+    pub(crate) fn partition(&self) -> &str {
+        self.through.as_ref().map_or(&self.pk, |(_, pk)| pk)
+    }
+}
+
+impl Index {
+    fn at(&self, pk: impl Into<String>, sk: impl Into<String>) -> Placed {
+        [(self.pk, pk.into()), (self.sk, sk.into())]
+    }
+}
+
+impl<T> Key<T> {
+    fn new(pk: String, sk: impl Display) -> Self {
+        Self { pk, sk: sk.to_string(), holds: PhantomData }
+    }
+}
+
+// By hand, because a derive would ask the same of `T`, which only says what lies there.
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.pk, &self.sk) == (&other.pk, &other.sk)
+    }
+}
+impl<T> Eq for Key<T> {}
 
 impl<T> Partition<T> {
     fn new(scope: impl Display, collection: &str) -> Self {
@@ -144,19 +220,145 @@ impl ClientScope {
         client_place(self.id())
     }
 
-    /// The client's contacts.
-    pub fn contacts(self) -> Partition<Record<Contact>> {
+    /// The client's contacts, by creation.
+    pub fn contacts(self) -> Partition<ContactRow> {
         Partition::new(self, "CONTACT")
     }
 
+    /// The client's contacts, by last name, then first name.
+    pub fn contacts_by_name(self) -> List<ContactRow> {
+        let contacts = self.contacts();
+        let names = contacts_by_name(&contacts.pk);
+        List::from(contacts).through(&SORTED, names)
+    }
+
+    /// The client's contacts by their last change, those that changed at `since` or later.
+    pub fn contacts_by_change(self, since: Option<Instant>) -> List<ContactRow> {
+        let contacts = self.contacts();
+        let changes = contacts_by_change(&contacts.pk);
+        let bounds = since.map_or(Bounds::None, |since| Bounds::From(since.to_string()));
+        List::from(contacts).through(&CHANGED, changes).bounded(bounds)
+    }
+
     /// One contact.
-    pub fn contact(self, id: Id<Contact>) -> Key<Record<Contact>> {
+    pub fn contact(self, id: ContactId) -> Key<ContactRow> {
         self.contacts().at(id)
     }
 
-    /// The row that makes a contact's email unique in the client, whatever its case.
-    pub fn contact_email(self, email: &Email) -> Key<Claim> {
-        Partition::new(self, "UNIQ").at(format!("CONTACT_EMAIL#{}", email.folded()))
+    /// What the client's contacts are found by, as far as it begins with `prefix`.
+    pub fn terms(self, prefix: &Folded) -> List<Term> {
+        List::from(Partition::new(self, "TERM")).bounded(Bounds::Prefix(prefix.cut().to_owned()))
+    }
+
+    /// A contact's first or last name among what contacts are found by.
+    pub fn name_term(self, name: &Folded, contact: ContactId) -> Key<Term> {
+        Partition::new(self, "TERM").at(format!("{}{END}{contact}", name.cut()))
+    }
+
+    /// A contact's email among what contacts are found by; also what makes it unique in the client, whatever its case.
+    pub fn email_term(self, email: &Email) -> Key<Term> {
+        let (search, exact) = (email.search_form(), email.folded());
+        let search = search.cut();
+        let terms = Partition::new(self, "TERM");
+        if search == exact { terms.at(exact) } else { terms.at(format!("{search}{END}{exact}")) }
+    }
+
+    /// How many rows refer to a contact.
+    pub fn references(self, contact: ContactId) -> Key<References> {
+        Partition::new(self, "REFERRED").at(contact)
+    }
+
+    /// Whose a row of an imported file became that has neither an id nor an email.
+    pub fn origin(self, origin: &Origin) -> Key<Claim> {
+        Partition::new(self, "UNIQ").at(format!("CONTACT_ORIGIN#{origin}"))
+    }
+
+    /// The client's tags.
+    pub fn tags(self) -> Partition<Record<Tag>> {
+        Partition::new(self, "TAG")
+    }
+
+    /// One tag.
+    pub fn tag(self, id: TagId) -> Key<Record<Tag>> {
+        self.tags().at(id)
+    }
+
+    /// The row that makes a tag's name unique in the client, whatever its case.
+    pub fn tag_name(self, name: &TagName) -> Key<Claim> {
+        Partition::new(self, "UNIQ").at(format!("TAG_NAME#{}", name.to_string().to_lowercase()))
+    }
+
+    /// The contacts that have a tag, by their creation.
+    pub fn tagged(self, tag: TagId) -> Partition<Tagged> {
+        Partition::new(self, &format!("TAG#{tag}#CONTACT"))
+    }
+
+    /// That a contact has a tag.
+    pub fn tagging(self, tag: TagId, contact: ContactId) -> Key<Tagged> {
+        self.tagged(tag).at(contact)
+    }
+
+    /// One deal.
+    pub fn deal(self, id: DealId) -> Key<Deal> {
+        self.deals().at(id)
+    }
+
+    fn deals(self) -> Partition<Deal> {
+        Partition::new(self, "DEAL")
+    }
+
+    /// The deals of a contact, by creation.
+    pub fn deals_of(self, contact: ContactId) -> List<Deal> {
+        self.of_contact(self.deals(), contact, "DEAL#")
+    }
+
+    /// One appointment.
+    pub fn appointment(self, id: AppointmentId) -> Key<Appointment> {
+        self.appointments().at(id)
+    }
+
+    fn appointments(self) -> Partition<Appointment> {
+        Partition::new(self, "APPOINTMENT")
+    }
+
+    /// The appointments of a contact, by their start.
+    pub fn appointments_of(self, contact: ContactId) -> List<Appointment> {
+        self.of_contact(self.appointments(), contact, "APPT#")
+    }
+
+    fn of_contact<T>(self, rows: Partition<T>, contact: ContactId, kind: &str) -> List<T> {
+        let bounds = Bounds::Prefix(kind.to_owned());
+        List::from(rows).through(&CONTACT, of_contact(self, contact)).bounded(bounds)
+    }
+
+    /// What was deleted and is still referred to.
+    pub fn gone(self) -> Key<Gone> {
+        Partition::new(self, "GONE").at("IDS")
+    }
+
+    /// A job of the contacts module.
+    pub fn contact_job(self, id: Id<Job<ContactWork>>) -> Key<Job<ContactWork>> {
+        Partition::new(self, "CONTACT_JOB").at(id)
+    }
+
+    /// An import of contacts.
+    pub fn import(self, id: ImportId) -> Key<Import> {
+        Partition::new(self, "IMPORT").at(id)
+    }
+
+    /// What was wrong with an import's rows, in their order.
+    pub fn import_faults(self, id: ImportId) -> Partition<ImportFaults> {
+        Partition::new(self, &format!("IMPORT#{id}#FAULT"))
+    }
+
+    /// What was wrong with an import's rows from `line` on.
+    pub fn import_fault(self, id: ImportId, line: u64) -> Key<ImportFaults> {
+        self.import_faults(id).at(format!("{line:08}"))
+    }
+
+    /// A piece of an import's text.
+    pub fn import_text(self, id: ImportId, number: usize) -> Key<ImportText> {
+        Partition::new(self, &format!("IMPORT#{id}#TEXT")).at(format!("{number:04}"))
     }
 
     /// The client's domains.
@@ -177,11 +379,6 @@ impl ClientScope {
     /// Where a request of the client's widgets finds whose they are.
     pub fn widget_place(self, key: &WidgetKey) -> Key<WidgetPlace> {
         Key::new(format!("GLOBAL#WIDGET#{key}"), "AT")
-    }
-
-    /// One tag.
-    pub fn tag(self, id: Id<Tag>) -> Key<Record<Tag>> {
-        Partition::new(self, "TAG").at(id)
     }
 }
 
@@ -205,9 +402,9 @@ impl HomeScope {
         Partition::new(self, "USER")
     }
 
-    /// A mail, to be sent from `due` on.
-    pub fn mail(self, id: Id<QueuedMail>, due: Instant) -> Key<QueuedMail> {
-        Partition::new(self, "MAIL").at(id).due(Some(due))
+    /// A mail that waits to be sent.
+    pub fn mail(self, id: Id<QueuedMail>) -> Key<QueuedMail> {
+        Partition::new(self, "MAIL").at(id)
     }
 
     /// That a user signed in from a source before.
@@ -224,22 +421,83 @@ impl HomeScope {
 /// The mail that waits to be sent.
 pub const MAIL_DUE: Agenda<QueuedMail> = Agenda { pk: "DUE#MAIL", collection: "#MAIL", holds: PhantomData };
 
+/// The contacts module's jobs.
+pub const CONTACT_JOBS_DUE: Agenda<Job<ContactWork>> =
+    Agenda { pk: "DUE#CONTACT_JOB", collection: "#CONTACT_JOB", holds: PhantomData };
+
 impl<T> Agenda<T> {
     /// The key of a row that the index or the table's stream names; `None` for rows of another kind.
     pub(crate) fn row(&self, pk: &str, sk: &str) -> Option<Key<T>> {
         pk.ends_with(self.collection).then(|| Key::new(pk.to_owned(), sk))
     }
+
+    /// Where a row of this agenda stands in the index, if it is ever due.
+    fn at(&self, due: Option<Instant>, key: &Key<T>) -> Vec<Placed> {
+        due.map(|due| DUE.at(self.pk, format!("{due}#{}", key.sk))).into_iter().collect()
+    }
 }
 
-impl Key<QueuedMail> {
-    /// The same row, to be looked at again at `due`, or never.
-    #[must_use]
-    pub fn due(&self, due: Option<Instant>) -> Self {
-        let row = Self::new(self.pk.clone(), &self.sk);
-        match due {
-            Some(due) => row.placed_in(&DUE, MAIL_DUE.pk, format!("{due}#{}", self.sk)),
-            None => row,
-        }
+impl Key<Job<ContactWork>> {
+    /// The client whose job it is.
+    pub fn client(&self) -> Option<ClientScope> {
+        ClientScope::of_row(self.pk.strip_suffix("CONTACT_JOB")?)
+    }
+}
+
+fn contacts_by_name(contacts: &str) -> String {
+    format!("{contacts}#NAME")
+}
+
+fn contacts_by_change(contacts: &str) -> String {
+    format!("{contacts}#CHANGED")
+}
+
+fn of_contact(client: impl Display, contact: ContactId) -> String {
+    format!("{client}CONTACT#{contact}")
+}
+
+/// The index's partition of a contact of the client in whose `collection` a row lies.
+fn beside<T>(key: &Key<T>, collection: &str, contact: ContactId) -> String {
+    of_contact(key.pk.strip_suffix(collection).unwrap_or_default(), contact)
+}
+
+// Where rows stand in indexes, decided by what they say.
+
+impl Item for QueuedMail {
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+        MAIL_DUE.at(self.failed_at.is_none().then_some(self.due), key)
+    }
+}
+
+impl Item for Job<ContactWork> {
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+        CONTACT_JOBS_DUE.at(Some(self.due), key)
+    }
+}
+
+impl Item for ContactRow {
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+        let Record { id, fields, meta, .. } = &self.contact;
+        let [last, first] = [&fields.last_name, &fields.first_name].map(|name| Folded::of(&name.to_string()));
+        vec![
+            SORTED.at(contacts_by_name(&key.pk), format!("{}{END}{}{END}{id}", last.cut(), first.cut())),
+            CHANGED.at(contacts_by_change(&key.pk), format!("{}#{id}", meta.updated_at)),
+        ]
+    }
+}
+
+impl Item for Deal {
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+        let contact = |id| CONTACT.at(beside(key, "DEAL", id), format!("DEAL#{}", self.id));
+        self.contact_id.map(contact).into_iter().collect()
+    }
+}
+
+impl Item for Appointment {
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+        let sk = || format!("APPT#{}#{}", self.start_time, self.id);
+        let contact = |id| CONTACT.at(beside(key, "APPOINTMENT", id), sk());
+        self.contact_id.map(contact).into_iter().collect()
     }
 }
 

@@ -7,10 +7,12 @@
 mod app;
 pub mod auth;
 pub mod clock;
+pub mod contacts;
 pub mod entity;
 pub mod event;
 pub mod http;
 pub mod id;
+pub mod job;
 pub mod keys;
 pub mod lambda;
 pub mod mail;

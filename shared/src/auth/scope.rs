@@ -108,6 +108,16 @@ impl ClientScope {
     pub const fn agency(self) -> AgencyScope {
         self.parent
     }
+
+    /// The client in whose partition a row lies: for what a row of the table wakes, which acts where that row is.
+    pub(crate) fn of_row(prefix: &str) -> Option<Self> {
+        let mut parts = prefix.split('#');
+        let mut id = |label| parts.next().filter(|found| *found == label).and(parts.next());
+        let (tenant, agency, client) = (id("T")?, id("A")?, id("C")?);
+        let tenant = TenantScope { tenant: tenant.parse().ok()? };
+        let scope = tenant.agency(agency.parse().ok()?).client(client.parse().ok()?);
+        (scope.to_string() == prefix).then_some(scope)
+    }
 }
 
 impl HomeScope {
@@ -175,6 +185,25 @@ impl fmt::Display for HomeScope {
             Self::Platform(scope) => scope.fmt(f),
             Self::Agency(scope) => scope.fmt(f),
             Self::Client(scope) => scope.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scope_of_a_row_is_its_clients_and_nothing_else_is_one() {
+        let id = |n| uuid::Uuid::from_u128(n);
+        let tenant = PlatformScope::root().tenant(Id::from_uuid(id(1)));
+        let client = tenant.agency(Id::from_uuid(id(2))).client(Id::from_uuid(id(3)));
+        assert_eq!(ClientScope::of_row(&client.to_string()), Some(client));
+        let agency = client.agency().to_string();
+        for other in
+            ["", "PLATFORM#", &agency, &format!("{client}X"), &format!("{agency}C#x#"), &client.to_string()[1..]]
+        {
+            assert_eq!(ClientScope::of_row(other), None, "{other}");
         }
     }
 }

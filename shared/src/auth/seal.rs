@@ -63,9 +63,9 @@ impl Sealer {
 pub struct KeyedHash(hmac::Key);
 
 impl KeyedHash {
-    /// The hash of `text`, base64url.
-    pub fn hash(&self, text: &str) -> String {
-        BASE64URL.encode(hmac::sign(&self.0, text.as_bytes()))
+    /// The hash of a text or of other bytes, base64url.
+    pub fn hash(&self, text: &(impl AsRef<[u8]> + ?Sized)) -> String {
+        BASE64URL.encode(hmac::sign(&self.0, text.as_ref()))
     }
 }
 

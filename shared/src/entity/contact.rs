@@ -1,15 +1,17 @@
 use std::collections::HashSet;
+use std::fmt;
 
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Fields, InClient, TagId};
+use super::{ContactId, ContactRecord, Fields, Gone, InClient, TagId};
 use crate::auth::ClientScope;
-use crate::value::{Email, Invalid, Name, Phone, Rejected};
+use crate::store::Order;
+use crate::value::{Email, Folded, Invalid, Name, Phone, Rejected};
 
 /// A person whom a client knows.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = ContactFields)]
@@ -40,16 +42,24 @@ pub struct Contact {
     /// Tags of the same client.
     #[serde(default)]
     #[deserr(default, try_from(Vec<TagId>) = distinct -> Rejected)]
-    #[schema(required = false, max_items = 50)]
+    #[schema(required = false, max_items = 30)]
     pub tag_ids: Vec<TagId>,
 }
 
-/// Each tag is checked in the transaction that writes the contact, and a transaction has room for 100 parts.
-const MAX_TAGS: usize = 50;
+impl Contact {
+    /// A change of all tags takes one part of its transaction for each tag that goes and two for each that comes, and a
+    /// transaction has at most 100 (a limit of DynamoDB).
+    pub const MAX_TAGS: usize = 30;
+
+    /// Why more are refused.
+    pub const fn too_many_tags() -> Rejected {
+        Rejected::new("too_many", "must be at most 30 tags")
+    }
+}
 
 fn distinct(tags: Vec<TagId>) -> Result<Vec<TagId>, Rejected> {
-    if tags.len() > MAX_TAGS {
-        return Err(Rejected::new("too_many", "must be at most 50 tags"));
+    if tags.len() > Contact::MAX_TAGS {
+        return Err(Contact::too_many_tags());
     }
     if tags.iter().collect::<HashSet<_>>().len() < tags.len() {
         return Err(Rejected::new("duplicate", "must not name a tag twice"));
@@ -61,4 +71,105 @@ impl Fields for Contact {
     const NAME: &'static str = "Contact";
     type Scope = ClientScope;
     type Parent = InClient;
+}
+
+impl Contact {
+    /// Whether this is their email, whatever its case.
+    pub fn has_email(&self, email: &Email) -> bool {
+        self.email.as_ref().is_some_and(|own| own.folded() == email.folded())
+    }
+
+    /// Whether a prefix search for this finds the contact.
+    pub fn is_found_by(&self, prefix: &Folded) -> bool {
+        let names = [&self.first_name, &self.last_name].map(|name| Folded::of(&name.to_string()));
+        let email = self.email.as_ref().map(Email::search_form);
+        names.iter().chain(&email).any(|term| term.starts_with(prefix))
+    }
+}
+
+/// A contact as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// What the API shows of it.
+    #[serde(flatten)]
+    pub contact: ContactRecord,
+    /// The row of an imported file that it was made of, if only that recognises it.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// How many deleted tags it is shown without which a job has still to take off.
+    #[serde(skip)]
+    hidden: u64,
+}
+
+impl ContactRow {
+    /// A new contact.
+    pub const fn new(contact: ContactRecord, origin: Option<Origin>) -> Self {
+        Self { contact, origin, hidden: 0 }
+    }
+
+    /// The contact's next version.
+    #[must_use]
+    pub fn next(&self, contact: ContactRecord) -> Self {
+        Self::new(contact, self.origin.clone())
+    }
+
+    /// Leaves out the tags that are gone, and takes the version that the contact will have without them: a job takes off one with each.
+    pub(crate) fn forget(&mut self, gone: &Gone) {
+        let tags = &mut self.contact.fields.tag_ids;
+        let hidden = tags.extract_if(.., |tag| gone.has(*tag)).map(|_| 1).sum::<u64>();
+        self.hidden += hidden;
+        self.contact.meta.version += hidden;
+    }
+
+    /// The version that is stored.
+    pub(crate) const fn stored_version(&self) -> u64 {
+        self.contact.meta.version - self.hidden
+    }
+}
+
+/// A hash of a row of an imported file that has neither an id nor an email: so that the same file twice makes no contact twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Origin(String);
+
+impl Origin {
+    /// By the hash of what the row says.
+    pub const fn new(hash: String) -> Self {
+        Self(hash)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One of the texts that a contact is found by: its names and its email.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    /// Whose it is.
+    pub owner: ContactId,
+    /// How many bytes it has in common with an earlier, and with a later, term of the same contact. A prefix no longer than that
+    /// finds the contact by that one as well.
+    pub seen: [usize; 2],
+}
+
+impl Term {
+    /// Whether a list of what begins with so many bytes has had the contact by another term already.
+    pub const fn is_second(&self, prefix: usize, order: Order) -> bool {
+        let [earlier, later] = self.seen;
+        prefix
+            <= match order {
+                Order::Asc => earlier,
+                Order::Desc => later,
+            }
+    }
+}
+
+/// How many rows refer to a contact.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct References {
+    /// How many.
+    pub n: usize,
 }

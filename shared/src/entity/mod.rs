@@ -1,9 +1,13 @@
 //! What is stored: one file per entity, with its fields and its rules.
 
 mod agency;
+mod appointment;
 mod client;
 mod contact;
+mod deal;
 mod domain;
+mod gone;
+mod import;
 mod tag;
 mod tenant;
 mod user;
@@ -18,10 +22,14 @@ use utoipa::openapi::{Object, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use agency::Agency;
+pub use appointment::{Appointment, AppointmentStatus, BookingSource, Service, Staff};
 pub use client::Client;
-pub use contact::Contact;
+pub use contact::{Contact, ContactRow, Origin, References, Term};
+pub use deal::{Deal, DealStatus, Pipeline, Stage};
 pub use domain::Domain;
-pub use tag::Tag;
+pub use gone::{ContactWork, Gone};
+pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
+pub use tag::{Tag, TagName, Tagged};
 pub use tenant::Tenant;
 pub use user::{Account, AccountPointer, Headcount, KnownSource, Profile, Session, Status, User, UserFields};
 pub use widget::{Widget, WidgetKey, WidgetPlace};
@@ -31,10 +39,24 @@ use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, T
 use crate::id::Id;
 use crate::value::{Instant, Invalid};
 
+/// An appointment's id.
+pub type AppointmentId = Id<Appointment>;
 /// A contact's id.
 pub type ContactId = Id<Contact>;
+/// A deal's id.
+pub type DealId = Id<Deal>;
 /// A domain's id.
 pub type DomainId = Id<Domain>;
+/// A pipeline's id.
+pub type PipelineId = Id<Pipeline>;
+/// A service's id.
+pub type ServiceId = Id<Service>;
+/// A staff member's id.
+pub type StaffId = Id<Staff>;
+/// A stage's id.
+pub type StageId = Id<Stage>;
+/// An import's id.
+pub type ImportId = Id<Import>;
 /// A tag's id.
 pub type TagId = Id<Tag>;
 /// A user's id.
@@ -141,6 +163,8 @@ pub type AgencyRecord = Record<Agency>;
 pub type ClientRecord = Record<Client>;
 /// A contact.
 pub type ContactRecord = Record<Contact>;
+/// A tag.
+pub type TagRecord = Record<Tag>;
 
 /// A domain.
 pub type DomainRecord = Record<Domain>;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::precondition::{IfNoneMatch, etag};
 use crate::entity::{Account, Fields, Meta, Record, User};
+use crate::{Problem, Result};
 
 /// Something with a version.
 pub trait Versioned: Serialize {
@@ -61,22 +62,44 @@ impl<T: Versioned> IntoResponse for Found<T> {
     }
 }
 
-/// `201` with `Location`, `ETag` and the whole entity, as it was first given or as it was recorded.
+/// `201` with `Location`, `ETag` and the whole entity, as it was first given or as it was recorded; or another success of a request
+/// that may create.
 pub struct Created {
+    pub(super) status: StatusCode,
     pub(super) body: String,
-    pub(super) etag: String,
+    pub(super) etag: Option<String>,
     pub(super) location: String,
     pub(super) replayed: bool,
 }
 
+impl Created {
+    /// The answer; `location` is the path under which the entity is found.
+    pub fn new(status: StatusCode, entity: &impl Versioned, location: String) -> Result<Self> {
+        let body = serde_json::to_string(entity).map_err(Problem::internal)?;
+        Ok(Self { status, body, etag: Some(etag(entity.meta().version)), location, replayed: false })
+    }
+
+    /// The answer to a request that begins something of which the caller has no version.
+    pub fn begun(status: StatusCode, report: &impl Serialize, location: String) -> Result<Self> {
+        let body = serde_json::to_string(report).map_err(Problem::internal)?;
+        Ok(Self { status, body, etag: None, location, replayed: false })
+    }
+}
+
+impl Created {
+    /// Whether it was recorded when the request came before.
+    pub const fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+}
+
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
-        let headers = [
-            (header::CONTENT_TYPE, "application/json".to_owned()),
-            (header::ETAG, self.etag),
-            (header::LOCATION, self.location),
-        ];
-        let mut response = (StatusCode::CREATED, headers, self.body).into_response();
+        let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::LOCATION, self.location)];
+        let mut response = (self.status, headers, self.body).into_response();
+        if let Some(etag) = self.etag.and_then(|etag| etag.parse().ok()) {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
         if self.replayed {
             response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
         }

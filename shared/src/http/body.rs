@@ -44,6 +44,18 @@ impl FromRequest<App> for Patch {
 }
 
 impl Patch {
+    /// What it says of a field, if anything.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The same patch that says this of a field.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
     /// The next version of an entity: its fields with this patch merged in, changed now.
     pub fn change<F: Fields>(&self, current: &Record<F>, app: &App) -> Result<Record<F>> {
         Ok(current.changed(self.apply(&current.fields)?, app.clock().now()))
@@ -71,17 +83,22 @@ impl Patch {
 }
 
 /// A value of a JSON document, or every reason why it is none.
-pub(crate) fn parse<T: Deserr<Invalid>>(document: Value) -> Result<T> {
+pub fn parse<T: Deserr<Invalid>>(document: Value) -> Result<T> {
     deserr::deserialize(document).map_err(|invalid: Invalid| invalid.into())
 }
 
 /// The JSON document in a body of one of these media types.
 pub(crate) async fn read_json(request: Request, media: &[&str]) -> Result<Value> {
-    check_media(&request, media)?;
-    let bytes = read(request, MAX_BYTES).await?;
+    let bytes = read_bytes(request, media, MAX_BYTES).await?;
     let document: Document = serde_json::from_slice(&bytes)
         .map_err(|_| Problem::bad_request("invalid_json", "The body is not JSON, or it names a member twice."))?;
     Ok(document.0)
+}
+
+/// A body of one of these media types, of at most so many bytes.
+pub(crate) async fn read_bytes(request: Request, media: &[&str], max: usize) -> Result<Vec<u8>> {
+    check_media(&request, media)?;
+    read(request, max).await
 }
 
 fn check_media(request: &Request, media: &[&str]) -> Result<()> {
@@ -124,7 +141,7 @@ mod tests {
     fn a_patch_changes_what_it_names_and_null_clears() {
         assert_eq!(
             patched(json!({ "name": "Corner Bakery", "timeZone": null })).unwrap(),
-            json!({ "name": "Corner Bakery", "timeZone": "UTC", "currency": "USD" })
+            json!({ "name": "Corner Bakery", "timeZone": "UTC", "currency": "USD", "country": null })
         );
         assert_eq!(patched(json!({})).unwrap(), json!(client()));
     }

@@ -78,14 +78,28 @@ fn complete(path: &mut PathItem) {
             "Answer only if the version is another.",
         );
     }
-    for operation in [patch, delete].into_iter().flatten() {
+    for operation in [patch, put, delete].into_iter().flatten() {
         conditional(operation, "412", "The version is another.", "If-Match", "Change only this version: an ETag.");
     }
-    if let Some(operation) = post.as_mut().filter(|operation| operation.responses.responses.contains_key("201")) {
-        let about = "1 to 255 visible ASCII characters. Within 24 hours the same key and body give the same answer and no second effect.";
-        header(operation, "Idempotency-Key", about);
-        for name in ["Location", "ETag", "Idempotency-Replayed"] {
-            answer_header(operation, "201", name);
+    if let Some(operation) = post {
+        describe_creation(operation);
+    }
+}
+
+/// What creates something, at once or, as `x-creates` says, in time, may be asked for again.
+fn describe_creation(operation: &mut Operation) {
+    let in_time = operation.extensions.as_mut().and_then(|extensions| extensions.remove("x-creates"));
+    let at_once = operation.responses.responses.contains_key("201");
+    if !at_once && in_time != Some(json!(true)) {
+        return;
+    }
+    let about = "1 to 255 visible ASCII characters. Within 24 hours the same key and body give the same answer and no second effect.";
+    header(operation, "Idempotency-Key", about);
+    for status in ["200", "201", "202"] {
+        answer_header(operation, status, "Location");
+        answer_header(operation, status, "Idempotency-Replayed");
+        if at_once {
+            answer_header(operation, status, "ETag");
         }
     }
 }

@@ -14,11 +14,11 @@ mod source;
 pub mod trace;
 
 pub use answer::{Accepted, Created, Deleted, Found};
-pub use body::{Body, Patch};
+pub use body::{Body, Patch, parse};
 pub use description::describe;
-pub use idempotency::{Create, Creation};
-pub use page::{Page, Paging};
-pub use path::PathId;
+pub use idempotency::{Create, Creation, Upload};
+pub use page::{Page, Paging, Parameters};
+pub use path::{PathId, PathIds};
 pub use precondition::{IfMatch, IfNoneMatch};
 pub use service::{Api, problems, serve};
 pub use source::Source;

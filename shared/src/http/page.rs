@@ -1,19 +1,20 @@
 //! Lists: pages of at most 100, continued by a cursor that is sealed and bound to the list it came from.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, MatchedPath, Query};
+use deserr::Deserr;
 use lambda_http::http::request::Parts;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::auth::Located;
-use crate::keys::Partition;
-use crate::store::{Item, Store};
+use crate::keys::List;
+use crate::store::{Item, Order, Position, Store};
 use crate::value::{Invalid, Rejected, member};
 use crate::{App, Problem, Result};
 
@@ -76,79 +77,150 @@ pub struct PageParams {
     cursor: Option<String>,
 }
 
-/// Which page of a list is asked for.
-pub struct Paging {
+/// The query parameters of a list that has no others.
+#[derive(Clone, Copy, Debug, Deserr)]
+#[deserr(error = Invalid, deny_unknown_fields)]
+pub struct NoFilters {}
+
+/// Which page of a list is asked for, and of what the list consists: at most `MOST` items, `USUAL` unless told.
+pub struct Paging<F = NoFilters, const MOST: u16 = MAX_LIMIT, const USUAL: u16 = DEFAULT_LIMIT> {
+    /// The list's own query parameters.
+    pub filters: F,
     app: App,
-    route: String,
+    /// The route and the filters: a cursor is good for no others.
+    list: String,
     limit: u16,
     cursor: Option<String>,
 }
 
-impl FromRequestParts<App> for Paging {
+impl<F: Deserr<Invalid>, const MOST: u16, const USUAL: u16> FromRequestParts<App> for Paging<F, MOST, USUAL> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let route: MatchedPath = parts.extract().await.map_err(Problem::internal)?;
-        let Query(query): Query<Vec<(String, String)>> =
-            parts.extract().await.map_err(|_| Problem::bad_request("invalid_query", "The query cannot be read."))?;
-        let mut paging =
-            Self { app: app.clone(), route: route.as_str().to_owned(), limit: DEFAULT_LIMIT, cursor: None };
-        let mut seen = HashSet::new();
-        let faults = query.into_iter().filter_map(|(name, value)| {
-            let fault = |code, detail| Invalid::field(member(&name), Rejected::new(code, detail));
-            if !seen.insert(name.clone()) {
-                return Some(fault("repeated", "must not be given twice"));
+        let asked = Asked::read(query(parts).await?);
+        let mut faults = asked.faults;
+        let limit = asked.limit.map_or(Some(USUAL), |limit| limit.parse().ok());
+        let limit = limit.filter(|limit| (1..=MOST).contains(limit));
+        if limit.is_none() {
+            let why = Rejected::with("out_of_range", format!("must be a number from 1 to {MOST}"));
+            faults.push(Invalid::field("/limit", why));
+        }
+        let list = format!("{}\n{}", route.as_str(), Value::Object(asked.filters.clone()));
+        let filters = deserr::deserialize(Value::Object(asked.filters)).map_err(Invalid::of_parameters);
+        match (filters, faults.into_iter().reduce(Invalid::and), limit) {
+            (Ok(filters), None, Some(limit)) => {
+                Ok(Self { filters, app: app.clone(), list, limit, cursor: asked.cursor })
             }
-            paging.take(&name, value).err().map(|(code, detail)| fault(code, detail))
-        });
-        match faults.reduce(Invalid::and) {
-            Some(invalid) => Err(invalid.into()),
-            None => Ok(paging),
+            (Err(invalid), None, _) => Err(invalid.into()),
+            (Err(invalid), Some(faults), _) => Err(faults.and(invalid).into()),
+            (_, faults, _) => Err(faults.map_or_else(|| Problem::internal("a limit without a fault"), Problem::from)),
         }
     }
 }
 
-impl Paging {
-    /// Takes one parameter, or says by code and detail what is wrong with it.
-    fn take(&mut self, name: &str, value: String) -> std::result::Result<(), (&'static str, &'static str)> {
-        match name {
-            "limit" => {
-                let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                self.limit = limit.ok_or(("out_of_range", "must be a number from 1 to 100"))?;
+async fn query(parts: &mut Parts) -> Result<Vec<(String, String)>> {
+    let unreadable = |_| Problem::bad_request("invalid_query", "The query cannot be read.");
+    let Query(query) = parts.extract().await.map_err(unreadable)?;
+    Ok(query)
+}
+
+/// The query parameters of what is no list.
+pub struct Parameters<F>(pub F);
+
+impl<F: Deserr<Invalid>> FromRequestParts<App> for Parameters<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let mut faults = Vec::new();
+        let mut asked = Map::new();
+        for (name, value) in query(parts).await? {
+            if asked.insert(name.clone(), Value::String(value)).is_some() {
+                faults.push(repeated(&name));
             }
-            "cursor" => self.cursor = Some(value),
-            _ => return Err(("unknown_parameter", "is not a parameter here")),
         }
-        Ok(())
+        let read = deserr::deserialize(Value::Object(asked)).map_err(Invalid::of_parameters);
+        match (read, faults.into_iter().reduce(Invalid::and)) {
+            (Ok(read), None) => Ok(Self(read)),
+            (Ok(_), Some(faults)) => Err(faults.into()),
+            (Err(invalid), None) => Err(Problem::from(invalid)),
+            (Err(invalid), Some(faults)) => Err(faults.and(invalid).into()),
+        }
+    }
+}
+
+fn repeated(name: &str) -> Invalid {
+    Invalid::field(member(name), Rejected::new("repeated", "must not be given twice"))
+}
+
+/// The query of a list, sorted out.
+#[derive(Default)]
+struct Asked {
+    limit: Option<String>,
+    cursor: Option<String>,
+    filters: Map<String, Value>,
+    faults: Vec<Invalid>,
+}
+
+impl Asked {
+    fn read(query: Vec<(String, String)>) -> Self {
+        let mut asked = Self::default();
+        for (name, value) in query {
+            let earlier = match name.as_str() {
+                "limit" => asked.limit.replace(value).is_some(),
+                "cursor" => asked.cursor.replace(value).is_some(),
+                _ => asked.filters.insert(name.clone(), Value::String(value)).is_some(),
+            };
+            if earlier {
+                asked.faults.push(repeated(&name));
+            }
+        }
+        asked
+    }
+}
+
+impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
+    /// How many items at most.
+    pub fn limit(&self) -> usize {
+        self.limit.into()
     }
 
-    /// Reads the page of a partition in `scope`: one Query. An empty first page may mean that the scope is not there, which
-    /// costs one read more to tell, and is a 404.
-    pub async fn read<T: Item>(self, store: &Store, scope: impl Located, partition: Partition<T>) -> Result<Page<T>> {
-        let context = format!("{}\n{}", partition.pk, self.route);
-        let after = self.cursor.as_deref().map(|cursor| self.open(&context, cursor)).transpose()?;
+    /// Where the page before ended; `None` on the first page. 400 if the cursor is not this list's.
+    pub fn after<T>(&self, list: &List<T>) -> Result<Option<Position>> {
+        let open = |cursor: &str| {
+            let plain = self.app.cursors().open(&self.context(list), cursor)?;
+            serde_json::from_slice(&plain).ok()
+        };
+        let wrong = || Problem::bad_request("invalid_cursor", "The cursor is not one that this list gave.");
+        self.cursor.as_deref().map(|cursor| open(cursor).ok_or_else(wrong)).transpose()
+    }
+
+    /// A page that ends at `end`, if the list goes on after it.
+    pub fn page<T, I>(&self, list: &List<T>, items: Vec<I>, end: Option<&Position>) -> Result<Page<I>> {
+        let seal = |end| {
+            let plain = serde_json::to_vec(end).map_err(Problem::internal)?;
+            self.app.cursors().seal(&self.context(list), &plain).map_err(Problem::internal)
+        };
+        Ok(Page { items, next_cursor: end.map(seal).transpose()? })
+    }
+
+    /// Reads the page of a list in `scope`: one Query. An empty first page may mean that the scope is not there, which costs one
+    /// read more to tell, and is a 404.
+    pub async fn read<T: Item>(&self, store: &Store, scope: impl Located, list: impl Into<List<T>>) -> Result<Page<T>> {
+        let list = list.into();
+        let after = self.after(&list)?;
         let first = after.is_none();
         // One more than asked for tells whether there is a next page; so does a Query that stopped before the limit.
-        let (mut found, stopped) = store.query(&partition, after, i32::from(self.limit) + 1).await?;
-        if first && found.is_empty() && !scope.exists(store).await? {
+        let found = store.query(&list, after, Order::Asc, i32::from(self.limit) + 1).await?;
+        if first && found.rows.is_empty() && !scope.exists(store).await? {
             return Err(Problem::not_found());
         }
-        let limit = usize::from(self.limit);
-        let more = found.len() > limit || stopped;
-        found.truncate(limit);
-        let last = found.last().filter(|_| more);
-        let next_cursor = last.map(|(sk, _)| self.app.cursors().seal(&context, sk.as_bytes())).transpose();
-        Ok(Page {
-            next_cursor: next_cursor.map_err(Problem::internal)?,
-            items: found.into_iter().map(|(_, item)| item).collect(),
-        })
+        let more = found.rows.len() > self.limit() || found.stopped.is_some();
+        let (ends, items): (Vec<_>, Vec<_>) = found.rows.into_iter().take(self.limit()).unzip();
+        self.page(&list, items, ends.last().filter(|_| more))
     }
 
-    fn open(&self, context: &str, cursor: &str) -> Result<String> {
-        self.app
-            .cursors()
-            .open(context, cursor)
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| Problem::bad_request("invalid_cursor", "The cursor is not one that this list gave."))
+    fn context<T>(&self, list: &List<T>) -> String {
+        format!("{}\n{}", list.partition(), self.list)
     }
 }

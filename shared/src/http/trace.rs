@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::auth::ScopeIds;
 use crate::entity::UserId;
 
-/// How long a request may try to reach the store. API Gateway gives up after 30 s, a function after its timeout of 15.
+/// How long a request may try to reach the store. API Gateway gives up after 30 s, a function after its own timeout.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Follows one request through the layers.
@@ -24,7 +24,7 @@ pub struct Trace(Arc<Inner>);
 struct Inner {
     request_id: String,
     started: Instant,
-    cost: Cost,
+    cost: Arc<Cost>,
     actor: Mutex<Acting>,
 }
 
@@ -85,7 +85,7 @@ impl Trace {
         Self(Arc::new(Inner {
             request_id: request_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
             started: Instant::now(),
-            cost: Cost::default(),
+            cost: Arc::default(),
             actor: Mutex::default(),
         }))
     }
@@ -93,6 +93,13 @@ impl Trace {
     /// Of work that no request asked for.
     pub(crate) fn alone() -> Self {
         Self::start(&http::Request::new(()))
+    }
+
+    /// The same for a further step of long work: it counts to the same cost, and has a deadline of its own.
+    pub(crate) fn renewed(&self) -> Self {
+        let Inner { request_id, cost, .. } = &*self.0;
+        let actor = Mutex::new(*self.0.actor.lock().unwrap_or_else(PoisonError::into_inner));
+        Self(Arc::new(Inner { request_id: request_id.clone(), started: Instant::now(), cost: Arc::clone(cost), actor }))
     }
 
     /// The trace of the request that these are the parts of.

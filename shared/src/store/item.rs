@@ -6,13 +6,56 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::keys::Key;
+use crate::auth::credential::Credential;
+use crate::auth::tries::Tries;
+use crate::entity::{
+    Account, AccountPointer, Claim, Fields, Gone, Holdings, Import, ImportFaults, ImportText, KnownSource, Place,
+    Record, References, Session, Tagged, Term, Widget, WidgetPlace,
+};
+use crate::http::idempotency::Recorded;
+use crate::keys::{Key, Placed};
 use crate::{Problem, Result};
 
 /// What may lie in the table.
-pub trait Item: Serialize + DeserializeOwned + Send {}
+pub trait Item: Serialize + DeserializeOwned + Send {
+    /// Where the row under `key` stands in the indexes, as long as it says what it says now.
+    fn placed(&self, key: &Key<Self>) -> Vec<Placed>
+    where
+        Self: Sized,
+    {
+        let _ = key;
+        Vec::new()
+    }
+}
 
-impl<T: Serialize + DeserializeOwned + Send> Item for T {}
+macro_rules! items {
+    ($($type:ty),* $(,)?) => { $(impl Item for $type {})* };
+}
+
+// What stands in no index.
+items!(
+    Account,
+    AccountPointer,
+    Claim,
+    Credential,
+    Gone,
+    Holdings,
+    Import,
+    ImportFaults,
+    ImportText,
+    KnownSource,
+    Place,
+    Recorded,
+    References,
+    Session,
+    Tagged,
+    Term,
+    Tries,
+    Widget,
+    WidgetPlace,
+);
+
+impl<F: Fields> Item for Record<F> {}
 
 /// The shape in which rows are written now, kept on every row so that a later shape can tell and upgrade on read.
 const SCHEMA_VERSION: u32 = 1;
@@ -31,15 +74,26 @@ pub(super) fn encode<T: Item>(key: &Key<T>, value: &T) -> Result<Attributes> {
     let mut row: Attributes = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(Problem::internal)?;
     row.retain(|_, value| !value.is_null());
     row.extend(key_attributes(key));
-    row.extend(key.placed.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::S(value.clone()))));
+    let placed = value.placed(key).into_iter().flatten();
+    row.extend(placed.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))));
     row.insert(SCHEMA_VERSION_NAME.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
     Ok(row)
 }
 
-/// The sort key and the value of a row.
-pub(super) fn decode<T: Item>(mut row: Attributes) -> Result<(String, T)> {
-    let missing = || Problem::internal("a row without its sort key");
-    let sk = row.remove("sk").and_then(|sk| sk.as_s().ok().cloned()).ok_or_else(missing)?;
-    let value = serde_dynamo::aws_sdk_dynamodb_1::from_item(row).map_err(Problem::internal)?;
-    Ok((sk, value))
+/// The value of a row, which must lie in the partition that was asked for: whatever else an answer holds is nobody's to see.
+pub(super) fn decode<T: Item>(row: Attributes, pk: &str) -> Result<T> {
+    if text(&row, "pk") != Some(pk) {
+        return Err(Problem::internal("a row of another partition"));
+    }
+    value(row)
+}
+
+/// The value of a row that is known to be the right one.
+pub(super) fn value<T: Item>(row: Attributes) -> Result<T> {
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(row).map_err(Problem::internal)
+}
+
+/// A text attribute of a row.
+pub(super) fn text<'a>(row: &'a Attributes, name: &str) -> Option<&'a str> {
+    row.get(name)?.as_s().ok().map(String::as_str)
 }

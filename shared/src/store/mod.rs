@@ -3,11 +3,12 @@
 //! A read of one row is one GetItem, a list one Query, a change one TransactWriteItems. Reads of the base table are strongly
 //! consistent: whoever got a `201` finds what they created.
 
+mod batch;
 mod failure;
 mod item;
+mod query;
 mod transaction;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -15,20 +16,22 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use axum::extract::FromRequestParts;
 use lambda_http::http::request::Parts;
 
+pub use batch::MAX_BATCH;
 pub use item::Item;
-pub use transaction::Transaction;
+pub use query::{Order, Position, Rows};
+pub use transaction::{MAX_PARTS, Transaction};
 
 use crate::http::answer::Versioned;
 use crate::http::precondition::IfMatch;
 use crate::http::trace::Trace;
-use crate::keys::{self, Agenda, DUE, Key, Partition};
+use crate::keys::{self, Agenda, DUE, Key};
 use crate::value::Instant;
 use crate::{App, Problem, Result};
 use failure::{Wait, in_time};
-use item::{decode, key_attributes};
+use item::{decode, key_attributes, text};
 
 /// How often a change is decided anew when somebody else's came between its read and its write.
-const MAX_DECISIONS: u32 = 8;
+const MAX_DECISIONS: u32 = 24;
 
 /// The table, as one request uses it: what it consumes goes to the request's trace, and the request's deadline is its own.
 #[derive(Clone)]
@@ -63,7 +66,7 @@ impl Store {
         self.trace.cost().round_trip();
         let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
         self.trace.cost().read(answer.consumed_capacity());
-        answer.item.map(|item| decode(item).map(|(_, value)| value)).transpose()
+        answer.item.map(|item| decode(item, &key.pk)).transpose()
     }
 
     /// Reads two rows that are expected, at the same time: 404 without either. Both are always read, so that it costs the same
@@ -76,37 +79,6 @@ impl Store {
     /// Reads one row that is expected: 404 without it.
     pub async fn find<T: Item>(&self, key: &Key<T>) -> Result<T> {
         self.get(key).await?.ok_or_else(Problem::not_found)
-    }
-
-    /// Reads at most `limit` rows of a partition, each with its sort key, in order, after the given sort key: one Query.
-    /// DynamoDB stops at 1 MB: the second value says whether it stopped, there or at the limit, before the end.
-    pub(crate) async fn query<T: Item>(
-        &self,
-        partition: &Partition<T>,
-        after: Option<String>,
-        limit: i32,
-    ) -> Result<(Vec<(String, T)>, bool)> {
-        let start = after.map(|sk| {
-            [("pk", partition.pk.clone()), ("sk", sk)]
-                .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
-                .into()
-        });
-        let request = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(partition.pk.clone()))
-            .set_exclusive_start_key(start)
-            .limit(limit)
-            .consistent_read(true)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        self.trace.cost().round_trip();
-        let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
-        self.trace.cost().read(answer.consumed_capacity());
-        let stopped = answer.last_evaluated_key.is_some();
-        let rows: Result<_> = answer.items.unwrap_or_default().into_iter().map(decode).collect();
-        Ok((rows?, stopped))
     }
 
     /// The keys of at most `limit` rows of an agenda that are due at `now`, the longest due first: one Query of the index,
@@ -126,9 +98,14 @@ impl Store {
         self.trace.cost().round_trip();
         let answer = in_time(self.trace.deadline(), Box::pin(request.send())).await?;
         self.trace.cost().read(answer.consumed_capacity());
-        let text = |row: &HashMap<String, AttributeValue>, name| row.get(name).and_then(|key| key.as_s().ok()).cloned();
         let keys = answer.items.unwrap_or_default().into_iter();
-        Ok(keys.filter_map(|row| agenda.row(&text(&row, "pk")?, &text(&row, "sk")?)).collect())
+        Ok(keys.filter_map(|row| agenda.row(text(&row, "pk")?, text(&row, "sk")?)).collect())
+    }
+
+    /// The same table for a further step of long work, with a deadline that is counted from now.
+    #[must_use]
+    pub fn renewed(&self) -> Self {
+        Self { trace: self.trace.renewed(), ..self.clone() }
     }
 
     /// A transaction to fill and to commit.

@@ -1,6 +1,6 @@
 //! One change: all of it or nothing. Each part carries what its failure means to the caller.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::Store;
 use super::failure::{StoreError, Wait, problem, timely};
-use super::item::{Item, decode, encode, key_attributes};
+use super::item::{Item, encode, key_attributes, value};
 use crate::auth::tries::Tries;
 use crate::auth::{HomeScope, Role};
-use crate::entity::{Account, Claim, Headcount, Holdings, Session, Status};
+use crate::entity::{Account, Gone, Headcount, Holdings, References, Session, Status};
 use crate::http::idempotency::Recorded;
+use crate::job::Job;
 use crate::keys::Key;
 use crate::mail::{Mail, QueuedMail};
 use crate::value::Instant;
@@ -29,12 +30,17 @@ type Attributes = HashMap<String, AttributeValue>;
 /// What a part's failed condition means; it is told what lies there instead, if anything does.
 type Meaning = Box<dyn FnOnce(Option<Attributes>) -> Result<Failed> + Send>;
 
-/// Parts of one change, at most 100 (a limit of DynamoDB).
+/// The most parts of a transaction (a limit of DynamoDB).
+pub const MAX_PARTS: usize = 100;
+
+/// Parts of one change, at most [`MAX_PARTS`].
 #[must_use = "nothing happens before it is committed"]
 pub struct Transaction {
     store: Store,
     parts: Vec<TransactWriteItem>,
     meanings: Vec<Meaning>,
+    /// The rows that are required to exist: DynamoDB refuses a transaction that names one twice.
+    required: HashSet<(String, String)>,
 }
 
 enum Failed {
@@ -45,7 +51,7 @@ enum Failed {
 
 impl Transaction {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, parts: Vec::new(), meanings: Vec::new() }
+        Self { store, parts: Vec::new(), meanings: Vec::new(), required: HashSet::new() }
     }
 
     /// Writes a row that must be new. Ids are unique, so that it fails only by our own mistake.
@@ -67,11 +73,26 @@ impl Transaction {
 
     /// Writes the next version of an entity: 404 if it is gone, stale if `version` is no longer the current one.
     pub fn replace<T: Item>(&mut self, key: &Key<T>, next: &T, version: u64) -> Result<()> {
+        self.replace_or(key, next, version, Problem::not_found)
+    }
+
+    /// The same where whoever writes decides anew if the entity is gone, too.
+    pub fn replace_anew<T: Item>(&mut self, key: &Key<T>, next: &T, version: u64) -> Result<()> {
+        self.replace_or(key, next, version, Problem::stale)
+    }
+
+    pub(crate) fn replace_or<T: Item>(
+        &mut self,
+        key: &Key<T>,
+        next: &T,
+        version: u64,
+        gone: fn() -> Problem,
+    ) -> Result<()> {
         let put = self
             .put(key, next)?
             .condition_expression("version = :version")
             .expression_attribute_values(":version", number(version));
-        self.add(put, |there| Ok(gone_or_stale(there.as_ref())))
+        self.add(put, move |there| Ok(there.map_or_else(gone, |_| Problem::stale())))
     }
 
     /// Writes a mail at the start of a try; `otherwise` says what it means if another try began first.
@@ -160,6 +181,9 @@ impl Transaction {
 
     /// Requires that a row exists; `otherwise` says what it means if it does not.
     pub fn require<T>(&mut self, key: &Key<T>, otherwise: Problem) -> Result<()> {
+        if !self.required.insert((key.pk.clone(), key.sk.clone())) {
+            return Ok(());
+        }
         let check = ConditionCheck::builder()
             .table_name(&*self.store.table)
             .set_key(Some(key_attributes(key)))
@@ -167,18 +191,72 @@ impl Transaction {
         self.add(check, |_| Ok(otherwise))
     }
 
-    /// Makes a value unique; `otherwise` is told who has it.
-    pub fn claim(
+    /// Writes a row that makes a value unique; `otherwise` is told who has it.
+    pub fn claim<T: Item + 'static>(
         &mut self,
-        key: &Key<Claim>,
-        owner: Uuid,
-        otherwise: impl FnOnce(&Claim) -> Problem + Send + 'static,
+        key: &Key<T>,
+        claim: &T,
+        otherwise: impl FnOnce(&T) -> Problem + Send + 'static,
     ) -> Result<()> {
-        let put = self.put(key, &Claim { owner })?.condition_expression("attribute_not_exists(pk)");
+        let put = self.put(key, claim)?.condition_expression("attribute_not_exists(pk)");
         self.add(put, |there| {
             let there = there.ok_or_else(|| Problem::internal("a claim failed, and nothing is there"))?;
-            decode(there).map(|(_, claim)| otherwise(&claim))
+            value(there).map(|claim| otherwise(&claim))
         })
+    }
+
+    /// The same where whoever writes decides anew if somebody has the value.
+    pub fn claim_anew<T: Item + 'static>(&mut self, key: &Key<T>, claim: &T) -> Result<()> {
+        self.claim(key, claim, |_| Problem::stale())
+    }
+
+    /// Counts one row more that refers to a contact, and requires that it is there: `otherwise` says what it means if it is not.
+    pub fn refer<T>(&mut self, contact: &Key<T>, references: &Key<References>, otherwise: Problem) -> Result<()> {
+        self.require(contact, otherwise)?;
+        self.add(
+            self.change(references).update_expression("ADD n :by").expression_attribute_values(":by", number(1)),
+            |_| Ok(Problem::internal("a count without a condition failed")),
+        )
+    }
+
+    /// Counts `many` rows fewer that refer to a contact.
+    pub fn unrefer(&mut self, references: &Key<References>, many: usize) -> Result<()> {
+        let update = self
+            .change(references)
+            .condition_expression("n >= :many")
+            .update_expression("SET n = n - :many")
+            .expression_attribute_values(":many", number(many));
+        self.add(update, |_| Ok(Problem::stale()))
+    }
+
+    /// Deletes the count of the rows that refer to a contact, if it is still as it was read.
+    pub fn close_references(&mut self, references: &Key<References>, read: &References) -> Result<()> {
+        let condition = if read.n == 0 { "attribute_not_exists(pk) OR n = :n" } else { "n = :n" };
+        let delete =
+            self.deletion(references).condition_expression(condition).expression_attribute_values(":n", number(read.n));
+        self.add(delete, |_| Ok(Problem::stale()))
+    }
+
+    /// Notes that something is gone to which rows still refer.
+    pub fn bury(&mut self, gone: &Key<Gone>, id: Uuid) -> Result<()> {
+        let update = self.change(gone).update_expression("ADD ids :ids").expression_attribute_values(":ids", set(id));
+        self.add(update, |_| Ok(Problem::internal("a change without a condition failed")))
+    }
+
+    /// Notes that nothing refers to it any more. `last` says that nothing else is gone: then the row goes. Stale if that is no
+    /// longer so, because a row that is left with nothing would stay for ever.
+    pub fn forget(&mut self, gone: &Key<Gone>, id: Uuid, last: bool) -> Result<()> {
+        if last {
+            let delete = self.deletion(gone).condition_expression("ids = :ids");
+            return self.add(delete.expression_attribute_values(":ids", set(id)), |_| Ok(Problem::stale()));
+        }
+        let update = self
+            .change(gone)
+            .condition_expression("contains(ids, :id) AND ids <> :ids")
+            .update_expression("DELETE ids :ids")
+            .expression_attribute_values(":id", AttributeValue::S(id.to_string()))
+            .expression_attribute_values(":ids", set(id));
+        self.add(update, |_| Ok(Problem::stale()))
     }
 
     /// Opens the count of what is below a new scope.
@@ -189,6 +267,11 @@ impl Transaction {
     /// Counts one thing more below a scope, which must exist: 404 otherwise.
     pub fn hold(&mut self, below: &Key<Holdings>) -> Result<()> {
         self.count(below, 1)
+    }
+
+    /// Counts so many things more below a scope, which must exist: 404 otherwise.
+    pub fn hold_many(&mut self, below: &Key<Holdings>, many: u64) -> Result<()> {
+        self.count(below, i64::try_from(many).map_err(Problem::internal)?)
     }
 
     /// Counts one thing less below a scope.
@@ -234,7 +317,7 @@ impl Transaction {
     /// Queues a mail to a user of a home.
     pub fn mail(&mut self, app: &App, home: HomeScope, mail: &Mail) -> Result<()> {
         let now = app.clock().now();
-        self.create(&home.mail(app.ids().make(), now), &QueuedMail::new(app.mails(), mail, now)?)
+        self.create(&home.mail(app.ids().make()), &QueuedMail::new(app.mails(), mail, now)?)
     }
 
     /// Counts one try more, if the count that `ends` then is still under way and below `most`.
@@ -314,11 +397,11 @@ impl Transaction {
             .expression_attribute_values(":now", number(now.unix_seconds()));
         self.add_part(put, |there| {
             let there = there.ok_or_else(|| Problem::internal("a record was refused, and nothing is there"))?;
-            decode(there).map(|(_, recorded)| Failed::Recorded(recorded))
+            value(there).map(Failed::Recorded)
         })
     }
 
-    /// Makes the change, or says which part of it could not be.
+    /// Makes the change, or says which part of it could not be. A change of nothing is no call.
     pub async fn commit(self) -> Result<()> {
         match self.commit_or_recorded().await? {
             None => Ok(()),
@@ -328,7 +411,10 @@ impl Transaction {
 
     /// Makes the change, or gives the answer that was recorded for it before.
     pub(crate) async fn commit_or_recorded(self) -> Result<Option<Recorded>> {
-        let Self { store, parts, meanings } = self;
+        let Self { store, parts, meanings, required: _ } = self;
+        if parts.is_empty() {
+            return Ok(None);
+        }
         let mut wait = Wait::new(store.trace.deadline());
         let mut token = Uuid::new_v4();
         loop {
@@ -352,7 +438,28 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
     }
 
+    /// Writes a job as it goes on; `otherwise` says what it means if somebody else has taken it up.
+    pub fn put_job<W>(&mut self, key: &Key<Job<W>>, job: &Job<W>, attempts: u64, otherwise: Problem) -> Result<()>
+    where
+        Job<W>: Item,
+    {
+        self.put_attempt(key, job, attempts, otherwise)
+    }
+
+    /// Deletes a job that is done; `otherwise` says what it means if somebody else has taken it up.
+    pub fn end_job<W>(&mut self, key: &Key<Job<W>>, attempts: u64, otherwise: Problem) -> Result<()> {
+        let delete = self
+            .deletion(key)
+            .condition_expression("attempts = :attempts")
+            .expression_attribute_values(":attempts", number(attempts));
+        self.add(delete, |_| Ok(otherwise))
+    }
+
     fn put_mail(&mut self, key: &Key<QueuedMail>, row: &QueuedMail, attempts: u64, otherwise: Problem) -> Result<()> {
+        self.put_attempt(key, row, attempts, otherwise)
+    }
+
+    fn put_attempt<T: Item>(&mut self, key: &Key<T>, row: &T, attempts: u64, otherwise: Problem) -> Result<()> {
         let put = self
             .put(key, row)?
             .condition_expression("attempts = :attempts")
@@ -374,7 +481,7 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    fn count(&mut self, below: &Key<Holdings>, by: i8) -> Result<()> {
+    fn count(&mut self, below: &Key<Holdings>, by: i64) -> Result<()> {
         let update = self
             .change(below)
             .condition_expression("attribute_exists(pk)")
@@ -481,13 +588,17 @@ fn number(n: impl Copy + ToString) -> AttributeValue {
     AttributeValue::N(n.to_string())
 }
 
+fn set(id: Uuid) -> AttributeValue {
+    AttributeValue::Ss(vec![id.to_string()])
+}
+
 /// What an enum of names is in a row.
 fn text(value: &impl Serialize) -> Result<AttributeValue> {
     serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map_err(Problem::internal)
 }
 
 fn decode_old<T: Item>(there: Option<Attributes>) -> Result<Option<T>> {
-    there.map(|row| decode(row).map(|(_, value)| value)).transpose()
+    there.map(value).transpose()
 }
 
 fn gone_or_stale(there: Option<&Attributes>) -> Problem {
