@@ -1,17 +1,16 @@
 //! Contacts: people whom a client knows.
 
-use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Claim, Contact, ContactId, ContactRecord, Record};
-use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
-use shared::keys::Scope;
-use shared::store::{Store, Transaction};
-use shared::value::{Email, Rejected};
-use shared::{App, Problem, Result};
+use shared::contacts::{self, Otherwise};
+use shared::entity::{Contact, ContactId, ContactRecord, ContactRow, Gone, Record, References};
+use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId, parse};
+use shared::store::Store;
+use shared::{App, Result};
 
-type ContactPage = Page<ContactRecord>;
+use crate::phones::{international, international_patch};
+use crate::references::{self, Referring};
 
 /// Create a contact.
 #[utoipa::path(post, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "createContact",
@@ -22,42 +21,27 @@ pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
-    Create { fields, request }: Create<Contact>,
+    Create { fields: body, request }: Create<Value>,
 ) -> Result<Created> {
-    let contact = Record::new(&app, *client, fields);
+    let fields: Contact = parse(international(&store, *client, body).await?)?;
+    let row = ContactRow::new(Record::new(&app, *client, fields), None);
     let mut transaction = store.transaction();
-    transaction.hold(&client.holdings())?;
-    transaction.create(&client.contact(contact.id), &contact)?;
-    settle(&mut transaction, *client, None, Some(&contact))?;
-    let location = format!("/v1/clients/{}/contacts/{}", client.id(), contact.id);
-    request.commit(transaction, *client, &contact, location).await
-}
-
-/// List the contacts, oldest first.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "listContacts",
-    params(("clientId" = ClientId, Path), PageParams),
-    responses((status = 200, body = ContactPage, description = "A page.")),
-    extensions(("x-round-trips" = json!(1))))]
-pub(crate) async fn list(
-    client: Access<ClientScope, UseCrm>,
-    store: Store,
-    paging: Paging,
-) -> Result<Json<ContactPage>> {
-    paging.read(&store, *client, client.contacts()).await.map(Json)
+    contacts::create(&mut transaction, *client, &row, Otherwise::REFUSE)?;
+    request.commit(transaction, *client, &row.contact, location(*client, row.contact.id)).await
 }
 
 /// Read a contact.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "readContact",
     params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
     responses((status = 200, body = ContactRecord, description = "The contact.")),
-    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
 pub(crate) async fn read(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
     store: Store,
     has: IfNoneMatch,
 ) -> Result<Found<ContactRecord>> {
-    Ok(Found::unless(store.find(&client.contact(id)).await?, has))
+    Ok(Found::unless(contacts::find(&store, *client, id).await?.contact, has))
 }
 
 /// Change a contact.
@@ -65,7 +49,7 @@ pub(crate) async fn read(
     params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
     request_body(content = Contact, content_type = "application/merge-patch+json"),
     responses((status = 200, body = ContactRecord, description = "Changed.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
 pub(crate) async fn update(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
@@ -74,60 +58,80 @@ pub(crate) async fn update(
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<Found<ContactRecord>> {
-    let next = store.update(client.contact(id), &if_match, |current, transaction| {
-        let next = patch.change(current, &app)?;
-        settle(transaction, *client, Some(current), Some(&next))?;
-        Ok(next)
-    });
-    next.await.map(Found::new)
+    let patch = international_patch(&store, *client, patch).await?;
+    let change = |contact: &ContactRecord| patch.change(contact, &app);
+    replace(&store, *client, id, &if_match, Otherwise::REFUSE, change).await.map(Found::new)
 }
 
-/// Delete a contact.
+/// Delete a contact. Its deals and appointments stay, without it.
 #[utoipa::path(delete, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "deleteContact",
     params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
     responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
+    State(app): State<App>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let gone = store.delete(client.contact(id), &if_match, |current, transaction| {
-        settle(transaction, *client, Some(current), None)?;
-        transaction.let_go(&client.holdings())
-    });
+    let gone = store.decide(
+        || read_to_delete(&store, *client, id),
+        |read, transaction| {
+            if_match.check(read.shown.contact.meta.version)?;
+            transaction.delete(&client.contact(id), read.row.contact.meta.version)?;
+            contacts::delete(transaction, *client, &read.row)?;
+            let referring = (&read.references, read.referring.as_ref(), read.gone.as_ref());
+            references::clear(transaction, &app, *client, id, referring)
+        },
+    );
     gone.await.map(|()| Deleted)
 }
 
-/// Adds what must change when a contact goes from `before` to `after`: its email's uniqueness moves, and its new tags must
-/// exist.
-fn settle(
-    transaction: &mut Transaction,
-    client: ClientScope,
-    before: Option<&ContactRecord>,
-    after: Option<&ContactRecord>,
-) -> Result<()> {
-    let had = before.and_then(|contact| contact.fields.email.as_ref());
-    let has = after.and_then(|contact| contact.fields.email.as_ref());
-    if had.map(Email::folded) != has.map(Email::folded) {
-        if let Some(email) = had {
-            transaction.remove(&client.contact_email(email))?;
-        }
-        if let (Some(email), Some(contact)) = (has, after) {
-            transaction.claim(&client.contact_email(email), contact.id.uuid(), email_taken)?;
-        }
-    }
-    let Some(after) = after else { return Ok(()) };
-    let kept = before.map(|contact| contact.fields.tag_ids.as_slice()).unwrap_or_default();
-    for (index, tag) in after.fields.tag_ids.iter().enumerate().filter(|(_, tag)| !kept.contains(tag)) {
-        transaction.require(&client.tag(*tag), Problem::dangling(format!("/tagIds/{index}")))?;
-    }
-    Ok(())
+/// A contact that is to be deleted.
+struct ToDelete {
+    row: ContactRow,
+    /// As its version is told.
+    shown: ContactRow,
+    references: References,
+    /// What refers to it, if that fits into the transaction that deletes it.
+    referring: Option<Referring>,
+    /// What else is gone, if it does not.
+    gone: Option<Gone>,
 }
 
-fn email_taken(by: &Claim) -> Problem {
-    Problem::conflict("email_taken", "Another contact of this client has this email.")
-        .at("/email", Rejected::new("taken", "belongs to another contact"))
-        .with("existingId", by.owner.to_string())
+async fn read_to_delete(store: &Store, client: ClientScope, id: ContactId) -> Result<ToDelete> {
+    let (contact, references) = (client.contact(id), client.references(id));
+    // Both are always read to their end, so that it costs the same whether or not the contact is there.
+    let (row, references) = tokio::join!(store.find(&contact), store.get(&references));
+    let (row, references) = (row?, references?.unwrap_or_default());
+    let referring = Referring::whole(store, client, id, &references).await?;
+    let gone = if referring.is_none() && references.n > 0 { store.get(&client.gone()).await? } else { None };
+    let shown = contacts::shown(store, client, vec![row.clone()]).await?.pop().unwrap_or_else(|| row.clone());
+    Ok(ToDelete { row, shown, references, referring, gone })
+}
+
+/// Writes the next version of a contact, made of the one that is shown; nothing if that is the same.
+pub(crate) async fn replace(
+    store: &Store,
+    client: ClientScope,
+    id: ContactId,
+    if_match: &IfMatch,
+    otherwise: Otherwise<'_>,
+    change: impl Fn(&ContactRecord) -> Result<ContactRecord>,
+) -> Result<ContactRecord> {
+    let write = |read: &ContactRow, transaction: &mut _| {
+        if_match.check(read.contact.meta.version)?;
+        let next = read.next(change(&read.contact)?);
+        if next.contact.meta.version != read.contact.meta.version {
+            contacts::replace(transaction, client, read, &next, otherwise)?;
+        }
+        Ok(next.contact)
+    };
+    store.decide(|| contacts::find(store, client, id), write).await
+}
+
+/// Where a contact is found.
+pub(crate) fn location(client: ClientScope, id: ContactId) -> String {
+    format!("/v1/clients/{}/contacts/{id}", client.id())
 }

@@ -1,6 +1,16 @@
-//! The contacts of a client.
+//! The contacts of a client and their tags.
 
 mod contacts;
+mod export;
+mod import;
+pub mod jobs;
+mod list;
+mod phones;
+mod references;
+mod sheet;
+mod tagging;
+mod tags;
+mod upsert;
 
 use axum::Router;
 use shared::App;
@@ -9,11 +19,19 @@ use utoipa_axum::routes;
 
 /// The routes, with their description.
 pub fn api() -> Api {
-    Api::new().routes(routes!(contacts::create, contacts::list)).routes(routes!(
-        contacts::read,
-        contacts::update,
-        contacts::delete
-    ))
+    Api::new()
+        .routes(routes!(contacts::create, list::list))
+        .routes(routes!(upsert::upsert))
+        .routes(routes!(import::import))
+        .routes(routes!(import::read))
+        .routes(routes!(export::export))
+        .routes(routes!(contacts::read, contacts::update, contacts::delete))
+        .routes(routes!(tagging::read))
+        .routes(routes!(tagging::tag, tagging::untag))
+        .routes(routes!(references::deals))
+        .routes(routes!(references::appointments))
+        .routes(routes!(tags::create, tags::list))
+        .routes(routes!(tags::read, tags::update, tags::delete))
 }
 
 /// The service.

@@ -159,7 +159,7 @@ impl Service {
         reason: impl Into<String>,
     ) -> Result<Option<Tried>, Problem> {
         let mut transaction = self.app.store_for_event().transaction();
-        transaction.give_up(&key.due(None), &row.given_up(self.app.clock().now()), taken())?;
+        transaction.give_up(key, &row.given_up(self.app.clock().now()), taken())?;
         let tried = Tried { outcome: Outcome::GivenUp, attempts: row.attempts, reason: Some(reason.into()) };
         Ok(unless_taken(transaction.commit().await)?.then_some(tried))
     }
@@ -168,7 +168,7 @@ impl Service {
 /// Makes a try ours, and the row due again should we never end it; false when somebody else was first.
 async fn claim(store: &Store, key: &Key<QueuedMail>, begun: &QueuedMail) -> Result<bool, Problem> {
     let mut transaction = store.transaction();
-    transaction.begin_try(&key.due(Some(begun.due)), begun, taken())?;
+    transaction.begin_try(key, begun, taken())?;
     unless_taken(transaction.commit().await)
 }
 
