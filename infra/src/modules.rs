@@ -83,11 +83,16 @@ pub fn mail(app: &App, surroundings: &Surroundings) -> Result<mail::Service, mai
 /// The functions that answer no request, by the name of their code.
 pub fn listeners(app: &App, surroundings: &Surroundings) -> Result<Listeners, mail::StartError> {
     let mail = Arc::new(mail(app, surroundings)?);
-    let handle = move |event| {
+    let mail = EventFunction::new(move |event| {
         let mail = Arc::clone(&mail);
         async move { mail.handle(event).await }
-    };
-    Ok([("mail", Arc::new(EventFunction::new(handle)) as Arc<dyn Invoke>)].into())
+    });
+    let jobs = Arc::new(contacts::jobs::Service::new(app.clone()));
+    let jobs = EventFunction::new(move |event| {
+        let jobs = Arc::clone(&jobs);
+        async move { jobs.handle(event).await }
+    });
+    Ok([("contacts-jobs", Arc::new(jobs) as Arc<dyn Invoke>), ("mail", Arc::new(mail) as _)].into())
 }
 
 /// Functions by the name of their code.

@@ -33,7 +33,7 @@ pub struct Template {
 /// A Lambda function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Function {
-    /// The last folder of its `CodeUri`, which is also the name of its package.
+    /// The last folder of its `CodeUri`, which is also the name of its program.
     pub name: String,
     /// Memory in MiB.
     pub memory_mb: u32,

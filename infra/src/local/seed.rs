@@ -86,13 +86,19 @@ async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
     let agencies = format!("/v1/tenants/{tenant}/agencies");
     let bright = admin.create(&agencies, json!({ "name": "Bright Ideas" })).await?;
     let harbor = admin.create(&agencies, json!({ "name": "Blue Harbor" })).await?;
-    let bakery = json!({ "name": "Corner Bakery", "timeZone": "America/New_York", "currency": "USD" });
+    let bakery = json!({ "name": "Corner Bakery", "timeZone": "America/New_York", "currency": "USD", "country": "US" });
     let bakery = admin.create(&format!("/v1/agencies/{bright}/clients"), bakery).await?;
     let clinic = json!({ "name": "Riverside Clinic", "timeZone": "Europe/London", "currency": "GBP" });
     admin.create(&format!("/v1/agencies/{bright}/clients"), clinic).await?;
     let school = json!({ "name": "Sailing School", "timeZone": "Australia/Sydney", "currency": "AUD" });
     admin.create(&format!("/v1/agencies/{harbor}/clients"), school).await?;
-    for contact in contacts() {
+    let tags = format!("/v1/clients/{bakery}/tags");
+    let vip = admin.create(&tags, json!({ "name": "VIP", "color": "#b7791f" })).await?;
+    let newsletter = admin.create(&tags, json!({ "name": "newsletter", "color": "#2f855a" })).await?;
+    for (mut contact, tags) in
+        contacts().into_iter().zip([vec![&vip, &newsletter], vec![&newsletter], vec![], vec![&vip]])
+    {
+        contact["tagIds"] = json!(tags);
         admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?;
     }
     for domain in ["bakery.example", "*.bakery.example", "localhost"] {
