@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
+use harness::call::Call;
 use harness::who::Ask;
 use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
+use hyper::body::Bytes;
 use infra::function::{FunctionError, Functions, Invoke};
 use infra::gateway::Gateway;
 use infra::{engine, modules};
 use lambda_http::BoxFuture;
+use lambda_http::http::Response;
 use serde_json::Value;
 use shared::App;
 
@@ -20,8 +23,8 @@ use crate::rows::Rows;
 use crate::tape::Tape;
 
 /// How often each operation is timed, after the engine's compiler has seen it [`UNTIMED`] times.
-const TIMED: usize = 100;
-const UNTIMED: usize = 10;
+pub(crate) const TIMED: usize = 100;
+pub(crate) const UNTIMED: usize = 10;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -32,18 +35,21 @@ pub(crate) struct Cost {
     pub(crate) write_units: f64,
 }
 
+impl Cost {
+    /// Of calls whose reads the engine counted.
+    pub(crate) fn of(calls: &[Call], write_units: f64) -> Self {
+        let capacity = calls.iter().filter_map(|call| call.answer.as_ref()?.capacity);
+        Self { round_trips: calls.len(), read_units: capacity.map(|capacity| capacity.read).sum(), write_units }
+    }
+}
+
 /// Makes the request once, through the recorder.
 pub(crate) async fn cost(world: &World, rows: &Rows, operation: &Operation<'_>) -> Cost {
     let answer = operation.ask.clone().send().await;
     assert!(answer.status.is_success(), "{answer}");
     let after = Rows::read(&world.engine(), world.table()).await;
     rows.restore().await;
-    let capacity = answer.calls.iter().filter_map(|call| call.answer.as_ref()?.capacity);
-    Cost {
-        round_trips: answer.calls.len(),
-        read_units: capacity.map(|capacity| capacity.read).sum(),
-        write_units: rows.write_units(&after, &answer.calls),
-    }
+    Cost::of(&answer.calls, rows.write_units(&after, &answer.calls))
 }
 
 /// How long a handler took each time, and how long the same calls took without it. `bare` is empty if it makes none.
@@ -60,7 +66,7 @@ pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>
     let mut times = vec![Times::default(); operations.len()];
     for round in 0..UNTIMED + TIMED {
         for (operation, times) in operations.iter().zip(&mut times) {
-            let handler = bench.handle(&operation.ask).await;
+            let (handler, _) = bench.handle(&operation.ask).await;
             rows.restore().await;
             let bare = bench.tape.replay(&bench.client).await;
             rows.restore().await;
@@ -74,7 +80,7 @@ pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>
 }
 
 /// The functions in this process, straight on the engine, with the world's table and keys.
-struct Bench {
+pub(crate) struct Bench {
     gateway: Gateway,
     client: Client,
     tape: Tape,
@@ -85,7 +91,7 @@ struct Bench {
 type Took = Arc<Mutex<Duration>>;
 
 impl Bench {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let (tape, took) = (Tape::default(), Took::default());
         let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
         let config = modules::config(world.table(), world.keys());
@@ -101,16 +107,18 @@ impl Bench {
         Self { gateway, client, tape, took }
     }
 
-    async fn handle(&self, ask: &Ask<'_>) -> Duration {
-        request(&self.gateway, ask).await;
-        *self.took.lock().expect("nobody panics here")
+    /// Answers a request that must succeed, and says how long its function took.
+    pub(crate) async fn handle(&self, ask: &Ask<'_>) -> (Duration, Response<Bytes>) {
+        let response = request(&self.gateway, ask).await;
+        (*self.took.lock().expect("nobody panics here"), response)
     }
 }
 
 /// Makes a request that must succeed.
-pub(crate) async fn request(gateway: &Gateway, ask: &Ask<'_>) {
+pub(crate) async fn request(gateway: &Gateway, ask: &Ask<'_>) -> Response<Bytes> {
     let response = gateway.handle(ask.request(), LOCALHOST).await;
     assert!(response.status().is_success(), "{response:?}");
+    response
 }
 
 /// Takes the time of a function from event to answer, without the gateway's own.

@@ -1,5 +1,6 @@
 //! `bench [--programs DIR]`: what the system costs in time, memory and `DynamoDB` units. Needs the engine at
-//! `DYNAMODB_ENDPOINT`, and the functions' programs in `DIR`, or beside this program.
+//! `DYNAMODB_ENDPOINT`, and the functions' programs in `DIR`, or beside this program. `UPZENTO_BENCH_CONTACTS` is how many
+//! contacts the larger of two clients has, 200000 unless it says otherwise.
 //!
 //! It is no test: it says how long things take, and fails only if a request does.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
@@ -9,6 +10,7 @@ mod operations;
 mod programs;
 mod report;
 mod rows;
+mod scale;
 mod tape;
 
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ async fn main() {
     }
     let times = handlers::time(&world, &rows, &operations).await;
     let programs = programs::measure(&programs, &world, &rows, &operations).await;
+    let scale = scale::measure().await;
 
     let names = operations.iter().map(|operation| operation.name);
     let measured: Vec<_> = names.zip(costs).zip(times).map(|((name, cost), times)| (name, cost, times)).collect();
@@ -41,7 +44,7 @@ async fn main() {
         let (whole, keys) = rows.weigh(sort);
         (name, whole, keys)
     });
-    let report = Report { programs: &programs, operations: &measured, rows: &weights }.render();
+    let report = Report { programs: &programs, operations: &measured, rows: &weights, scale: &scale }.render();
     println!("{report}");
     // What a debug build measures is not worth keeping.
     if !cfg!(debug_assertions) {

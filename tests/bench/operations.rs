@@ -173,6 +173,7 @@ fn last(paths: &[String]) -> &str {
     paths.last().expect("there are some")
 }
 
-fn id(path: &str) -> &str {
+/// The id at the end of a path.
+pub(crate) fn id(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::handlers::{Cost, Times};
 use crate::programs::Program;
+use crate::scale::Scale;
 
 /// Everything that was measured.
 pub(crate) struct Report<'a> {
@@ -17,12 +18,13 @@ pub(crate) struct Report<'a> {
     pub(crate) operations: &'a [(&'a str, Cost, Times)],
     /// Name, bytes, and bytes of the keys.
     pub(crate) rows: &'a [(&'a str, usize, usize)],
+    pub(crate) scale: &'a Scale,
 }
 
 impl Report<'_> {
     /// The whole, as Markdown.
     pub(crate) fn render(&self) -> String {
-        let Self { programs, operations, rows } = self;
+        let Self { programs, operations, rows, scale } = self;
         let (machine, notes) = (machine(), NOTES.trim());
         let programs = table(
             ["Function", "cold start p50 ms", "p90 ms", "resident MiB", "peak MiB", "program MiB", "zip MiB"],
@@ -49,7 +51,7 @@ impl Report<'_> {
                     ms(&times.handler, 0.5),
                     ms(&times.handler, 0.9),
                     ms(&times.bare, 0.5),
-                    ratio(times),
+                    ratio(&times.handler, &times.bare),
                 ]
             }),
         );
@@ -57,11 +59,45 @@ impl Report<'_> {
             ["Row", "bytes", "of these keys"],
             rows.iter().map(|(name, whole, keys)| [(*name).to_owned(), whole.to_string(), keys.to_string()]),
         );
+        let scale = at_scale(scale);
         format!(
             "# What it costs\n\nWritten by `make bench`.\n\n{machine}\n\n\
-             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Rows\n\n{rows}\n\n## Notes\n\n{notes}\n"
+             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Rows\n\n{rows}\n\n\
+             ## Contacts at scale\n\n{scale}\n\n## Notes\n\n{notes}\n"
         )
     }
+}
+
+/// What the number of contacts does to each operation: a line for the small client, and one for the large.
+fn at_scale(scale: &Scale) -> String {
+    let operations = scale.operations.iter().flat_map(|(name, sides)| {
+        let smallest = &sides[0].times;
+        sides.iter().zip(&scale.clients).enumerate().map(move |(at, (side, client))| {
+            [
+                (*name).to_owned(),
+                client.contacts.to_string(),
+                side.cost.round_trips.to_string(),
+                units(side.cost.read_units),
+                units(side.cost.write_units),
+                ms(&side.times, 0.5),
+                ms(&side.times, 0.9),
+                if at == 0 { "–".to_owned() } else { ratio(&side.times, smallest) },
+            ]
+        })
+    });
+    let operations = table(
+        ["Operation", "contacts", "round trips", "read units", "write units", "p50 ms", "p90 ms", "ratio"],
+        operations,
+    );
+    let copies = scale.copies.iter();
+    let copies = table(
+        ["Copy of a contact", "bytes", "of these its key"],
+        copies.map(|(place, whole, key)| [place.clone(), whole.to_string(), key.to_string()]),
+    );
+    let imports = scale.clients.iter();
+    let imports: Vec<_> =
+        imports.map(|client| format!("{} in {:.1} s", client.contacts, client.imported_in.as_secs_f64())).collect();
+    format!("{operations}\n\n{copies}\n\nImported: {}.", imports.join(", "))
 }
 
 const NOTES: &str = "
@@ -83,7 +119,12 @@ const NOTES: &str = "
   ([capacity management for transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)),
   where the larger of the row before and after counts, for a delete the deleted row
   ([capacity unit consumption for write operations](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
-  An entry of an index that a write makes is one unit more.
+  An entry of an index is written besides, and no part of the transaction: once when it comes, goes or changes, twice when it
+  moves, each for every started KB
+  ([provisioned throughput considerations for global secondary indexes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations)).
+- Contacts at scale: two clients in one table, whose contacts came as CSV files of at most 20000 rows, asked in turn. Each list
+  is a page of 25 with another page after it; what is looked for by email is one contact. Ratio: p50 over that of the smaller
+  client. An import is timed from the first file sent until the last is done, through the recording proxy.
 - Bytes of rows follow
   [item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
 ";
@@ -137,8 +178,9 @@ fn ms(times: &[Duration], share: f64) -> String {
     quantile(times, share).map_or("–".to_owned(), |ms| format!("{ms:.2}"))
 }
 
-fn ratio(times: &Times) -> String {
-    let ratio = quantile(&times.handler, 0.5).zip(quantile(&times.bare, 0.5)).map(|(handler, bare)| handler / bare);
+/// Median over median.
+fn ratio(times: &[Duration], to: &[Duration]) -> String {
+    let ratio = quantile(times, 0.5).zip(quantile(to, 0.5)).map(|(times, to)| times / to);
     ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
 use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
@@ -34,6 +35,7 @@ type Steps = Vec<Vec<Asked>>;
 #[derive(Clone, Debug)]
 enum Asked {
     Get(GetItemInput),
+    BatchGet(BatchGetItemInput),
     Query(QueryInput),
     Transact(TransactWriteItemsInput),
 }
@@ -97,6 +99,8 @@ impl Asked {
         let input = context.input();
         if let Some(get) = input.downcast_ref::<GetItemInput>() {
             Ok(Self::Get(get.clone()))
+        } else if let Some(batch) = input.downcast_ref::<BatchGetItemInput>() {
+            Ok(Self::BatchGet(batch.clone()))
         } else if let Some(query) = input.downcast_ref::<QueryInput>() {
             Ok(Self::Query(query.clone()))
         } else if let Some(transact) = input.downcast_ref::<TransactWriteItemsInput>() {
@@ -111,6 +115,10 @@ impl Asked {
             Self::Get(input) => {
                 let call =
                     client.get_item().set_table_name(input.table_name.clone()).customize().interceptor(Instead(input));
+                call.send().await.map(drop).map_err(Error::from)
+            }
+            Self::BatchGet(input) => {
+                let call = client.batch_get_item().customize().interceptor(Instead(input));
                 call.send().await.map(drop).map_err(Error::from)
             }
             Self::Query(input) => {

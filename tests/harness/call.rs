@@ -384,6 +384,21 @@ mod tests {
     }
 
     #[test]
+    fn a_range_of_an_index_is_read_from_its_partition_whatever_its_order() {
+        for range in ["", " AND begins_with(gsi1sk, :a)", " AND gsi1sk BETWEEN :a AND :b", " AND gsi1sk > :a"] {
+            let request = json!({
+                "TableName": "t",
+                "IndexName": "gsi1",
+                "KeyConditionExpression": format!("gsi1pk = :p{range}"),
+                "ExpressionAttributeValues": { ":p": { "S": "p" }, ":a": { "S": "a" }, ":b": { "S": "b" } },
+                "ScanIndexForward": false,
+                "ExclusiveStartKey": { "pk": { "S": "x" }, "sk": { "S": "y" }, "gsi1pk": { "S": "p" } },
+            });
+            assert_eq!(lines("Query", &request), ["Query on gsi1 p / *"], "{range}");
+        }
+    }
+
+    #[test]
     fn a_put_is_placed_in_the_indexes_of_its_item() {
         let mut item = item("p", "s");
         item["gsi1pk"] = json!({ "S": "ip" });
@@ -407,6 +422,21 @@ mod tests {
     }
 
     #[test]
+    fn an_update_that_changes_a_set_or_leaves_an_index_is_placed_nowhere() {
+        for expression in ["ADD ids :v", "DELETE ids :v", "REMOVE gsi1pk, gsi1sk", "SET more = :v REMOVE gsi1pk"] {
+            let update = json!({
+                "TableName": "t",
+                "Key": item("p", "s"),
+                "UpdateExpression": expression,
+                "ExpressionAttributeValues": { ":v": { "SS": ["one", "two"] } },
+            });
+            let call = read("TransactWriteItems", &json!({ "TransactItems": [{ "Update": update }] }));
+            assert_eq!((call.unreadable, call.touches[0].to_string()), (None, "UpdateItem p / s".to_owned()));
+            assert_eq!(call.touches[0].index_keys, [], "{expression}");
+        }
+    }
+
+    #[test]
     fn every_item_of_a_batch_is_read() {
         let request = json!({ "RequestItems": { "t": { "Keys": [item("p", "1"), item("q", "2")] } } });
         assert_eq!(lines("BatchGetItem", &request), ["BatchGetItem p / 1", "BatchGetItem q / 2"]);
@@ -417,6 +447,16 @@ mod tests {
         ] } });
         assert_eq!(lines("BatchWriteItem", &request), ["BatchWriteItem p / 1", "BatchWriteItem q / 2"]);
         assert_eq!(read("BatchWriteItem", &request).touches[1].table, "t");
+    }
+
+    #[test]
+    fn a_batch_is_as_consistent_as_it_says_for_its_table() {
+        let keys = json!([item("p", "1")]);
+        for consistent in [true, false] {
+            let request = json!({ "RequestItems": { "t": { "Keys": keys, "ConsistentRead": consistent } } });
+            let call = read("BatchGetItem", &request);
+            assert_eq!((call.touches[0].consistent, call.touches[0].table.as_str()), (consistent, "t"));
+        }
     }
 
     #[test]
@@ -463,6 +503,9 @@ mod tests {
         let body = json!({ "ConsumedCapacity": [{ "CapacityUnits": 2.0 }, { "CapacityUnits": 1.0 }] });
         let answer = Answer::read("BatchWriteItem", 200, body.to_string().as_bytes());
         assert_eq!(answer.capacity, Some(Capacity { read: 0.0, write: 3.0 }));
+
+        let answer = Answer::read("BatchGetItem", 200, body.to_string().as_bytes());
+        assert_eq!(answer.capacity, Some(Capacity { read: 3.0, write: 0.0 }));
 
         let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
         let answer = Answer::read("PutItem", 400, body.to_string().as_bytes());

@@ -111,7 +111,15 @@ mod tests {
 
     #[test]
     fn a_key_condition_names_its_value_by_any_spelling() {
-        for text in ["pk = :a", "#k=:a AND begins_with(sk, :b)", "(#k = :a) and (sk = :b)", "sk > :b AND pk = :a"] {
+        for text in [
+            "pk = :a",
+            "#k=:a AND begins_with(sk, :b)",
+            "begins_with(sk, :b) AND #k = :a",
+            "(#k = :a) and (sk = :b)",
+            "sk > :b AND pk = :a",
+            "pk = :a AND sk BETWEEN :b AND :a",
+            "sk BETWEEN :b AND :b AND pk = :a",
+        ] {
             assert_eq!(values(text, "pk"), Ok(vec![json!("one")]), "{text}");
         }
     }
@@ -122,6 +130,9 @@ mod tests {
             "SET pk = :a, other = :b",
             "SET other = :b, #k = if_not_exists(#k, :a) REMOVE more",
             "SET pk = :a ADD version :b",
+            "SET pk = :a DELETE ids :b",
+            "ADD ids :b SET pk = :a",
+            "DELETE ids :b SET pk = :a REMOVE more",
         ] {
             assert_eq!(values(text, "pk"), Ok(vec![json!("one")]), "{text}");
         }
@@ -129,7 +140,11 @@ mod tests {
 
     #[test]
     fn an_attribute_that_is_not_set_has_no_value() {
-        assert_eq!(values("SET other = :a REMOVE pk", "pk"), Ok(vec![]));
+        for text in
+            ["SET other = :a REMOVE pk", "REMOVE pk, sk", "ADD ids :a", "DELETE ids :a", "ADD n :a DELETE ids :b"]
+        {
+            assert_eq!(values(text, "pk"), Ok(vec![]), "{text}");
+        }
         assert_eq!(values("", "pk"), Ok(vec![]));
     }
 

@@ -96,8 +96,27 @@ impl Faults {
 
     /// Lets the next transaction that writes through, breaks those that follow it, and no other call.
     pub fn writes_after_one(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.writes_after(1, faults);
+    }
+
+    /// Lets so many transactions that write through, breaks those that follow them, and no other call.
+    pub fn writes_after(&self, spared: usize, faults: impl IntoIterator<Item = Fault>) {
         self.next_writes(faults);
-        self.plan.lock().unwrap().next.push_front(None);
+        let mut plan = self.plan.lock().unwrap();
+        (0..spared).for_each(|_| plan.next.push_front(None));
+    }
+
+    /// Lets so many transactions that write through, and breaks every one from then on, and no other call.
+    pub fn all_writes_after(&self, spared: usize, fault: Fault) {
+        self.writes_after(spared, []);
+        self.plan.lock().unwrap().always = Some(fault);
+    }
+
+    /// Lets so many calls through, and breaks those that follow them.
+    pub fn after(&self, passing: usize, faults: impl IntoIterator<Item = Fault>) {
+        self.next(faults);
+        let mut plan = self.plan.lock().unwrap();
+        (0..passing).for_each(|_| plan.next.push_front(None));
     }
 
     /// Breaks every call from now on.

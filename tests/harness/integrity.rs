@@ -1,5 +1,7 @@
 //! What must be true of the rows of a table as a whole, whatever was done at the same time.
 
+mod contacts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -36,6 +38,7 @@ pub fn damages(rows: &[Value]) -> Vec<String> {
     }
     damages.extend(wrong_pointers(rows));
     damages.extend(wrong_widgets(rows));
+    damages.extend(contacts::damages(rows));
     damages
 }
 
@@ -95,8 +98,7 @@ fn required(row: &Value) -> Vec<(String, String)> {
     let (partition, text, sort) = place(row);
     let at = "AT".to_owned();
     let Partition::Scoped { scope, collection } = partition else { return pointed_at(row, &text) };
-    // These go by themselves, and may outlive the scope.
-    if ["IDEM", "MAIL", "SESSION", "SOURCE"].contains(&collection.as_str()) {
+    if may_outlive(&collection, row) {
         return Vec::new();
     }
     let mut needed: Vec<_> = scope.row().into_iter().collect();
@@ -109,17 +111,19 @@ fn required(row: &Value) -> Vec<(String, String)> {
             (format!("GLOBAL#CLIENT#{sort}"), at),
             (format!("{}WIDGET", below(&scope, &sort)), "KEY".to_owned()),
         ]),
-        "CONTACT" => needed.extend(row["email"].as_str().map(|email| {
-            let claim = format!("CONTACT_EMAIL#{}", email.to_lowercase());
-            (format!("{scope}UNIQ"), claim)
-        })),
-        "UNIQ" => {
-            let owner = row["owner"].as_str().expect("a claim has an owner");
-            needed.push((format!("{scope}CONTACT"), owner.to_owned()));
-        }
         _ => {}
     }
     needed
+}
+
+/// Whether a row may be there without its scope: it goes by itself, or has nothing any more.
+fn may_outlive(collection: &str, row: &Value) -> bool {
+    match collection {
+        "IDEM" | "MAIL" | "SESSION" | "SOURCE" => true,
+        "GONE" => row.get("ids").is_none(),
+        "CONTACT_JOB" => row.get("ttl").is_some(),
+        _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
+    }
 }
 
 /// The row to which a global pointer leads.
@@ -152,7 +156,8 @@ fn counts(rows: &[Value]) -> BTreeMap<String, &Value> {
 fn is_directly_below(row: &Value, scope: &str) -> bool {
     match place(row) {
         (Partition::Scoped { scope: own, collection }, ..) => {
-            own.to_string() == scope && ["AGENCY", "CLIENT", "CONTACT", "DOMAIN", "USER"].contains(&collection.as_str())
+            own.to_string() == scope
+                && ["AGENCY", "CLIENT", "CONTACT", "DOMAIN", "TAG", "USER"].contains(&collection.as_str())
         }
         _ => false,
     }

@@ -294,6 +294,43 @@ mod tests {
         }
     }
 
+    /// A query of a partition of an index.
+    fn indexed_query(index: &str, partition: &str) -> Call {
+        let mut call = call("Query", partition, "");
+        call.touches[0].index = Some(index.to_owned());
+        call
+    }
+
+    #[test]
+    fn a_partition_of_an_index_is_a_clients_as_one_of_the_table_is() {
+        let contact = Uuid::from_u128(7);
+        for (index, collection) in [
+            ("sorted", "CONTACT#NAME".to_owned()),
+            ("changed", "CONTACT#CHANGED".to_owned()),
+            ("contact", format!("CONTACT#{contact}")),
+        ] {
+            for caller in [client_user(), agency_user()] {
+                let own = [indexed_query(index, &format!("{}{collection}", client()))];
+                assert_eq!(violations(&own, Some(&caller)), Vec::<String>::new());
+                let foreign = [indexed_query(index, &format!("{}{collection}", Scope::client(T, OTHER, C)))];
+                assert_broken(&violations(&foreign, Some(&caller)), "outside the caller's home");
+            }
+            let nobodys = [indexed_query(index, &collection)];
+            assert_broken(&violations(&nobodys, None), "unknown shape");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_of_one_line_and_of_the_callers_home() {
+        let mut batch = call("BatchGetItem", &format!("{}TERM", client()), "ada@example.com");
+        batch.touches.extend(call("BatchGetItem", &format!("{}CONTACT", client()), "id").touches);
+        assert_eq!(violations(&[batch.clone()], Some(&client_user())), Vec::<String>::new());
+        let sibling = Scope::client(T, A, OTHER);
+        batch.touches.extend(call("BatchGetItem", &format!("{sibling}CONTACT"), "id").touches);
+        assert_broken(&violations(&[batch.clone()], None), "not on one line");
+        assert_broken(&at_home(&[batch], &client_user()), "outside the caller's home");
+    }
+
     #[test]
     fn a_scan_or_a_statement_is_refused() {
         for operation in ["Scan", "ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"] {

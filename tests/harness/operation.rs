@@ -83,16 +83,32 @@ impl Operation {
         let ask = who.ask(self.method.clone(), path);
         let Some(content) = self.described["requestBody"]["content"].as_object() else { return ask };
         let (media, content) = content.iter().next().expect("a media type");
-        ask.body(media, least(&content["schema"]).to_string())
+        ask.body(media, least_body(media, &content["schema"]))
+    }
+}
+
+/// The least body of a media type. A CSV file is the text itself, everything else is JSON.
+fn least_body(media: &str, schema: &Value) -> String {
+    match least(schema) {
+        Value::String(text) if media == "text/csv" => text,
+        json => json.to_string(),
     }
 }
 
 /// The least value that a schema takes: an object has the fields that are required.
 fn least(schema: &Value) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
-        // A client has each domain once.
+        // A client has each domain once, and each tag's name.
         if reference.ends_with("/WebDomain") {
             return json!(format!("{}.example.com", Uuid::new_v4()));
+        }
+        if reference.ends_with("/ContactTagFields") {
+            return json!({ "name": Uuid::new_v4() });
+        }
+        // A contact that is not there yet has a name.
+        if reference.ends_with("/ContactUpsert") {
+            let email = format!("{}@example.com", Uuid::new_v4());
+            return json!({ "email": email, "firstName": "Ada", "lastName": "Lovelace" });
         }
         return least(resolve(reference));
     }
@@ -126,4 +142,18 @@ fn least(schema: &Value) -> Value {
 pub fn resolve(reference: &str) -> &'static Value {
     let pointer = reference.strip_prefix('#').expect("a reference within the document");
     OPENAPI.pointer(pointer).unwrap_or_else(|| panic!("{reference} names nothing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_csv_file_is_sent_as_its_example_has_it_and_the_rest_as_json() {
+        let file = json!({ "type": "string", "example": "firstName,lastName\r\nAda,Lovelace\r\n" });
+        assert_eq!(least_body("text/csv", &file), "firstName,lastName\r\nAda,Lovelace\r\n");
+        let json = json!({ "type": "object", "required": ["name"], "properties": { "name": { "example": "Ada" } } });
+        assert_eq!(least_body("application/json", &json), r#"{"name":"Ada"}"#);
+        assert_eq!(least_body("application/json", &json!({ "type": "string" })), r#""Sample""#);
+    }
 }

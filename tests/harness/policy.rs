@@ -616,4 +616,20 @@ mod tests {
         assert!(policies.allows(&get("T#t#A#a#C#c#CONTACT")));
         assert!(!policies.allows(&get("T#t#A#a#C#c#USER")));
     }
+
+    #[test]
+    fn the_contacts_jobs_read_what_is_due_of_theirs_and_who_refers_to_a_contact() {
+        let function = template().functions.remove("ContactsJobsFunction").unwrap();
+        let policies = Policies::parse(&function.policies, TABLE).unwrap();
+        let query = |index: &str, partition: &str| {
+            let touch =
+                Touch { action: "Query".to_owned(), index: Some(index.to_owned()), ..get(partition).touches.remove(0) };
+            Call { touches: vec![touch], ..get(partition) }
+        };
+        assert!(policies.allows(&query("due", "DUE#CONTACT_JOB")));
+        assert!(policies.allows(&query("contact", "T#t#A#a#C#c#CONTACT#x")));
+        assert!(!policies.allows(&query("due", "DUE#MAIL")));
+        assert!(!policies.allows(&query("sorted", "T#t#A#a#C#c#CONTACT#NAME")));
+        assert!(!policies.allows(&get("T#t#A#a#C#c#USER")));
+    }
 }

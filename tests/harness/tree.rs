@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::who::Who;
 use crate::world::World;
 
-/// A client with a contact, and the paths that lead to it.
+/// A client with one of each thing, and the paths that lead to them.
 #[derive(Clone, Debug)]
 pub struct Spot {
     /// The client's scope, which is made of the ids of its tenant and agency too.
@@ -25,6 +25,10 @@ pub struct Spot {
     pub contacts: String,
     /// `/v1/clients/…/contacts/…`
     pub contact: String,
+    /// `/v1/clients/…/contacts/imports/…`, which is finished.
+    pub import: String,
+    /// `/v1/clients/…/tags/…`
+    pub tag: String,
     /// `/v1/clients/…/domains/…`
     pub domain: String,
     /// `/v1/agencies/…/users/…`, of somebody who was invited.
@@ -49,6 +53,8 @@ impl Spot {
             "agencyId" => &self.agency,
             "clientId" => &self.client,
             "contactId" => &self.contact,
+            "importId" => &self.import,
+            "tagId" => &self.tag,
             _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
         };
         path.rsplit('/').next().expect("a path ends in its id")
@@ -58,8 +64,15 @@ impl Spot {
     #[must_use]
     pub fn emptied(&self) -> Self {
         let nothing = || format!("/{}", Uuid::now_v7());
-        let (contact, domain, agency_user, client_user) = (nothing(), nothing(), nothing(), nothing());
-        Self { contact, domain, agency_user, client_user, ..self.clone() }
+        Self {
+            contact: nothing(),
+            import: nothing(),
+            tag: nothing(),
+            domain: nothing(),
+            agency_user: nothing(),
+            client_user: nothing(),
+            ..self.clone()
+        }
     }
 
     /// The scope of the client's agency.
@@ -169,14 +182,34 @@ impl World {
         let contacts = format!("{client}/contacts");
         let person = json!({ "firstName": "Grace", "lastName": "Hopper" });
         let contact = admin.post(&contacts).json(person).created().await.location().to_owned();
+        let import = self.import(admin, &contacts).await;
+        let tag = create_tag(admin, &client).await;
         let platform = self.operator().platform();
         let scope = platform.tenant(id_of(&tenant)).agency(id_of(&agency)).client(id_of(&client));
         let domain = json!({ "domain": format!("{}.example.com", Uuid::now_v7()) });
         let domain = admin.post(&format!("{client}/domains")).json(domain).created().await.location().to_owned();
         let agency_user = invite(admin, &agency).await;
         let client_user = invite(admin, &client).await;
-        Spot { scope, tenant, agency, client, contacts, contact, domain, agency_user, client_user }
+        Spot { scope, tenant, agency, client, contacts, contact, import, tag, domain, agency_user, client_user }
     }
+
+    /// The path of an import of a contact, once it is finished.
+    async fn import(&self, admin: &Who<'_>, contacts: &str) -> String {
+        let file = "firstName,lastName\r\n";
+        let answer = admin.post(&format!("{contacts}/import")).body("text/csv", file).send().await;
+        match answer.status.as_u16() {
+            200 => {}
+            202 => self.work().await,
+            _ => panic!("{answer}"),
+        }
+        format!("{contacts}/imports/{}", answer.id())
+    }
+}
+
+/// The path of a new tag of a client.
+pub async fn create_tag(admin: &Who<'_>, client: &str) -> String {
+    let tag = json!({ "name": Uuid::new_v4() });
+    admin.post(&format!("{client}/tags")).json(tag).created().await.location().to_owned()
 }
 
 /// The path of somebody new who was invited to an agency or a client.

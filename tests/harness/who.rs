@@ -254,7 +254,7 @@ fn leaks(answer: &Answer) -> Vec<String> {
 }
 
 /// What no answer says.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "passwordHash",
     "$argon2",
     PASSWORD,
@@ -262,19 +262,28 @@ const SECRETS: [&str; 10] = [
     "PLATFORM#",
     "T#",
     "DUE#",
-    "CONTACT_EMAIL#",
+    "TAG_NAME#",
+    "CONTACT_ORIGIN#",
     "PRIVATE KEY",
     "arn:aws",
 ];
 
 /// Attributes of rows that no answer has.
-const INNER: [&str; 22] = [
+const INNER: [&str; 30] = [
     "pk",
     "sk",
     "sv",
     "ttl",
     "due_pk",
     "due_sk",
+    "sorted_pk",
+    "sorted_sk",
+    "changed_pk",
+    "changed_sk",
+    "contact_pk",
+    "contact_sk",
+    "seen",
+    "ids",
     "epoch",
     "generation",
     "sealed",
@@ -448,7 +457,7 @@ mod tests {
         for name in INNER {
             assert_eq!(found(&json!({ "items": [{ "user": { name: 1 } }] })), [name], "{name}");
         }
-        for key in ["PLATFORM#USER", "T#1#A#2#USER", "DUE#MAIL", "CONTACT_EMAIL#a@example.com"] {
+        for key in ["PLATFORM#USER", "T#1#A#2#USER", "DUE#MAIL", "TAG_NAME#vip", "CONTACT_ORIGIN#hash"] {
             assert!(!found(&json!({ "detail": key })).is_empty(), "{key}");
         }
     }

@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use infra::function::{Functions, Invoke};
+use infra::function::Functions;
 use infra::gateway::Gateway;
 use infra::modules::Surroundings;
 use infra::smtp::Outbox;
@@ -24,6 +23,7 @@ use shared::App;
 use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Keys, Role};
 use shared::clock::Clock;
+use shared::store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -38,6 +38,9 @@ use crate::who::Who;
 
 /// The password of every user of every world.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// How often the contacts' jobs are let go on before they are held to come to no end.
+const MOST_RUNS: usize = 10_000;
 
 /// The deployment, as its template describes it.
 pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
@@ -92,7 +95,9 @@ pub struct World {
     keys: Keys,
     table: String,
     mail: mail::Service,
-    compiled_mail: Option<Arc<dyn Invoke>>,
+    jobs: contacts::jobs::Service,
+    /// The functions as processes, by logical id; none when they run in this process.
+    compiled: Functions,
 }
 
 /// Which module answered a request, by request id.
@@ -124,10 +129,9 @@ impl World {
             surroundings: &surroundings(),
             logs: logs.path(),
         });
-        let (name, _) = TEMPLATE.functions.iter().find(|(_, function)| function.name == "mail").expect("it is there");
-        let compiled_mail = functions.get(name).cloned();
+        let compiled = functions.clone();
         let world = Self::with(functions, Served::default(), app, keys, table);
-        Self { faults: Some(faults), logs: Some(logs), compiled_mail, ..world }
+        Self { faults: Some(faults), logs: Some(logs), compiled, ..world }
     }
 
     /// An empty platform with another router in the place of a module's, made of a client that is watched and the table.
@@ -170,9 +174,9 @@ impl World {
             (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
         });
         let mail = modules::mail(&app, &surroundings()).expect("the mail function starts");
-        let policies = policies.collect();
-        let (faults, logs, compiled_mail) = (None, None, None);
-        Self { gateway, policies, served, faults, logs, app, keys, table, mail, compiled_mail }
+        let jobs = contacts::jobs::Service::new(app.clone());
+        let (policies, compiled) = (policies.collect(), Functions::new());
+        Self { gateway, policies, served, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
     }
 
     /// What goes wrong between the functions and the table.
@@ -212,11 +216,16 @@ impl World {
         engine::client(&engine_endpoint())
     }
 
+    /// The table as the functions use it, for what has no route.
+    pub fn store(&self) -> Store {
+        self.app.store_for_event()
+    }
+
     /// Every row of the table, as JSON, for a look behind the API.
     pub async fn rows(&self) -> Vec<Value> {
         let pages = self.engine().scan().table_name(&self.table).consistent_read(true).into_paginator();
         let rows = pages.items().send().collect::<Result<Vec<_>, _>>().await.expect("the table can be read");
-        rows.into_iter().map(|row| serde_dynamo::from_item(row).expect("a row is JSON")).collect()
+        rows.into_iter().map(as_json).collect()
     }
 
     /// Fails the test unless every row has what it stands on, and every count is right.
@@ -252,13 +261,35 @@ impl World {
 
     /// Lets the mail function do what is due, as the clock would, and gives its report.
     pub async fn deliver(&self) -> Value {
-        if let Some(mail) = &self.compiled_mail {
-            return mail.invoke(Value::Object(Map::new()), Duration::from_mins(1)).await.expect("a report");
+        self.tick("mail", self.mail.handle(scheduled())).await
+    }
+
+    /// Lets the contacts' jobs go on, as the clock would, until nothing of them is left to be done now.
+    pub async fn work(&self) {
+        for _ in 0..MOST_RUNS {
+            if self.work_once().await == 0 {
+                return;
+            }
         }
-        let tag = format!("mail-{}", Uuid::new_v4());
-        let report = tagged(tag.clone(), self.mail.handle(Value::Object(Map::new()))).await.expect("a report");
-        let calls = recorder().take(&tag);
-        let violations = self.policies["mail"].violations(&calls);
+        panic!("the contacts' jobs come to no end");
+    }
+
+    /// Lets the contacts' jobs go on once, as one tick of the clock would, and gives how many were taken up.
+    pub async fn work_once(&self) -> u64 {
+        let report = self.tick("contacts-jobs", self.jobs.handle(scheduled())).await;
+        report["advanced"].as_u64().expect("how many jobs went on")
+    }
+
+    /// Fires the schedule of a function that answers no request: `handling`, or its process where there is one.
+    async fn tick(&self, name: &str, handling: impl Future<Output = Result<Value, shared::lambda::Error>>) -> Value {
+        let (id, function) =
+            TEMPLATE.functions.iter().find(|(_, function)| function.name == name).expect("it is there");
+        if let Some(process) = self.compiled.get(id) {
+            return process.invoke(scheduled(), function.timeout).await.expect("a report");
+        }
+        let tag = format!("{name}-{}", Uuid::new_v4());
+        let report = tagged(tag.clone(), handling).await.expect("a report");
+        let violations = self.policies[name].violations(&recorder().take(&tag));
         assert!(violations.is_empty(), "{violations:?}");
         report
     }
@@ -303,6 +334,21 @@ impl World {
     pub(crate) fn calls(request_id: &str) -> Vec<crate::call::Call> {
         recorder().take(request_id)
     }
+}
+
+/// A row as JSON, in which bytes are text.
+fn as_json(mut row: HashMap<String, AttributeValue>) -> Value {
+    for value in row.values_mut() {
+        if let AttributeValue::B(bytes) = value {
+            *value = AttributeValue::S(format!("{:?}", bytes.as_ref()));
+        }
+    }
+    serde_dynamo::from_item(row).expect("a row is JSON")
+}
+
+/// As much of a schedule's event as a function looks at.
+fn scheduled() -> Value {
+    Value::Object(Map::new())
 }
 
 /// Tags what a request does with its id, and notes who answered it.

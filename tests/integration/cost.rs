@@ -64,12 +64,12 @@ async fn a_page_reads_no_more_than_it_shows() {
     let world = World::new().await;
     let shop = world.shop().await;
     for _ in 0..100 {
-        let source = "x".repeat(200);
+        let source = "x".repeat(100);
         let person = json!({ "firstName": "Ada", "lastName": "Lovelace", "source": source, "company": source });
         shop.owner.post(&shop.contacts).json(person).created().await;
     }
-    let page = shop.owner.get(&format!("{}?limit=4", shop.contacts)).is(200).await;
-    assert_eq!(read_units(&page), [1.0], "five rows below 4 KB");
+    let page = shop.owner.get(&format!("{}?limit=2", shop.contacts)).is(200).await;
+    assert_eq!(read_units(&page), [1.0], "three rows below 4 KB");
     let whole = shop.owner.get(&format!("{}?limit=100", shop.contacts)).is(200).await;
     assert!(read_units(&whole)[0] > 10.0, "a hundred rows are more than one unit: {:?}", read_units(&whole));
 }
@@ -121,8 +121,47 @@ async fn a_change_is_a_read_and_one_transaction() {
     let shop = world.shop().await;
     let answer = shop.owner.patch(&shop.spot.contact).json(json!({ "email": "ada@example.com" })).is(200).await;
     assert_eq!(answer.operations(), ["GetItem", "TransactWriteItems"]);
+    // The contact, and how many rows refer to it.
     let answer = shop.owner.delete(&shop.spot.contact).is(204).await;
-    assert_eq!(answer.operations(), ["GetItem", "TransactWriteItems"]);
+    assert_eq!(answer.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn a_contact_with_tags_costs_one_read_more() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let tag = shop.spot.id("tagId");
+    let tagged = format!("{}/tags/{tag}", shop.spot.contact);
+    let put = || shop.owner.ask("PUT".parse().unwrap(), &tagged);
+    assert_eq!(put().is(200).await.operations(), ["GetItem", "TransactWriteItems"]);
+    assert_eq!(put().is(200).await.operations(), ["GetItem", "GetItem"], "nothing changes");
+    let read = shop.owner.get(&shop.spot.contact).is(200).await;
+    assert_eq!((read.operations(), read_units(&read)), (vec!["GetItem"; 2], vec![1.0; 2]));
+    let list = shop.owner.get(&shop.contacts).is(200).await;
+    assert_eq!(list.operations(), ["Query", "GetItem"]);
+    let tags = shop.owner.get(&format!("{}/tags", shop.spot.contact)).is(200).await;
+    assert_eq!(tags.operations(), ["GetItem", "GetItem", "BatchGetItem"]);
+    let changed = shop.owner.patch(&shop.spot.contact).json(json!({ "source": "web" })).is(200).await;
+    assert_eq!(changed.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);
+    let untagged = shop.owner.delete(&tagged).is(204).await;
+    assert_eq!(untagged.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);
+    let deleted = shop.owner.delete(&shop.spot.tag).is(204).await;
+    assert_eq!(deleted.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn an_upsert_is_a_look_at_the_email_and_one_transaction() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let mut known = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com" });
+    let upsert = format!("{}/upsert", shop.contacts);
+    let created = shop.owner.post(&upsert).json(&known).is(201).await;
+    assert_eq!(created.operations(), ["GetItem", "TransactWriteItems"]);
+    let same = shop.owner.post(&upsert).json(&known).is(200).await;
+    assert_eq!(same.operations(), ["GetItem", "GetItem"]);
+    known["source"] = json!("web");
+    let merged = shop.owner.post(&upsert).json(&known).is(200).await;
+    assert_eq!(merged.operations(), ["GetItem", "GetItem", "TransactWriteItems"]);
 }
 
 #[tokio::test]

@@ -86,6 +86,23 @@ fn every_list_takes_limit_and_cursor() {
 }
 
 #[test]
+fn every_filter_of_contacts_says_whether_an_index_serves_it_and_when_it_filters_pages() {
+    let list = operations().into_iter().find(|operation| operation.id == "listContacts").unwrap();
+    let parameters = list.described["parameters"].as_array().unwrap();
+    let about = |name: &str| {
+        let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
+        parameter["description"].as_str().unwrap().to_lowercase()
+    };
+    for name in ["q", "email", "tagId", "updatedSince", "sort"] {
+        assert!(about(name).contains("served by an index"), "{name}: {}", about(name));
+    }
+    for name in ["q", "tagId", "updatedSince"] {
+        assert!(about(name).contains("filters"), "{name}: {}", about(name));
+    }
+    assert!(list.described["description"].as_str().unwrap().contains("nextCursor"));
+}
+
+#[test]
 fn every_create_takes_an_idempotency_key() {
     let creates = operations().into_iter().filter(|operation| operation.described["responses"].get("201").is_some());
     for operation in creates {

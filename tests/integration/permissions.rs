@@ -45,6 +45,10 @@ const MAY: &[(Level, &[&str], &[&str])] = &[
     (Client, ADMINS, &["updateClient", "createDomain", "updateDomain", "deleteDomain", "rotateWidgetKey"]),
     (Client, ADMINS, &["createClientUser", "updateClientUser", "deleteClientUser", "inviteClientUser"]),
     (Client, EVERYBODY, &["listContacts", "createContact", "readContact", "updateContact", "deleteContact"]),
+    (Client, EVERYBODY, &["upsertContact", "importContacts", "readImport", "exportContacts"]),
+    (Client, EVERYBODY, &["listContactDeals", "listContactAppointments"]),
+    (Client, EVERYBODY, &["listTags", "createTag", "readTag", "updateTag", "deleteTag"]),
+    (Client, EVERYBODY, &["readContactTags", "tagContact", "untagContact"]),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

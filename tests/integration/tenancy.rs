@@ -85,7 +85,7 @@ async fn a_client_lives_and_goes() {
     let admin = world.admin().await;
     let tenant = create(&admin, "/v1/tenants").await;
     let agency = create(&admin, &format!("{tenant}/agencies")).await;
-    let body = json!({ "name": "Bakery", "timeZone": "Europe/Paris", "currency": "EUR" });
+    let body = json!({ "name": "Bakery", "timeZone": "Europe/Paris", "currency": "EUR", "country": "FR" });
     let mut whole = body.clone();
     whole["agencyId"] = json!(id(&agency));
     live_through(&admin, &format!("{agency}/clients"), body, whole).await;
@@ -261,6 +261,21 @@ async fn a_currency_is_an_iso_4217_code() {
     }
     for bad in ["XXX", "XAU", "", "usd", "EURO", "XYZ", "€"] {
         admin.patch(&branch.client).json(json!({ "currency": bad })).invalid(&["/currency"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_country_is_an_iso_3166_code_or_not_set() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let branch = branch(&admin).await;
+    assert_eq!(admin.get(&branch.client).is(200).await.body["country"], json!(null));
+    for (given, kept) in [(json!("FR"), json!("FR")), (json!("gb"), json!("GB")), (json!(null), json!(null))] {
+        let changed = admin.patch(&branch.client).json(json!({ "country": given })).is(200).await;
+        assert_eq!(changed.body["country"], kept);
+    }
+    for bad in ["", "UK", "FRA", "France", "ZZ"] {
+        admin.patch(&branch.client).json(json!({ "country": bad })).invalid(&["/country"]).await;
     }
 }
 

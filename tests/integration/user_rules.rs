@@ -164,7 +164,13 @@ async fn whoever_is_above_deletes_the_very_last_user_and_then_the_home() {
     shop.admin.delete(&shop.spot.contact).is(204).await;
     shop.admin.delete(&shop.spot.domain).is(204).await;
     world.assert_whole().await;
+    shop.admin.delete(&shop.spot.client).problem(409, "not_empty").await;
+    shop.admin.delete(&shop.spot.tag).is(204).await;
     shop.admin.delete(&shop.spot.client).is(204).await;
+    // What is remembered of the tag outlives the client by a minute.
+    world.work().await;
+    world.clock().advance(61);
+    world.work().await;
     world.assert_whole().await;
 }
 

@@ -1,0 +1,663 @@
+//! The list of contacts: its orders, its filters, its pages.
+
+use std::fmt;
+
+use harness::at_once;
+use harness::tree::Shop;
+use harness::world::World;
+use serde_json::{Value, json};
+use shared::value::{Email, Folded};
+
+use crate::paging::{Walked, encoded, ids, walk, whole};
+
+// ── What a list must show ───────────────────────────────────────────────────────────────────────────────────────────
+
+/// What a list is asked for.
+#[derive(Clone, Debug, Default)]
+struct Asked<'a> {
+    q: Option<&'a str>,
+    email: Option<&'a str>,
+    tag: Option<&'a str>,
+    since: Option<&'a str>,
+    sort: Option<&'a str>,
+    order: Option<&'a str>,
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { q, email, tag, since, sort, order } = self;
+        let given =
+            [("q", q), ("email", email), ("tagId", tag), ("updatedSince", since), ("sort", sort), ("order", order)];
+        let given = given.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?))));
+        write!(f, "?{}", given.collect::<Vec<_>>().join("&"))
+    }
+}
+
+fn text<'a>(contact: &'a Value, field: &str) -> &'a str {
+    contact[field].as_str().unwrap_or_default()
+}
+
+/// A text as it is searched and sorted, as far as an index has it.
+fn folded(text: &str) -> String {
+    Folded::of(text).cut().to_owned()
+}
+
+/// A contact as it was read, and what the lists know it by.
+struct Listed {
+    contact: Value,
+    name: [String; 2],
+    /// What it is found by: the text, and its place among all such texts.
+    terms: Vec<(String, String)>,
+    email: Option<String>,
+}
+
+impl Listed {
+    fn of(contact: Value) -> Self {
+        let name = ["lastName", "firstName"].map(|field| folded(text(&contact, field)));
+        let email: Option<Email> = contact["email"].as_str().map(|email| email.parse().unwrap());
+        let mut terms: Vec<_> =
+            name.iter().map(|name| (name.clone(), format!("{name}\u{1}{}", text(&contact, "id")))).collect();
+        terms.extend(email.as_ref().map(|email| (email.search_form().to_string(), email.search_form().to_string())));
+        Self { name, terms, email: email.map(|email| email.folded()), contact }
+    }
+
+    fn text(&self, field: &str) -> &str {
+        text(&self.contact, field)
+    }
+
+    fn id(&self) -> &str {
+        self.text("id")
+    }
+
+    /// Where the first of its texts stands that begin with `q`, as the list is read.
+    fn found_at(&self, q: &str, order: Option<&str>) -> Option<&str> {
+        let places = self.terms.iter().filter(|(text, _)| text.starts_with(q)).map(|(_, place)| place.as_str());
+        if order == Some("desc") { places.max() } else { places.min() }
+    }
+}
+
+impl Asked<'_> {
+    /// The ids of those whom the list must show, in its order.
+    fn expected<'c>(&self, all: &'c [Listed]) -> Vec<&'c str> {
+        let q = self.q.map(folded);
+        let email = self.email.map(|email| email.parse::<Email>().unwrap().folded());
+        let is_through = |listed: &&Listed| {
+            q.as_ref().is_none_or(|q| listed.found_at(q, None).is_some())
+                && email.as_ref().is_none_or(|email| listed.email.as_ref() == Some(email))
+                && self.tag.is_none_or(|tag| listed.contact["tagIds"].as_array().unwrap().contains(&json!(tag)))
+                && self.since.is_none_or(|since| listed.text("updatedAt") >= since)
+        };
+        let place = |listed: &&'c Listed| match (self.sort, &q, self.tag, self.since) {
+            (Some("name"), ..) => [listed.name[0].as_str(), &listed.name[1], listed.id()],
+            (Some("updatedAt"), ..) | (None, None, None, Some(_)) => [listed.text("updatedAt"), listed.id(), ""],
+            (None, Some(q), ..) => [listed.found_at(q, self.order).unwrap(), "", ""],
+            _ => [listed.id(), "", ""],
+        };
+        let mut through: Vec<_> = all.iter().filter(is_through).collect();
+        through.sort_by_key(place);
+        if self.order == Some("desc") {
+            through.reverse();
+        }
+        through.into_iter().map(Listed::id).collect()
+    }
+
+    async fn walk(&self, shop: &Shop<'_>, limit: usize) -> Walked {
+        walk(&shop.owner, &format!("{}{self}", shop.contacts), limit).await
+    }
+}
+
+/// Who is whole wherever they are shown: as one contact, and in each list.
+async fn assert_shown_whole(shop: &Shop<'_>, walked: &Walked) {
+    for contact in &walked.items {
+        let one = shop.owner.get(&format!("{}/{}", shop.contacts, text(contact, "id"))).is(200).await;
+        assert_eq!(*contact, one.body);
+    }
+}
+
+// ── A crowd ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Numbers that look like chance and are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// Sixty people: of many scripts, of equal names, of the longest names, with and without emails and tags.
+async fn crowd(world: &World, shop: &Shop<'_>, tags: &[String]) -> Vec<Listed> {
+    let long =
+        ["a".repeat(200), "日".repeat(200), format!("{}本", "日".repeat(199)), "ﷺ".repeat(200), "🙂".repeat(200)];
+    let mut names = vec![
+        "Ada",
+        "ada",
+        "ÁDA",
+        "Adam",
+        "A",
+        "Ann",
+        "Ann-Marie",
+        "Anna",
+        "Łukasz",
+        "Søren",
+        "Straße",
+        "STRASSE",
+        "李",
+        "李小龍",
+        "小龍",
+        "محمد",
+        "Ψυχή",
+        "Ёлкин",
+        "Елкин",
+        "Nguyễn",
+        "Đức",
+        "O’Brien",
+        "O'Brien",
+        "がく",
+        "हिन्दी",
+        "한국",
+        "Zoë",
+        "Zoe",
+        "von Neumann",
+        "Ada Lovelace",
+    ];
+    names.extend(long.iter().map(String::as_str));
+    let domains = ["example.com", "Example.com", "bücher.example", "ada.example"];
+    let mut chance = Chance(7);
+    for number in 1..60 {
+        let (first, last) = (*chance.pick(&names), *chance.pick(&names));
+        // Every fifth has one name for both, and an email that begins as it does.
+        let last = if number % 5 == 0 { first } else { last };
+        let local = match number % 4 {
+            0 => None,
+            1 => Some(format!("ada{number}")),
+            2 => Some(format!("Zo\u{eb}.{number}")),
+            _ => Some(format!("{number}")),
+        };
+        let email = local.map(|local| format!("{local}@{}", chance.pick(&domains)));
+        let some: Vec<_> = tags.iter().filter(|_| chance.below(3) == 0).collect();
+        let person = json!({ "firstName": first, "lastName": last, "email": email, "tagIds": some });
+        shop.owner.post(&shop.contacts).json(person).created().await;
+    }
+    let contacts = whole(&shop.owner, &shop.contacts).await;
+    for _ in 0..25 {
+        world.clock().advance(1);
+        let contact = format!("{}/{}", shop.contacts, text(chance.pick(&contacts), "id"));
+        let source = json!({ "source": format!("fair {}", chance.below(1000)) });
+        shop.owner.patch(&contact).json(source).is(200).await;
+    }
+    whole(&shop.owner, &shop.contacts).await.into_iter().map(Listed::of).collect()
+}
+
+async fn tags(shop: &Shop<'_>, names: &[impl serde::Serialize]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for name in names {
+        let tag = shop.owner.post(&format!("{}/tags", shop.spot.client)).json(json!({ "name": name })).created().await;
+        ids.push(tag.id().to_owned());
+    }
+    ids
+}
+
+const ORDERS: [Option<&str>; 3] = [None, Some("asc"), Some("desc")];
+const SORTS: [Option<&str>; 4] = [None, Some("createdAt"), Some("updatedAt"), Some("name")];
+
+#[tokio::test]
+async fn a_crowd_is_listed_in_every_order_through_every_filter_in_pages_of_every_size() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let tags = tags(&shop, &["vip", "press"]).await;
+    let all = crowd(&world, &shop, &tags).await;
+    assert_eq!(all.len(), 60);
+    every_order_is_that_of_the_sorted_whole(&shop, &all).await;
+    whoever_is_searched_for_is_found_once(&shop, &all).await;
+    whoever_has_a_tag_is_listed_by_it(&shop, &all, &tags).await;
+    filters_go_together(&shop, &all, &tags).await;
+    whoever_changed_at_an_instant_changed_since_then(&shop, &all).await;
+    world.assert_whole().await;
+}
+
+async fn every_order_is_that_of_the_sorted_whole(shop: &Shop<'_>, all: &[Listed]) {
+    for sort in SORTS {
+        for order in ORDERS {
+            let asked = Asked { sort, order, ..Asked::default() };
+            for limit in [if order.is_none() { 2 } else { 7 }, 59, 60, 61] {
+                let walked = asked.walk(shop, limit).await;
+                assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                walked.assert_full(limit);
+            }
+        }
+    }
+    let asked = Asked { sort: Some("name"), ..Asked::default() };
+    assert_shown_whole(shop, &asked.walk(shop, 100).await).await;
+}
+
+const SEARCHES: [&str; 36] = [
+    "a", "A", "á", "ad", "ada", "ÂDA", "ada ", "ada l", "adam", "ann", "ann-", "anne", "z", "ZOE", "zoë", "zoë.2", "ł",
+    "luk", "sor", "strasse", "straß", "李", "小", "محمد", "ψ", "ел", "ё", "nguyen", "duc", "o'b", "o’b", "が", "か",
+    "ada1@ex", "1", "nobody",
+];
+
+async fn whoever_is_searched_for_is_found_once(shop: &Shop<'_>, all: &[Listed]) {
+    let long = ["a".repeat(100), "日".repeat(100), "🙂".repeat(100)];
+    let mut found = 0;
+    for q in SEARCHES.into_iter().chain(long.iter().map(String::as_str)) {
+        for (order, limits) in [(None, [3, 100].as_slice()), (Some("desc"), &[if q.len() == 1 { 5 } else { 1 }])] {
+            let asked = Asked { q: Some(q), order, ..Asked::default() };
+            let expected = asked.expected(all);
+            found += expected.len();
+            for limit in limits {
+                let walked = asked.walk(shop, *limit).await;
+                assert_eq!(walked.ids(), expected, "{asked} by {limit}");
+            }
+        }
+    }
+    assert!(found > 300, "they are to be found: {found}");
+    assert_shown_whole(shop, &Asked { q: Some("a"), ..Asked::default() }.walk(shop, 100).await).await;
+}
+
+async fn whoever_has_a_tag_is_listed_by_it(shop: &Shop<'_>, all: &[Listed], tags: &[String]) {
+    for tag in tags {
+        for (sort, order) in [(None, None), (None, Some("desc")), (Some("createdAt"), None)] {
+            let asked = Asked { tag: Some(tag), sort, order, ..Asked::default() };
+            for limit in [3, 10, 100] {
+                let walked = asked.walk(shop, limit).await;
+                assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                walked.assert_full(limit);
+            }
+        }
+    }
+}
+
+async fn filters_go_together(shop: &Shop<'_>, all: &[Listed], tags: &[String]) {
+    let mut changes: Vec<_> = all.iter().map(|listed| listed.text("updatedAt")).collect();
+    changes.sort_unstable();
+    let email = all.iter().find_map(|listed| listed.contact["email"].as_str()).unwrap().to_uppercase();
+    let mut chance = Chance(11);
+    let mut shown = 0;
+    for q in [None, Some("a"), Some("zo")] {
+        for email in [None, Some(email.as_str())] {
+            for tag in [None, Some(tags[0].as_str())] {
+                for since in [None, Some(changes[40])] {
+                    for sort in SORTS {
+                        let order = *chance.pick(&[None, Some("desc")]);
+                        let asked = Asked { q, email, tag, since, sort, order };
+                        for limit in [*chance.pick(&[2, 3, 7]), 100] {
+                            let walked = asked.walk(shop, limit).await;
+                            assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                            shown += walked.items.len();
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(shown > 500, "something is left by most: {shown}");
+}
+
+async fn whoever_changed_at_an_instant_changed_since_then(shop: &Shop<'_>, all: &[Listed]) {
+    let last = all.iter().max_by_key(|listed| listed.text("updatedAt")).unwrap();
+    let at: shared::value::Instant = last.text("updatedAt").parse().unwrap();
+    let there = at.to_utc().with_timezone(&chrono::FixedOffset::east_opt(19_800).unwrap()).to_rfc3339();
+    let just_after = at.after(std::time::Duration::from_millis(1)).to_string();
+    for sort in SORTS {
+        for (since, expected) in
+            [(at.to_string(), vec![last.id()]), (there.clone(), vec![last.id()]), (just_after.clone(), vec![])]
+        {
+            let asked = Asked { since: Some(&since), sort, ..Asked::default() };
+            assert_eq!(asked.walk(shop, 25).await.ids(), expected, "{asked}");
+        }
+    }
+}
+
+// ── Searching ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async fn found(shop: &Shop<'_>, query: &str) -> Vec<String> {
+    let walked = whole(&shop.owner, &format!("{}?{query}", shop.contacts)).await;
+    ids(&walked).into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_contact_is_found_by_the_beginning_of_each_name_and_of_the_email_in_any_spelling() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let person = json!({ "firstName": "Zoë Ann", "lastName": "Sørensen", "email": "Chef@Bücher.example" });
+    let zoe = shop.owner.post(&shop.contacts).json(person).created().await;
+    for q in [
+        "z",
+        "ZOE",
+        "zoë",
+        "zoe\u{308}",
+        "zoe  a",
+        "sor",
+        "SØR",
+        "sören",
+        "chef",
+        "CHEF@B",
+        "chef@buch",
+        "chef@bücher.example",
+    ] {
+        assert_eq!(found(&shop, &format!("q={}", encoded(q))).await, [zoe.id()], "{q}");
+    }
+    for q in ["ann", "oe", "ørensen", "bücher", "@", "chef@xn--", "zoe sor", "zoë ann s"] {
+        assert_eq!(found(&shop, &format!("q={}", encoded(q))).await, Vec::<String>::new(), "{q}");
+    }
+    for email in [
+        "chef@bücher.example",
+        "CHEF@BÜCHER.EXAMPLE",
+        "chef@xn--bcher-kva.example",
+        " chef@b\u{75}\u{308}cher.example ",
+    ] {
+        assert_eq!(found(&shop, &format!("email={}", encoded(email))).await, [zoe.id()], "{email}");
+    }
+    for email in ["chef@bucher.example", "che@bücher.example", "chef@bücher.examples"] {
+        assert_eq!(found(&shop, &format!("email={}", encoded(email))).await, Vec::<String>::new(), "{email}");
+    }
+}
+
+#[tokio::test]
+async fn who_gets_another_name_is_found_by_that_one_and_no_more_by_the_old() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let person = json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com" });
+    let ada = shop.owner.post(&shop.contacts).json(person).created().await;
+    for (patch, hits, misses) in [
+        (json!({ "lastName": "King" }), vec!["ada", "king"], vec!["byron"]),
+        (json!({ "firstName": "King", "lastName": "Ada" }), vec!["ada", "king", "ada@"], vec![]),
+        (json!({ "firstName": "Adam", "lastName": "Adam" }), vec!["ada", "adam", "ada@"], vec!["king"]),
+        (json!({ "email": "countess@example.com" }), vec!["ada", "adam", "countess@"], vec!["ada@"]),
+        (json!({ "email": null, "firstName": "Ad" }), vec!["ad", "ada", "adam"], vec!["countess"]),
+        (json!({ "firstName": "ad", "email": "AD@example.com" }), vec!["ad", "ad@", "adam"], vec![]),
+    ] {
+        shop.owner.patch(ada.location()).json(&patch).is(200).await;
+        for q in hits {
+            assert_eq!(found(&shop, &format!("q={q}")).await, [ada.id()], "{q} after {patch}");
+        }
+        for q in misses {
+            assert_eq!(found(&shop, &format!("q={q}")).await, Vec::<String>::new(), "{q} after {patch}");
+        }
+    }
+    world.assert_whole().await;
+    let names = whole(&shop.owner, &format!("{}?sort=name", shop.contacts)).await;
+    assert_eq!(text(&names[0], "id"), ada.id(), "Adam stands before Hopper");
+    shop.owner.delete(ada.location()).is(204).await;
+    for query in ["q=ad", "q=adam", "email=ad@example.com", "sort=name", "sort=updatedAt"] {
+        assert!(!found(&shop, query).await.contains(&ada.id().to_owned()), "{query}");
+    }
+    world.assert_whole().await;
+    let next = json!({ "firstName": "Ad", "lastName": "Adam", "email": "ad@example.com" });
+    let next = shop.owner.post(&shop.contacts).json(next).created().await;
+    assert_eq!(found(&shop, "email=ad@example.com").await, [next.id()]);
+}
+
+#[tokio::test]
+async fn the_longest_names_and_emails_of_any_script_are_kept_found_and_sorted() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let names: Vec<_> = (0..30).map(|number| format!("tag {number}")).collect();
+    let tags = tags(&shop, &names).await;
+    for (number, letter) in ["x", "ß", "ẞ", "é", "日", "ﷺ", "🙂", "𝓐", "ᾲ", "İ"].into_iter().enumerate()
+    {
+        let name = letter.repeat(200);
+        // As long as an email may be, in the bytes that it has.
+        let domain = format!("{}.example", ["a".repeat(60), "b".repeat(60), "c".repeat(60)].join("."));
+        let local: String = letter.repeat(64 / letter.len());
+        let email = format!("{local}@{domain}");
+        let person = json!({ "firstName": name, "lastName": name, "email": email, "tagIds": tags });
+        let answer = shop.owner.post(&shop.contacts).json(&person).send().await;
+        if answer.status == 422 {
+            assert_eq!(answer.body["errors"].as_array().map(Vec::len), Some(1), "{answer}");
+            assert_eq!(answer.body["errors"][0]["pointer"], "/email", "{answer}");
+            continue;
+        }
+        assert_eq!(answer.status, 201, "{answer}");
+        let q = encoded(&letter.repeat(5));
+        assert_eq!(found(&shop, &format!("q={q}")).await, [answer.id()], "{letter}");
+        assert_eq!(found(&shop, &format!("email={}", encoded(&email))).await, [answer.id()], "{letter}");
+        assert_eq!(found(&shop, "sort=name").await.len(), 2, "{letter}");
+        // Everything that goes with a contact changes at once.
+        let change = json!({ "firstName": "y".repeat(200), "lastName": format!("z{number}"), "email": "y@example.com", "tagIds": [] });
+        shop.owner.patch(answer.location()).json(change).is(200).await;
+        shop.owner.delete(answer.location()).is(204).await;
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn all_that_goes_with_a_contact_can_change_in_one_step() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let names: Vec<_> = (0..60).map(|number| format!("tag {number}")).collect();
+    let tags = tags(&shop, &names).await;
+    let before = json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com", "tagIds": tags[..30] });
+    let ada = shop.owner.post(&shop.contacts).json(before).header("idempotency-key", "one").created().await;
+    let after =
+        json!({ "firstName": "Grace", "lastName": "Hopper", "email": "grace@example.com", "tagIds": tags[30..] });
+    let changed = shop.owner.patch(ada.location()).json(after).is(200).await;
+    assert_eq!(changed.body["tagIds"], json!(tags[30..]));
+    let mut merged = json!({ "email": "grace@example.com", "firstName": "Ada", "lastName": "Byron" });
+    shop.owner.patch(ada.location()).json(json!({ "tagIds": [] })).is(200).await;
+    merged["tagIds"] = json!(tags[..30]);
+    let upsert = shop.owner.post(&format!("{}/upsert", shop.contacts)).json(merged).header("idempotency-key", "two");
+    assert_eq!(upsert.is(200).await.body["tagIds"], json!(tags[..30]));
+    world.assert_whole().await;
+    shop.owner.delete(ada.location()).is(204).await;
+    world.assert_whole().await;
+}
+
+// ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Makes so many contacts, each with a tag, all alike.
+async fn clones(shop: &Shop<'_>, numbers: std::ops::Range<usize>, tag: &str) {
+    let numbers: Vec<_> = numbers.collect();
+    for some in numbers.chunks(10) {
+        at_once(some.iter().map(|number| {
+            let email = format!("clone{number:04}@example.com");
+            let person = json!({ "firstName": "Clone", "lastName": format!("Number {number:04}"), "email": email, "tagIds": [tag] });
+            shop.owner.post(&shop.contacts).json(person).contended().is(201)
+        }))
+        .await;
+    }
+}
+
+/// What a page of each list takes: its calls and the units that they consumed.
+async fn costs(shop: &Shop<'_>, lists: &[String]) -> Vec<(String, Vec<(String, f64)>, u64)> {
+    let mut costs = Vec::new();
+    for list in lists {
+        let page = shop.owner.get(list).is(200).await;
+        let units = page.calls.iter().map(|call| {
+            let capacity = call.answer.as_ref().and_then(|answer| answer.capacity).expect("what it consumed");
+            (call.operation.clone(), capacity.read)
+        });
+        costs.push((list.clone(), units.collect(), page.body["items"].as_array().map_or(0, Vec::len) as u64));
+    }
+    costs
+}
+
+#[tokio::test]
+async fn a_page_costs_the_same_among_30_and_among_300_and_a_needle_in_500_is_found() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let tag = tags(&shop, &["clone"]).await.remove(0);
+    let since = world.clock().now().to_string();
+    clones(&shop, 0..30, &tag).await;
+    let lists: Vec<_> = [
+        "limit=10".to_owned(),
+        "limit=10&order=desc".to_owned(),
+        "limit=10&sort=name".to_owned(),
+        "limit=10&sort=name&order=desc".to_owned(),
+        "limit=10&sort=updatedAt".to_owned(),
+        "limit=10&sort=updatedAt&order=desc".to_owned(),
+        format!("limit=10&updatedSince={since}"),
+        format!("limit=10&tagId={tag}"),
+        format!("limit=10&tagId={tag}&order=desc"),
+        "limit=10&q=clone".to_owned(),
+        "limit=10&q=number".to_owned(),
+        "limit=10&q=CLONE00&order=desc".to_owned(),
+        "email=clone0007@example.com".to_owned(),
+    ]
+    .map(|query| format!("{}?{query}", shop.contacts))
+    .into();
+    let few = costs(&shop, &lists).await;
+    for (list, calls, _) in &few {
+        let queries = calls.iter().filter(|(operation, _)| operation == "Query").count();
+        let batches = calls.iter().filter(|(operation, _)| operation == "BatchGetItem").count();
+        let points = calls.iter().filter(|(operation, _)| operation == "GetItem").count();
+        let expected = match list {
+            list if list.contains("email=") => (0, 0, 3),
+            list if list.contains("q=") || list.contains("tagId=") => (1, 1, 1),
+            _ => (1, 0, 1),
+        };
+        assert_eq!((queries, batches, points), expected, "{list}: {calls:?}");
+    }
+    clones(&shop, 30..300, &tag).await;
+    assert_eq!(costs(&shop, &lists).await, few);
+
+    // One whom only a filter of pages finds, behind more than it looks at for a page.
+    let needle = json!({ "firstName": "Needle", "lastName": "Zzz", "company": "Haystack" });
+    let needle = shop.owner.post(&shop.contacts).json(needle).created().await;
+    clones(&shop, 300..520, &tag).await;
+    for query in ["q=needle&sort=updatedAt&order=desc", "q=needle&sort=name", "q=needle&sort=createdAt"] {
+        let walked = walk(&shop.owner, &format!("{}?{query}", shop.contacts), 25).await;
+        assert_eq!(walked.ids(), [needle.id()], "{query}");
+        assert!(walked.pages.len() <= 3, "{query}: {:?}", walked.pages);
+    }
+    let none = Asked { q: Some("clone"), email: None, tag: Some(&tag), since: None, sort: None, order: None };
+    assert_eq!(none.walk(&shop, 100).await.items.len(), 520);
+    let first = shop.owner.get(&format!("{}?q=nobody&sort=name", shop.contacts)).is(200).await;
+    assert_eq!(first.body["items"], json!([]));
+    assert!(first.body["nextCursor"].is_string(), "there is more to look at: {first}");
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_list_only() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let tags = tags(&shop, &["vip", "press"]).await;
+    for number in 0..3 {
+        let person = json!({ "firstName": "Ada", "lastName": "Ada", "email": format!("ada{number}@example.com"), "tagIds": tags });
+        shop.owner.post(&shop.contacts).json(person).created().await;
+    }
+    let since = "2020-01-01T00:00:00Z";
+    let lists: Vec<_> = [
+        "/contacts?".to_owned(),
+        "/contacts?order=desc".to_owned(),
+        "/contacts?sort=name".to_owned(),
+        "/contacts?sort=name&order=desc".to_owned(),
+        "/contacts?sort=updatedAt".to_owned(),
+        "/contacts?sort=updatedAt&order=desc".to_owned(),
+        format!("/contacts?updatedSince={since}"),
+        "/contacts?updatedSince=2020-01-02T00:00:00Z".to_owned(),
+        format!("/contacts?sort=updatedAt&updatedSince={since}"),
+        "/contacts?q=a".to_owned(),
+        "/contacts?q=ad".to_owned(),
+        "/contacts?q=a&order=desc".to_owned(),
+        "/contacts?q=a&sort=name".to_owned(),
+        format!("/contacts?tagId={}", tags[0]),
+        format!("/contacts?tagId={}", tags[1]),
+        format!("/contacts?tagId={}&q=a", tags[0]),
+        "/tags?".to_owned(),
+    ]
+    .map(|list| format!("{}{list}", shop.spot.client))
+    .into();
+    let mut cursors = Vec::new();
+    for list in &lists {
+        let page = shop.owner.get(&format!("{list}&limit=1")).is(200).await;
+        cursors.push(page.body["nextCursor"].as_str().unwrap_or_else(|| panic!("{page}")).to_owned());
+    }
+    for (of, cursor) in cursors.iter().enumerate() {
+        for (at, list) in lists.iter().enumerate() {
+            let ask = shop.owner.get(&format!("{list}&cursor={cursor}"));
+            if of == at {
+                // In pages of another size too.
+                ask.is(200).await;
+            } else {
+                ask.problem(400, "invalid_cursor").await;
+            }
+        }
+        let email = shop.owner.get(&format!("{}?email=ada1@example.com&cursor={cursor}", shop.contacts));
+        email.problem(400, "invalid_cursor").await;
+    }
+}
+
+#[tokio::test]
+async fn every_parameter_at_fault_is_named() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let list = |query: &str| shop.owner.get(&format!("{}?{query}", shop.contacts));
+    for (query, named) in [
+        ("q=", vec!["/q"]),
+        ("q=%20%CC%81", vec!["/q"]),
+        (&format!("q={}", "a".repeat(101)), vec!["/q"]),
+        ("email=", vec!["/email"]),
+        ("email=ada", vec!["/email"]),
+        ("tagId=", vec!["/tagId"]),
+        ("tagId=vip", vec!["/tagId"]),
+        ("tagId=0195F6A0-8F5E-7C3A-9B1D-2F4E6A8C0D1E", vec!["/tagId"]),
+        ("sort=", vec!["/sort"]),
+        ("sort=Name", vec!["/sort"]),
+        ("sort=lastName", vec!["/sort"]),
+        ("order=", vec!["/order"]),
+        ("order=ASC", vec!["/order"]),
+        ("updatedSince=", vec!["/updatedSince"]),
+        ("updatedSince=yesterday", vec!["/updatedSince"]),
+        ("updatedSince=2026-03-08", vec!["/updatedSince"]),
+        ("tagid=x&updated_since=x&Q=a", vec!["/tagid", "/updated_since", "/Q"]),
+        ("q=a&q=b", vec!["/q"]),
+        (
+            "q=&email=x&tagId=x&sort=x&order=x&updatedSince=x&limit=0&typo=x",
+            vec!["/q", "/email", "/tagId", "/sort", "/order", "/updatedSince", "/limit", "/typo"],
+        ),
+    ] {
+        let answer = list(query).invalid(&named).await;
+        assert_eq!(answer.operations(), Vec::<&str>::new(), "{query}");
+    }
+    // A tag that is not there is nobody's.
+    let nobody = list("tagId=0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e").is(200).await;
+    assert_eq!(nobody.body, json!({ "items": [], "nextCursor": null }));
+}
+
+#[tokio::test]
+async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let queries = [
+        "q=nobody",
+        "email=nobody@example.com",
+        "sort=name&q=nobody",
+        "sort=updatedAt&updatedSince=2099-01-01T00:00:00Z",
+        "updatedSince=2099-01-01T00:00:00Z",
+        "tagId=0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e",
+    ];
+    for query in queries {
+        let list = shop.owner.get(&format!("{}?{query}", shop.contacts)).is(200).await;
+        assert_eq!(list.body, json!({ "items": [], "nextCursor": null }), "{query}");
+    }
+    // Whoever was at home in a client that is deleted meanwhile.
+    shop.admin.delete(&shop.spot.contact).is(204).await;
+    shop.admin.delete(&shop.spot.tag).is(204).await;
+    shop.admin.delete(&shop.spot.domain).is(204).await;
+    for user in [shop.spot.client_user.clone(), format!("{}/users/{}", shop.spot.client, shop.owner.id())] {
+        shop.admin.delete(&user).is(204).await;
+    }
+    shop.admin.delete(&shop.spot.client).is(204).await;
+    for query in queries.iter().chain(&["sort=name", "order=desc"]) {
+        shop.owner.get(&format!("{}?{query}", shop.contacts)).problem(404, "not_found").await;
+    }
+    let person = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com" });
+    shop.owner.post(&shop.contacts).json(&person).problem(404, "not_found").await;
+    shop.owner.post(&format!("{}/upsert", shop.contacts)).json(&person).problem(404, "not_found").await;
+    shop.owner
+        .post(&format!("{}/tags", shop.spot.client))
+        .json(json!({ "name": "vip" }))
+        .problem(404, "not_found")
+        .await;
+    world.work().await;
+    world.clock().advance(61);
+    world.work().await;
+    world.assert_whole().await;
+}
