@@ -140,7 +140,8 @@ impl<'w> Crowd<'w> {
     async fn import(&self, rows: Range<usize>) {
         let expected = rows.len();
         let user = self.user.again().await;
-        let answer = user.post(&format!("{}/import", self.contacts())).body("text/csv", file(rows)).send().await;
+        let answer =
+            user.post(&format!("{}/import", self.contacts())).body("text/csv", file(rows)).contended().send().await;
         assert!(answer.status.is_success(), "{answer}");
         let done = if answer.status == StatusCode::ACCEPTED { self.finish(answer.location()).await } else { answer };
         assert_eq!(done.body["status"], "DONE", "{done}");

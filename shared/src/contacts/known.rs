@@ -81,7 +81,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_known()(names in (any_name(), any_name(), any_name(), any_name(), any_name()), email in option::of("[a-z]@[a-z].example")) -> Known {
+        fn any_known()(names in (any_name(), any_name(), any_name(), any_name(), any_name()), email in option::of("[a-z]@[a-z]\\.example")) -> Known {
             let (first_name, last_name, company, job_title, source) = names;
             Known { first_name, last_name, company, job_title, source, email: email.map(|email| email.parse().unwrap()), ..Known::default() }
         }
