@@ -73,8 +73,8 @@ test: need-rust need-java $(DYNAMODB_LOCAL) ## Run every test, on the real Dynam
 	target/debug/with-dynamodb-local cargo test -p tests -- $(addprefix --skip ,$(LARGE))
 	for large in $(LARGE); do target/debug/with-dynamodb-local cargo test -p tests --test integration -- $$large; done
 
-# Modules of the integration tests that fill large tables.
-LARGE := import:: contact_jobs:: contact_lists::
+# Modules of the integration tests that fill large tables, or that race for one row.
+LARGE := import:: contact_jobs:: contact_lists:: upserts:: isolation::
 
 .PHONY: lint
 lint: need-rust $(CFN_LINT) ## Check format, lints, docs and the template
