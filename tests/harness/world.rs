@@ -100,6 +100,16 @@ pub struct World {
     compiled: Functions,
 }
 
+/// The template's table without its stream, which no world reads: `DynamoDB` Local takes the longer for each write the more
+/// records all streams hold, until requests run out of time.
+fn unstreamed() -> Value {
+    let mut properties = TEMPLATE.tables["Table"].clone();
+    if let Some(properties) = properties.as_object_mut() {
+        properties.remove("StreamSpecification");
+    }
+    properties
+}
+
 /// Which module answered a request, by request id.
 type Served = Arc<Mutex<HashMap<String, &'static str>>>;
 
@@ -160,7 +170,7 @@ impl World {
     async fn table_for(endpoint: &str) -> (App, Keys, String) {
         let table = format!("upzento-{}", Uuid::new_v4());
         let raw = engine::client(&engine_endpoint());
-        table::create_table(&raw, &table, &TEMPLATE.tables["Table"]).await.expect("the table is created");
+        table::create_table(&raw, &table, &unstreamed()).await.expect("the table is created");
         let client = shared::client(engine::config(endpoint).interceptor(TagCalls));
         let keys = Keys::generate().expect("keys are generated");
         let app = App::new(modules::config(&table, &keys), client, Clock::default()).expect("it starts");
