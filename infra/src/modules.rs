@@ -64,6 +64,7 @@ pub fn routers(
     Ok([
         ("auth", auth::router(app.clone(), issuer)),
         ("contacts", contacts::router(app.clone())),
+        ("deals", deals::router(app.clone())),
         ("docs", docs::router()),
         ("tenancy", tenancy::router(app.clone(), WidgetsUrl::new(&surroundings.widgets_url))),
     ]

@@ -11,7 +11,10 @@
 //! | what a contact is found by: names; email | `<client>TERM` | folded name `~` id; folded email, then `~` exact email if that differs |
 //! | how many rows refer to a contact | `<client>REFERRED` | contact id |
 //! | tags; contacts of a tag | `<client>TAG` · `<client>TAG#<id>#CONTACT` | id |
+//! | pipelines with their stages; which is the default one | `<client>PIPELINE` · `<client>PIPELINE_DEFAULT` | id; `AT` |
+//! | what a stage holds | `<client>STAGE` | stage id |
 //! | deals; appointments | `<client>DEAL` · `<client>APPOINTMENT` | id |
+//! | notes of a deal; its history | `<client>DEAL#<id>#NOTE` · `<client>DEAL#<id>#HISTORY` | id; version |
 //! | what was deleted and is still referred to | `<client>GONE` | `IDS` |
 //! | jobs of the contacts module | `<client>CONTACT_JOB` | id |
 //! | imports; their faults; their text | `<client>IMPORT` · `<client>IMPORT#<id>#FAULT` · `<client>IMPORT#<id>#TEXT` | id; line; number |
@@ -30,7 +33,10 @@
 //! | Index | Partition | Sort key | Holds |
 //! |---|---|---|---|
 //! | `sorted` | `<client>CONTACT#NAME` | folded last name `~` folded first name `~` id | contacts |
-//! | `changed` | `<client>CONTACT#CHANGED` | instant of the last change `#` id | contacts |
+//! | `sorted` | `<client>STAGE#<id>#DEAL` | 0 if open, 1 if won, 2 if lost `#` position `#` id | deals of that stage |
+//! | `changed` | `<client>CONTACT#CHANGED` · `<client>DEAL#CHANGED` | instant of the last change `#` id | contacts; deals |
+//! | `pipeline` | `<client>PIPELINE#<id>#DEAL` | id | deals of that pipeline |
+//! | `assignee` | `<client>USER#<id>#DEAL` | id | deals of that user |
 //! | `contact` | `<client>CONTACT#<id>` | `DEAL#` id · `APPT#` start `#` id | deals and appointments of that contact |
 //! | `due` | `DUE#MAIL` · `DUE#CONTACT_JOB` | instant `#` id | keys of what is to be done from that instant on |
 //!
@@ -49,15 +55,16 @@ use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
 use crate::entity::{
     Account, AccountPointer, Agency, Appointment, AppointmentId, Claim, Client, ContactId, ContactRow, ContactWork,
-    Deal, DealId, Domain, Gone, Holdings, Import, ImportFaults, ImportId, ImportText, KnownSource, Origin, Place,
-    Record, References, Session, Tag, TagId, TagName, Tagged, Tenant, Term, User, Widget, WidgetKey, WidgetPlace,
+    Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings, Import, ImportFaults, ImportId,
+    ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record, References, Session, StageId,
+    Tag, TagId, TagName, Tagged, Tally, Tenant, Term, User, UserId, Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
 use crate::job::Job;
 use crate::mail::QueuedMail;
 use crate::store::Item;
-use crate::value::{Email, Folded, Instant};
+use crate::value::{Email, Folded, Instant, Rank};
 
 /// The key of one row, and the type of what lies there.
 pub struct Key<T> {
@@ -81,6 +88,11 @@ pub(crate) const SORTED: Index = Index { name: "sorted", pk: "sorted_pk", sk: "s
 pub(crate) const CHANGED: Index = Index { name: "changed", pk: "changed_pk", sk: "changed_sk" };
 /// What refers to a contact.
 pub(crate) const CONTACT: Index = Index { name: "contact", pk: "contact_pk", sk: "contact_sk" };
+
+/// Deals by their pipeline.
+pub(crate) const PIPELINE: Index = Index { name: "pipeline", pk: "pipeline_pk", sk: "pipeline_sk" };
+/// Deals by the user who works on them.
+pub(crate) const ASSIGNEE: Index = Index { name: "assignee", pk: "assignee_pk", sk: "assignee_sk" };
 
 /// Attributes that place a row in an index.
 pub(crate) type Placed = [(&'static str, String); 2];
@@ -235,7 +247,7 @@ impl ClientScope {
     /// The client's contacts by their last change, those that changed at `since` or later.
     pub fn contacts_by_change(self, since: Option<Instant>) -> List<ContactRow> {
         let contacts = self.contacts();
-        let changes = contacts_by_change(&contacts.pk);
+        let changes = by_change(&contacts.pk);
         let bounds = since.map_or(Bounds::None, |since| Bounds::From(since.to_string()));
         List::from(contacts).through(&CHANGED, changes).bounded(bounds)
     }
@@ -303,8 +315,79 @@ impl ClientScope {
         self.deals().at(id)
     }
 
-    fn deals(self) -> Partition<Deal> {
+    /// The client's deals, by creation.
+    pub fn deals(self) -> Partition<Deal> {
         Partition::new(self, "DEAL")
+    }
+
+    /// The client's deals by their last change, those that changed at `since` or later.
+    pub fn deals_by_change(self, since: Instant) -> List<Deal> {
+        let deals = self.deals();
+        let changes = by_change(&deals.pk);
+        List::from(deals).through(&CHANGED, changes).bounded(Bounds::From(since.to_string()))
+    }
+
+    /// The deals of a stage in their order, open ones first; those of one status, if it is named.
+    pub fn deals_in(self, stage: StageId, status: Option<DealStatus>) -> List<Deal> {
+        let bounds = status.map_or(Bounds::None, |status| Bounds::Prefix(format!("{}#", column(status))));
+        List::from(self.deals()).through(&SORTED, of_stage(self, stage)).bounded(bounds)
+    }
+
+    /// The deals of a stage that stand behind a position among those of a status, and those of the statuses after it.
+    pub fn deals_behind(self, stage: StageId, status: DealStatus, position: &Rank) -> List<Deal> {
+        // `$` is the next character after `#`, and before those of positions.
+        let from = Bounds::From(format!("{}#{position}$", column(status)));
+        List::from(self.deals()).through(&SORTED, of_stage(self, stage)).bounded(from)
+    }
+
+    /// The deals of a pipeline, by creation.
+    pub fn deals_of_pipeline(self, pipeline: PipelineId) -> List<Deal> {
+        List::from(self.deals()).through(&PIPELINE, of_pipeline(self, pipeline))
+    }
+
+    /// The deals on which a user works, by creation.
+    pub fn deals_of_assignee(self, user: UserId) -> List<Deal> {
+        List::from(self.deals()).through(&ASSIGNEE, of_assignee(self, user))
+    }
+
+    /// What was changed of a deal, from its creation on.
+    pub fn deal_history(self, deal: DealId) -> Partition<DealChange> {
+        Partition::new(self, &format!("DEAL#{deal}#HISTORY"))
+    }
+
+    /// What was changed of a deal when it got this version.
+    pub fn deal_change(self, deal: DealId, version: u64) -> Key<DealChange> {
+        self.deal_history(deal).at(format!("{version:010}"))
+    }
+
+    /// The notes of a deal, by creation.
+    pub fn notes(self, deal: DealId) -> Partition<Note> {
+        Partition::new(self, &format!("DEAL#{deal}#NOTE"))
+    }
+
+    /// One note of a deal.
+    pub fn note(self, deal: DealId, id: NoteId) -> Key<Note> {
+        self.notes(deal).at(id)
+    }
+
+    /// The client's pipelines.
+    pub fn pipelines(self) -> Partition<Pipeline> {
+        Partition::new(self, "PIPELINE")
+    }
+
+    /// One pipeline.
+    pub fn pipeline(self, id: PipelineId) -> Key<Pipeline> {
+        self.pipelines().at(id)
+    }
+
+    /// Which of the client's pipelines is the default one.
+    pub fn default_pipeline(self) -> Key<DefaultPipeline> {
+        Partition::new(self, "PIPELINE_DEFAULT").at("AT")
+    }
+
+    /// What a stage holds; exists as long as the stage does.
+    pub fn stage(self, id: StageId) -> Key<Tally> {
+        Partition::new(self, "STAGE").at(id)
     }
 
     /// The deals of a contact, by creation.
@@ -448,17 +531,38 @@ fn contacts_by_name(contacts: &str) -> String {
     format!("{contacts}#NAME")
 }
 
-fn contacts_by_change(contacts: &str) -> String {
-    format!("{contacts}#CHANGED")
+fn by_change(collection: &str) -> String {
+    format!("{collection}#CHANGED")
+}
+
+fn of_stage(client: impl Display, stage: StageId) -> String {
+    format!("{client}STAGE#{stage}#DEAL")
+}
+
+fn of_pipeline(client: impl Display, pipeline: PipelineId) -> String {
+    format!("{client}PIPELINE#{pipeline}#DEAL")
+}
+
+fn of_assignee(client: impl Display, user: UserId) -> String {
+    format!("{client}USER#{user}#DEAL")
+}
+
+/// What the sort key of a deal in its stage begins with.
+const fn column(status: DealStatus) -> char {
+    match status {
+        DealStatus::Open => '0',
+        DealStatus::Won => '1',
+        DealStatus::Lost => '2',
+    }
 }
 
 fn of_contact(client: impl Display, contact: ContactId) -> String {
     format!("{client}CONTACT#{contact}")
 }
 
-/// The index's partition of a contact of the client in whose `collection` a row lies.
-fn beside<T>(key: &Key<T>, collection: &str, contact: ContactId) -> String {
-    of_contact(key.pk.strip_suffix(collection).unwrap_or_default(), contact)
+/// The prefix of the client in whose `collection` a row lies.
+fn client_of<'a, T>(key: &'a Key<T>, collection: &str) -> &'a str {
+    key.pk.strip_suffix(collection).unwrap_or_default()
 }
 
 // Where rows stand in indexes, decided by what they say.
@@ -481,22 +585,31 @@ impl Item for ContactRow {
         let [last, first] = [&fields.last_name, &fields.first_name].map(|name| Folded::of(&name.to_string()));
         vec![
             SORTED.at(contacts_by_name(&key.pk), format!("{}{END}{}{END}{id}", last.cut(), first.cut())),
-            CHANGED.at(contacts_by_change(&key.pk), format!("{}#{id}", meta.updated_at)),
+            CHANGED.at(by_change(&key.pk), format!("{}#{id}", meta.updated_at)),
         ]
     }
 }
 
 impl Item for Deal {
     fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
-        let contact = |id| CONTACT.at(beside(key, "DEAL", id), format!("DEAL#{}", self.id));
-        self.contact_id.map(contact).into_iter().collect()
+        let (client, id) = (client_of(key, "DEAL"), self.id);
+        let fields = &self.fields;
+        let within_stage = format!("{}#{}#{id}", column(fields.status), self.position);
+        let always = [
+            SORTED.at(of_stage(client, fields.stage_id), within_stage),
+            CHANGED.at(by_change(&key.pk), format!("{}#{id}", self.meta.updated_at)),
+            PIPELINE.at(of_pipeline(client, fields.pipeline_id), id.to_string()),
+        ];
+        let contact = fields.contact_id.map(|contact| CONTACT.at(of_contact(client, contact), format!("DEAL#{id}")));
+        let assignee = fields.assigned_to_id.map(|user| ASSIGNEE.at(of_assignee(client, user), id.to_string()));
+        always.into_iter().chain(contact).chain(assignee).collect()
     }
 }
 
 impl Item for Appointment {
     fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
         let sk = || format!("APPT#{}#{}", self.start_time, self.id);
-        let contact = |id| CONTACT.at(beside(key, "APPOINTMENT", id), sk());
+        let contact = |id| CONTACT.at(of_contact(client_of(key, "APPOINTMENT"), id), sk());
         self.contact_id.map(contact).into_iter().collect()
     }
 }

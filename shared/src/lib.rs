@@ -8,6 +8,7 @@ mod app;
 pub mod auth;
 pub mod clock;
 pub mod contacts;
+pub mod deals;
 pub mod entity;
 pub mod event;
 pub mod http;

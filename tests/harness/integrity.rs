@@ -1,6 +1,8 @@
 //! What must be true of the rows of a table as a whole, whatever was done at the same time.
 
+mod clients;
 mod contacts;
+mod deals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,7 +40,10 @@ pub fn damages(rows: &[Value]) -> Vec<String> {
     }
     damages.extend(wrong_pointers(rows));
     damages.extend(wrong_widgets(rows));
-    damages.extend(contacts::damages(rows));
+    for client in clients::clients(rows).values() {
+        damages.extend(contacts::damages(client));
+        damages.extend(deals::damages(client));
+    }
     damages
 }
 
@@ -157,7 +162,8 @@ fn is_directly_below(row: &Value, scope: &str) -> bool {
     match place(row) {
         (Partition::Scoped { scope: own, collection }, ..) => {
             own.to_string() == scope
-                && ["AGENCY", "CLIENT", "CONTACT", "DOMAIN", "TAG", "USER"].contains(&collection.as_str())
+                && ["AGENCY", "CLIENT", "CONTACT", "DEAL", "DOMAIN", "PIPELINE", "TAG", "USER"]
+                    .contains(&collection.as_str())
         }
         _ => false,
     }

@@ -26,6 +26,9 @@ const KEYED_OPERATIONS: [&str; 9] = [
 /// The partition with the counters of what a node holds.
 const HOLDS: &str = "HOLDS";
 
+/// The partition with the users of a node.
+const USER: &str = "USER";
+
 /// Who makes an API request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -130,6 +133,7 @@ pub fn at_home(calls: &[Call], caller: &Caller) -> Vec<String> {
             !home.contains(scope)
                 && !is_row_of_line(place, &home)
                 && !is_parents_counter(place, scope, collection, &home)
+                && !is_user_of_line(place, scope, collection, &home)
         })
         .map(|(place, ..)| format!("{place}: outside the caller's home {home}"))
         .collect()
@@ -169,6 +173,11 @@ fn is_row_of_line(place: &Place<'_>, home: &Scope) -> bool {
 /// A count that the home's parent keeps, such as how many agencies a tenant holds.
 fn is_parents_counter(place: &Place<'_>, scope: &Scope, collection: &str, home: &Scope) -> bool {
     place.is_exact() && collection == HOLDS && home.parent().as_ref() == Some(scope)
+}
+
+/// A user of a node above the home, who may act in it: whether they are there may be made a condition, and nothing of them be read.
+fn is_user_of_line(place: &Place<'_>, scope: &Scope, collection: &str, home: &Scope) -> bool {
+    place.touch.action == "ConditionCheckItem" && collection == USER && scope.contains(home)
 }
 
 /// A key that a call names, in the table or, for a write, in an index.
@@ -415,6 +424,21 @@ mod tests {
         let update = [call("UpdateItem", &agencies, &A.to_string())];
         assert_broken(&at_home(&update, &client_user()), "outside the caller's home");
         assert_eq!(at_home(&update, &agency_user()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_user_further_up_the_line_is_a_condition_and_no_more() {
+        let users = format!("T#{T}#A#{A}#USER");
+        for above in ["PLATFORM#USER", &users] {
+            let check = [call("ConditionCheckItem", above, &OTHER.to_string())];
+            assert_eq!(violations(&check, Some(&client_user())), Vec::<String>::new());
+            for action in ["GetItem", "Query", "PutItem"] {
+                let read = [call(action, above, &OTHER.to_string())];
+                assert_broken(&at_home(&read, &client_user()), "outside the caller's home");
+            }
+        }
+        let elsewhere = [call("ConditionCheckItem", &format!("T#{T}#A#{OTHER}#USER"), &OTHER.to_string())];
+        assert_broken(&at_home(&elsewhere, &client_user()), "outside the caller's home");
     }
 
     #[test]

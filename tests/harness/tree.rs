@@ -31,6 +31,14 @@ pub struct Spot {
     pub tag: String,
     /// `/v1/clients/…/domains/…`
     pub domain: String,
+    /// `/v1/clients/…/pipelines/…`, the default one.
+    pub pipeline: String,
+    /// `/v1/clients/…/pipelines/…/stages/…`, the last one, which holds nothing.
+    pub stage: String,
+    /// `/v1/clients/…/deals/…`
+    pub deal: String,
+    /// `/v1/clients/…/deals/…/notes/…`
+    pub note: String,
     /// `/v1/agencies/…/users/…`, of somebody who was invited.
     pub agency_user: String,
     /// `/v1/clients/…/users/…`, of somebody who was invited.
@@ -55,6 +63,10 @@ impl Spot {
             "contactId" => &self.contact,
             "importId" => &self.import,
             "tagId" => &self.tag,
+            "pipelineId" => &self.pipeline,
+            "stageId" => &self.stage,
+            "dealId" => &self.deal,
+            "noteId" => &self.note,
             _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
         };
         path.rsplit('/').next().expect("a path ends in its id")
@@ -69,6 +81,10 @@ impl Spot {
             import: nothing(),
             tag: nothing(),
             domain: nothing(),
+            pipeline: nothing(),
+            stage: nothing(),
+            deal: nothing(),
+            note: nothing(),
             agency_user: nothing(),
             client_user: nothing(),
             ..self.clone()
@@ -190,7 +206,24 @@ impl World {
         let domain = admin.post(&format!("{client}/domains")).json(domain).created().await.location().to_owned();
         let agency_user = invite(admin, &agency).await;
         let client_user = invite(admin, &client).await;
-        Spot { scope, tenant, agency, client, contacts, contact, import, tag, domain, agency_user, client_user }
+        let Sales { pipeline, stage, deal, note } = sales(admin, &client).await;
+        Spot {
+            scope,
+            tenant,
+            agency,
+            client,
+            contacts,
+            contact,
+            import,
+            tag,
+            domain,
+            pipeline,
+            stage,
+            deal,
+            note,
+            agency_user,
+            client_user,
+        }
     }
 
     /// The path of an import of a contact, once it is finished.
@@ -203,6 +236,30 @@ impl World {
             _ => panic!("{answer}"),
         }
         format!("{contacts}/imports/{}", answer.id())
+    }
+}
+
+/// Paths of what a client sells with.
+struct Sales {
+    pipeline: String,
+    stage: String,
+    deal: String,
+    note: String,
+}
+
+/// A pipeline, and a deal with a note in its first stage.
+async fn sales(admin: &Who<'_>, client: &str) -> Sales {
+    let pipeline = admin.post(&format!("{client}/pipelines")).json(json!({ "name": "Sales" })).created().await;
+    let last = pipeline.body["stages"].as_array().and_then(|stages| stages.last()).expect("it has stages");
+    let stage = format!("{}/stages/{}", pipeline.location(), last["id"].as_str().expect("an id"));
+    let deal = admin.post(&format!("{client}/deals")).json(json!({ "title": "Engine" })).created().await;
+    let note = json!({ "content": "Runs on steam." });
+    let note = admin.post(&format!("{}/notes", deal.location())).json(note).created().await;
+    Sales {
+        pipeline: pipeline.location().to_owned(),
+        stage,
+        deal: deal.location().to_owned(),
+        note: note.location().to_owned(),
     }
 }
 

@@ -358,19 +358,18 @@ fn with(mut common: Value, more: Value) -> Value {
 
 /// Makes a deal with a contact, as those will who make deals.
 async fn deal(world: &World, shop: &Shop<'_>, contact: ContactId) -> Result<Value, Problem> {
-    let (client, nothing) = (shop.spot.scope, Uuid::now_v7());
+    let client = shop.spot.scope;
     let deal = with(
         common(world, shop, contact),
         json!({
-            "title": "Engines", "value": 12.5, "currency": "USD", "stageId": nothing, "pipelineId": nothing,
-            "assignedToId": null, "status": "OPEN", "lostReason": null, "expectedCloseDate": null, "position": "a",
+            "title": "Engines", "value": 12.5, "currency": "USD", "stageId": shop.spot.id("stageId"), "pipelineId": shop.spot.id("pipelineId"),
+            "assignedToId": null, "status": "OPEN", "lostReason": null, "expectedCloseDate": null, "position": "V0001",
             "closedAt": null,
         }),
     );
     let row: Deal = serde_json::from_value(deal.clone()).unwrap();
     let mut transaction = world.store().transaction();
-    transaction.create(&client.deal(row.id), &row)?;
-    transaction.refer(&client.contact(contact), &client.references(contact), Problem::dangling("/contactId"))?;
+    shared::deals::create(&mut transaction, client, &row, shop.owner.id().parse().unwrap(), None)?;
     transaction.commit().await.map(|()| deal)
 }
 

@@ -27,6 +27,8 @@ const AGENCY: &[&str] = &["ADMIN", "AGENCY_ADMIN", "AGENCY_USER"];
 const AGENCY_ADMINS: &[&str] = &["ADMIN", "AGENCY_ADMIN"];
 const ADMINS: &[&str] = &["ADMIN", "AGENCY_ADMIN", "CLIENT_ADMIN"];
 
+const MANAGERS: &[&str] = &["ADMIN", "AGENCY_ADMIN", "AGENCY_USER", "CLIENT_ADMIN"];
+
 const MAY: &[(Level, &[&str], &[&str])] = &[
     (Public, EVERYBODY, &["jwks", "health", "login", "refresh", "acceptInvitation", "forgotPassword", "resetPassword"]),
     (Oneself, EVERYBODY, &["logout", "readMe", "updateMe", "changePassword"]),
@@ -49,6 +51,11 @@ const MAY: &[(Level, &[&str], &[&str])] = &[
     (Client, EVERYBODY, &["listContactDeals", "listContactAppointments"]),
     (Client, EVERYBODY, &["listTags", "createTag", "readTag", "updateTag", "deleteTag"]),
     (Client, EVERYBODY, &["readContactTags", "tagContact", "untagContact"]),
+    (Client, EVERYBODY, &["listPipelines", "readPipeline", "readBoard", "listStages", "readStage"]),
+    (Client, MANAGERS, &["createPipeline", "updatePipeline", "deletePipeline"]),
+    (Client, MANAGERS, &["createStage", "updateStage", "deleteStage", "orderStages"]),
+    (Client, EVERYBODY, &["listDeals", "createDeal", "readDeal", "updateDeal", "deleteDeal", "moveDeal"]),
+    (Client, EVERYBODY, &["listDealHistory", "listNotes", "createNote", "readNote", "updateNote", "deleteNote"]),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use shared::auth::{Access, ClientId, ClientScope, Located, UseCrm};
 use shared::contacts::shown;
 use shared::entity::{ContactId, ContactRecord, ContactRow, TagId, Tagged, Term};
-use shared::http::page::PageParams;
+use shared::http::page::{PageParams, end_of};
 use shared::http::{Page, Paging};
 use shared::keys::List;
-use shared::store::{Item, MAX_BATCH, Order, Position, Rows, Store};
+use shared::store::{Item, MAX_BATCH, Order, Rows, Store};
 use shared::value::{Email, Folded, Instant, Invalid};
 use shared::{Problem, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -151,23 +151,13 @@ async fn contacts(
     list: &List<ContactRow>,
 ) -> Result<ContactPage> {
     let look_at = if paging.filters.is_served() { paging.limit() + 1 } else { LOOKED_AT };
-    let Rows { rows, stopped } = read(store, client, paging, list, look_at).await?;
+    let Rows { rows, stopped } = paging.query(store, client, list, paging.filters.order(), look_at).await?;
     let (positions, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     let rows = positions.into_iter().zip(shown(store, client, rows).await?);
     let through = rows.filter(|(_, row)| paging.filters.let_through(&row.contact));
     let mut through: Vec<_> = through.map(|(position, row)| (position, row.contact)).collect();
     let end = end_of(&mut through, paging.limit(), stopped);
     paging.page(list, through.into_iter().map(|(_, contact)| contact).collect(), end.as_ref())
-}
-
-/// Cuts what was found to a page; where that ends, if there is or may be more after it: at its last item if that is not the last one
-/// that was found, else where the reading stopped.
-fn end_of<T>(found: &mut Vec<(Position, T)>, limit: usize, stopped: Option<Position>) -> Option<Position> {
-    if found.len() <= limit {
-        return stopped;
-    }
-    found.truncate(limit);
-    found.last().map(|(position, _)| position.clone())
 }
 
 /// A row that leads to a contact.
@@ -215,7 +205,7 @@ async fn pointed_at<T: Leads>(
 ) -> Result<ContactPage> {
     let filters = &paging.filters;
     let most = if filters.is_served() { paging.limit() } else { MAX_BATCH };
-    let Rows { rows, stopped } = read(store, client, paging, list, T::ROWS * most + 1).await?;
+    let Rows { rows, stopped } = paging.query(store, client, list, filters.order(), T::ROWS * most + 1).await?;
     let mut leads: Vec<_> = rows.into_iter().filter(|(_, row)| !row.is_second(filters)).collect();
     let stopped = end_of(&mut leads, most, stopped);
     let keys: Vec<_> = leads.iter().map(|(_, row)| client.contact(row.to())).collect();
@@ -255,22 +245,4 @@ async fn by_email(store: &Store, client: ClientScope, paging: &Paging<Filters>, 
     let rows = shown(store, client, row.into_iter().collect()).await?.into_iter();
     let through = rows.map(|row| row.contact).filter(|contact| paging.filters.let_through(contact));
     paging.page(&list, through.collect(), None)
-}
-
-/// Queries a list. An empty first page may mean that the client is not there, which costs one read more to tell: 404.
-async fn read<T: Item>(
-    store: &Store,
-    client: ClientScope,
-    paging: &Paging<Filters>,
-    list: &List<T>,
-    limit: usize,
-) -> Result<Rows<T>> {
-    let after = paging.after(list)?;
-    let first = after.is_none();
-    let limit = i32::try_from(limit).map_err(Problem::internal)?;
-    let rows = store.query(list, after, paging.filters.order(), limit).await?;
-    if first && rows.rows.is_empty() && !client.exists(store).await? {
-        return Err(Problem::not_found());
-    }
-    Ok(rows)
 }

@@ -14,8 +14,8 @@ pub mod tries;
 
 pub use access::{Access, Authenticated, Located};
 pub use role::{
-    ManageAgencyUsers, ManageClientUsers, ManageClients, ManageSettings, ManageTenancy, Permission, ReadAgency,
-    ReadAgencyUsers, ReadClient, ReadClientUsers, ReadSettings, Role, UpdateAgency, UpdateClient, UseCrm,
+    ManageAgencyUsers, ManageClientUsers, ManageClients, ManagePipelines, ManageSettings, ManageTenancy, Permission,
+    ReadAgency, ReadAgencyUsers, ReadClient, ReadClientUsers, ReadSettings, Role, UpdateAgency, UpdateClient, UseCrm,
 };
 pub use scope::{
     AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, ScopeIds, TenantId, TenantScope,

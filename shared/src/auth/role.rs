@@ -105,6 +105,8 @@ permissions! {
     ReadSettings: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
     /// Change a client's domains and its widget key.
     ManageSettings: Admin | AgencyAdmin | ClientAdmin;
+    /// Change pipelines and their stages.
+    ManagePipelines: Admin | AgencyAdmin | AgencyUser | ClientAdmin;
     /// Contacts, tags, deals, notes and appointments: everything.
     UseCrm: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
 }

@@ -1,10 +1,13 @@
-use chrono::NaiveDate;
+use std::str::FromStr;
+
+use deserr::Deserr;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ContactId, DealId, Meta, PipelineId, StageId, UserId};
+use super::{ContactId, DealId, Gone, Meta, PipelineId, StageId, UserId};
 use crate::auth::ClientId;
-use crate::value::{Amount, Currency, Instant, Name};
+use crate::value::{Amount, Currency, Date, Instant, Invalid, Name, Rank, Rejected, parsed_value};
 
 /// What a client hopes to sell, to a contact if it is known to whom.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -14,52 +17,61 @@ pub struct Deal {
     pub id: DealId,
     /// Whose it is.
     pub client_id: ClientId,
-    /// What it is about.
-    pub title: Name,
-    /// What it is worth.
-    #[schema(required)]
-    pub value: Option<Amount>,
-    /// In what.
-    pub currency: Currency,
-    /// Where in its pipeline it stands.
-    pub stage_id: StageId,
-    /// The pipeline.
-    pub pipeline_id: PipelineId,
-    /// The user who works on it.
-    #[schema(required)]
-    pub assigned_to_id: Option<UserId>,
-    /// With whom it is made.
-    #[schema(required)]
-    pub contact_id: Option<ContactId>,
-    /// Whether it is decided.
-    pub status: DealStatus,
-    /// Why it was lost.
-    #[schema(required)]
-    pub lost_reason: Option<Name>,
-    /// When it is expected to be decided.
-    #[schema(required)]
-    pub expected_close_date: Option<NaiveDate>,
-    /// Its order within its stage.
-    pub position: String,
-    /// When it was decided.
+    /// What its users write.
+    #[serde(flatten)]
+    pub fields: DealFields,
+    /// Its order within its stage: positions sort as texts do.
+    pub position: Rank,
+    /// When it was won or lost.
     #[schema(required)]
     pub closed_at: Option<Instant>,
     /// Its version and times.
     #[serde(flatten)]
     pub meta: Meta,
+    /// A deleted contact without whom it is shown, and whom a job has still to take off it.
+    #[serde(skip)]
+    hidden: Option<ContactId>,
 }
 
-/// How deals go from the first word to the last.
-pub enum Pipeline {}
-
-/// A step of a pipeline.
-pub enum Stage {}
+/// The fields of a deal that its users write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub struct DealFields {
+    /// What it is about.
+    #[schema(example = "Catering for the summer party")]
+    pub title: Name,
+    /// What it is worth, not below zero, with at most the decimals of its currency.
+    #[deserr(default)]
+    pub value: Option<Amount>,
+    /// In what.
+    pub currency: Currency,
+    /// Where in its pipeline it stands.
+    pub stage_id: StageId,
+    /// The pipeline of that stage.
+    pub pipeline_id: PipelineId,
+    /// The user who works on it: one who may act in this client.
+    #[deserr(default)]
+    pub assigned_to_id: Option<UserId>,
+    /// With whom it is made: a contact of this client.
+    #[deserr(default)]
+    pub contact_id: Option<ContactId>,
+    /// Whether it is decided.
+    pub status: DealStatus,
+    /// Why it was lost, if it was.
+    #[deserr(default)]
+    pub lost_reason: Option<Name>,
+    /// When it is expected to be decided.
+    #[deserr(default)]
+    pub expected_close_date: Option<Date>,
+}
 
 /// Whether a deal is decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DealStatus {
     /// It is not.
+    #[default]
     Open,
     /// For us.
     Won,
@@ -67,10 +79,134 @@ pub enum DealStatus {
     Lost,
 }
 
+impl FromStr for DealStatus {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        match text {
+            "OPEN" => Ok(Self::Open),
+            "WON" => Ok(Self::Won),
+            "LOST" => Ok(Self::Lost),
+            _ => Err(Rejected::new("invalid_value", "must be one of OPEN, WON, LOST")),
+        }
+    }
+}
+
+parsed_value!([] DealStatus);
+
+impl DealFields {
+    /// What is wrong with them together: the decimals that the currency has, and a reason for what was not lost.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let value = self.value.and_then(|value| {
+            if value.is_negative() {
+                return Some(Rejected::new("out_of_range", "must not be below zero"));
+            }
+            let decimals = self.currency.decimals();
+            let fits = value.in_minor_units(self.currency).is_some();
+            (!fits).then(|| Rejected::with("too_many_decimals", format!("must have at most {decimals} decimals")))
+        });
+        let reason = (self.lost_reason.is_some() && self.status != DealStatus::Lost)
+            .then(|| Rejected::new("not_lost", "is of deals that are LOST only"));
+        let faults = [("/value", value), ("/lostReason", reason)].into_iter();
+        let faults = faults.filter_map(|(pointer, why)| Some(Invalid::field(pointer, why?)));
+        faults.reduce(Invalid::and).map_or(Ok(()), Err)
+    }
+
+    /// What a deal's history tells of, by name.
+    fn told(&self) -> [(&'static str, Value); 5] {
+        let json = |value: serde_json::Result<Value>| value.unwrap_or_default();
+        [
+            ("stageId", json(serde_json::to_value(self.stage_id))),
+            ("status", json(serde_json::to_value(self.status))),
+            ("value", json(serde_json::to_value(self.value))),
+            ("currency", json(serde_json::to_value(self.currency))),
+            ("assignedToId", json(serde_json::to_value(self.assigned_to_id))),
+        ]
+    }
+}
+
 impl Deal {
+    /// A new deal.
+    pub fn new(id: DealId, client_id: ClientId, fields: DealFields, position: Rank, now: Instant) -> Self {
+        let closed_at = (fields.status != DealStatus::Open).then_some(now);
+        Self { id, client_id, fields, position, closed_at, meta: Meta::created(now), hidden: None }
+    }
+
+    /// The same deal with other fields and at another position, changed now. It is closed when its status says so anew.
+    #[must_use]
+    pub fn changed(&self, fields: DealFields, position: Rank, now: Instant) -> Self {
+        let closed_at = match (fields.status, fields.status == self.fields.status) {
+            (_, true) => self.closed_at,
+            (DealStatus::Open, false) => None,
+            (DealStatus::Won | DealStatus::Lost, false) => Some(now),
+        };
+        let meta = self.meta.changed(now);
+        Self { id: self.id, client_id: self.client_id, fields, position, closed_at, meta, hidden: self.hidden }
+    }
+
     /// The same deal, made with nobody who is known.
     #[must_use]
     pub fn without_contact(&self, now: Instant) -> Self {
-        Self { contact_id: None, meta: self.meta.changed(now), ..self.clone() }
+        let fields = DealFields { contact_id: None, ..self.fields.clone() };
+        self.changed(fields, self.position.clone(), now)
+    }
+
+    /// Leaves out a contact who is gone, and takes the version that the deal will have then.
+    pub(crate) fn forget(&mut self, gone: &Gone) {
+        if let Some(contact) = self.fields.contact_id.take_if(|contact| gone.has(*contact)) {
+            self.hidden = Some(contact);
+            self.meta.version += 1;
+        }
+    }
+
+    /// The version that is stored.
+    pub(crate) fn stored_version(&self) -> u64 {
+        self.meta.version - u64::from(self.hidden.is_some())
+    }
+
+    /// The contact whom the stored row names.
+    pub(crate) fn stored_contact(&self) -> Option<ContactId> {
+        self.fields.contact_id.or(self.hidden)
+    }
+}
+
+/// What was changed of a deal at one time: its stage, its status, its value, its assignee.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DealChange {
+    /// The version that the deal had then.
+    #[schema(minimum = 1)]
+    pub version: u64,
+    /// When.
+    pub changed_at: Instant,
+    /// The user who did.
+    pub changed_by_id: UserId,
+    /// What: all of it was `null` before a deal was created.
+    pub changes: Vec<FieldChange>,
+}
+
+/// One field, before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldChange {
+    /// Its name: `stageId`, `status`, `value`, `currency` or `assignedToId`.
+    #[schema(example = "status")]
+    pub field: String,
+    /// What it was.
+    #[schema(example = json!("OPEN"))]
+    pub from: Value,
+    /// What it is from then on.
+    #[schema(example = json!("WON"))]
+    pub to: Value,
+}
+
+impl DealChange {
+    /// From one version of a deal to the next, or to its first; `None` if nothing of this changed.
+    pub(crate) fn between(before: Option<&Deal>, after: &Deal, by: UserId) -> Option<Self> {
+        let was = |at: usize| before.map(|deal| deal.fields.told()[at].1.clone()).unwrap_or_default();
+        let told = after.fields.told().into_iter().enumerate();
+        let changes = told.map(|(at, (field, to))| FieldChange { field: field.to_owned(), from: was(at), to });
+        let changes: Vec<_> = changes.filter(|change| change.from != change.to).collect();
+        let Meta { version, updated_at, .. } = after.meta;
+        (!changes.is_empty()).then_some(Self { version, changed_at: updated_at, changed_by_id: by, changes })
     }
 }

@@ -8,7 +8,10 @@ mod deal;
 mod domain;
 mod gone;
 mod import;
+mod note;
+mod pipeline;
 mod tag;
+mod tally;
 mod tenant;
 mod user;
 mod widget;
@@ -25,11 +28,14 @@ pub use agency::Agency;
 pub use appointment::{Appointment, AppointmentStatus, BookingSource, Service, Staff};
 pub use client::Client;
 pub use contact::{Contact, ContactRow, Origin, References, Term};
-pub use deal::{Deal, DealStatus, Pipeline, Stage};
+pub use deal::{Deal, DealChange, DealFields, DealStatus, FieldChange};
 pub use domain::Domain;
 pub use gone::{ContactWork, Gone};
 pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
+pub use note::{Note, NoteFields};
+pub use pipeline::{DefaultPipeline, Pipeline, PipelineFields, Stage, StageFields};
 pub use tag::{Tag, TagName, Tagged};
+pub use tally::{Sum, Tally, TallyChange};
 pub use tenant::Tenant;
 pub use user::{Account, AccountPointer, Headcount, KnownSource, Profile, Session, Status, User, UserFields};
 pub use widget::{Widget, WidgetKey, WidgetPlace};
@@ -47,6 +53,8 @@ pub type ContactId = Id<Contact>;
 pub type DealId = Id<Deal>;
 /// A domain's id.
 pub type DomainId = Id<Domain>;
+/// A note's id.
+pub type NoteId = Id<Note>;
 /// A pipeline's id.
 pub type PipelineId = Id<Pipeline>;
 /// A service's id.

@@ -6,7 +6,7 @@ use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 
 use super::precondition::{IfNoneMatch, etag};
-use crate::entity::{Account, Fields, Meta, Record, User};
+use crate::entity::{Account, Deal, Fields, Meta, Note, Pipeline, Record, Stage, User};
 use crate::{Problem, Result};
 
 /// Something with a version.
@@ -27,11 +27,17 @@ impl Versioned for Account {
     }
 }
 
-impl Versioned for User {
-    fn meta(&self) -> &Meta {
-        &self.meta
-    }
+macro_rules! versioned {
+    ($($type:ty),*) => {$(
+        impl Versioned for $type {
+            fn meta(&self) -> &Meta {
+                &self.meta
+            }
+        }
+    )*};
 }
+
+versioned!(Deal, Note, Pipeline, Stage, User);
 
 /// `200` with the entity and its `ETag`, or `304` to a caller who has that version.
 pub struct Found<T> {

@@ -78,7 +78,7 @@ fn complete(path: &mut PathItem) {
             "Answer only if the version is another.",
         );
     }
-    for operation in [patch, put, delete].into_iter().flatten() {
+    for operation in [&mut *post, patch, put, delete].into_iter().flatten() {
         conditional(operation, "412", "The version is another.", "If-Match", "Change only this version: an ETag.");
     }
     if let Some(operation) = post {

@@ -1,6 +1,7 @@
 //! Lists: pages of at most 100, continued by a cursor that is sealed and bound to the list it came from.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, MatchedPath, Query};
@@ -14,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::auth::Located;
 use crate::keys::List;
-use crate::store::{Item, Order, Position, Store};
+use crate::store::{Item, Order, Position, Rows, Store};
 use crate::value::{Invalid, Rejected, member};
 use crate::{App, Problem, Result};
 
@@ -179,6 +180,16 @@ impl Asked {
     }
 }
 
+/// Cuts what was found to a page; where that ends, if there is or may be more after it: at its last item if that is not the last one
+/// that was found, else where the reading stopped.
+pub fn end_of<T>(found: &mut Vec<(Position, T)>, limit: usize, stopped: Option<Position>) -> Option<Position> {
+    if found.len() <= limit {
+        return stopped;
+    }
+    found.truncate(limit);
+    found.last().map(|(position, _)| position.clone())
+}
+
 impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
     /// How many items at most.
     pub fn limit(&self) -> usize {
@@ -218,6 +229,51 @@ impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
         let more = found.rows.len() > self.limit() || found.stopped.is_some();
         let (ends, items): (Vec<_>, Vec<_>) = found.rows.into_iter().take(self.limit()).unzip();
         self.page(&list, items, ends.last().filter(|_| more))
+    }
+
+    /// Queries a list from where the page begins. An empty first page may mean that the scope is not there, which costs one read more
+    /// to tell, and is a 404.
+    pub async fn query<T: Item>(
+        &self,
+        store: &Store,
+        scope: impl Located,
+        list: &List<T>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Rows<T>> {
+        let after = self.after(list)?;
+        let first = after.is_none();
+        let limit = i32::try_from(limit).map_err(Problem::internal)?;
+        let rows = store.query(list, after, order, limit).await?;
+        if first && rows.rows.is_empty() && !scope.exists(store).await? {
+            return Err(Problem::not_found());
+        }
+        Ok(rows)
+    }
+
+    /// The page of a list whose items one row holds; `id` tells them apart. After one that is no longer there, nothing follows.
+    pub fn of_row<T, I, D: Display>(&self, list: &List<T>, items: Vec<I>, id: impl Fn(&I) -> D) -> Result<Page<I>> {
+        let after = self.after(list)?;
+        let rows = items.into_iter().map(|item| (Position::new(id(&item)), item));
+        let mut rows: Vec<_> = match after {
+            Some(after) => rows.skip_while(|(position, _)| *position != after).skip(1).collect(),
+            None => rows.collect(),
+        };
+        let end = end_of(&mut rows, self.limit(), None);
+        self.page(list, rows.into_iter().map(|(_, item)| item).collect(), end.as_ref())
+    }
+
+    /// A cursor for another list of the same module: that of `route` with these `filters`.
+    pub fn cursor_elsewhere<T>(
+        &self,
+        route: &str,
+        filters: Map<String, Value>,
+        list: &List<T>,
+        end: &Position,
+    ) -> Result<String> {
+        let plain = serde_json::to_vec(end).map_err(Problem::internal)?;
+        let context = format!("{}\n{route}\n{}", list.partition(), Value::Object(filters));
+        self.app.cursors().seal(&context, &plain).map_err(Problem::internal)
     }
 
     fn context<T>(&self, list: &List<T>) -> String {

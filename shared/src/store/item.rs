@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::entity::{
-    Account, AccountPointer, Claim, Fields, Gone, Holdings, Import, ImportFaults, ImportText, KnownSource, Place,
-    Record, References, Session, Tagged, Term, Widget, WidgetPlace,
+    Account, AccountPointer, Claim, DealChange, DefaultPipeline, Fields, Gone, Holdings, Import, ImportFaults,
+    ImportText, KnownSource, Note, Pipeline, Place, Record, References, Session, Tagged, Tally, Term, Widget,
+    WidgetPlace,
 };
 use crate::http::idempotency::Recorded;
 use crate::keys::{Key, Placed};
@@ -38,17 +39,22 @@ items!(
     AccountPointer,
     Claim,
     Credential,
+    DealChange,
+    DefaultPipeline,
     Gone,
     Holdings,
     Import,
     ImportFaults,
     ImportText,
     KnownSource,
+    Note,
+    Pipeline,
     Place,
     Recorded,
     References,
     Session,
     Tagged,
+    Tally,
     Term,
     Tries,
     Widget,

@@ -7,6 +7,7 @@ mod batch;
 mod failure;
 mod item;
 mod query;
+mod tally;
 mod transaction;
 
 use std::sync::Arc;

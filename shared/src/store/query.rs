@@ -1,6 +1,7 @@
 //! Lists: one Query each.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use deserr::Deserr;
@@ -46,6 +47,11 @@ pub struct Rows<T> {
 }
 
 impl Position {
+    /// In a list that is no table's.
+    pub fn new(key: impl Display) -> Self {
+        Self { sk: key.to_string(), through: None }
+    }
+
     fn of<T>(row: &Attributes, list: &List<T>) -> Result<Self> {
         let named = |name| text(row, name).map(str::to_owned).ok_or_else(|| Problem::internal("a row without a key"));
         let through = list.through.as_ref().map(|(index, _)| named(index.sk)).transpose()?;

@@ -179,6 +179,17 @@ impl Transaction {
         self.add(check, |_| Ok(otherwise))
     }
 
+    /// Requires that a user may act; `otherwise` says what it means if they are disabled, or are no user here.
+    pub fn require_user(&mut self, key: &Key<Account>, otherwise: Problem) -> Result<()> {
+        let check = ConditionCheck::builder()
+            .table_name(&*self.store.table)
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("attribute_exists(pk) AND #status <> :disabled")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":disabled", text(&Status::Disabled)?);
+        self.add(check, |_| Ok(otherwise))
+    }
+
     /// Requires that a row exists; `otherwise` says what it means if it does not.
     pub fn require<T>(&mut self, key: &Key<T>, otherwise: Problem) -> Result<()> {
         if !self.required.insert((key.pk.clone(), key.sk.clone())) {
@@ -467,14 +478,14 @@ impl Transaction {
         self.add(put, |_| Ok(otherwise))
     }
 
-    fn deletion<T>(&self, key: &Key<T>) -> DeleteBuilder {
+    pub(super) fn deletion<T>(&self, key: &Key<T>) -> DeleteBuilder {
         Delete::builder()
             .table_name(&*self.store.table)
             .set_key(Some(key_attributes(key)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    fn change<T>(&self, key: &Key<T>) -> UpdateBuilder {
+    pub(super) fn change<T>(&self, key: &Key<T>) -> UpdateBuilder {
         Update::builder()
             .table_name(&*self.store.table)
             .set_key(Some(key_attributes(key)))
@@ -490,7 +501,7 @@ impl Transaction {
         self.add(update, |_| Ok(Problem::not_found()))
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         part: impl Part,
         meaning: impl FnOnce(Option<Attributes>) -> Result<Problem> + Send + 'static,
@@ -606,7 +617,7 @@ fn gone_or_stale(there: Option<&Attributes>) -> Problem {
 }
 
 /// The four kinds of parts that a transaction can have.
-trait Part {
+pub(super) trait Part {
     fn build(self) -> std::result::Result<TransactWriteItem, BuildError>;
 }
 

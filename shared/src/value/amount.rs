@@ -1,8 +1,11 @@
+use deserr::{Deserr, ErrorKind, IntoValue, Value, ValueKind, ValuePointerRef, take_cf_content};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::{Currency, Invalid, Rejected};
 
 /// An amount of money, exact: a decimal number of at most 15 digits, which a JSON number carries without loss whatever reads it
 /// (15 decimal digits survive the way through a binary64 and back: IEEE 754, `DBL_DIG`).
@@ -19,6 +22,17 @@ impl Amount {
         (digits <= MAX_DIGITS).then_some(Self(amount))
     }
 
+    /// In the smallest unit of a currency, such as cents; `None` if it has more decimals than amounts in that currency have.
+    pub fn in_minor_units(self, currency: Currency) -> Option<i128> {
+        let more = currency.decimals().checked_sub(self.0.scale())?;
+        Some(self.0.mantissa() * 10_i128.pow(more))
+    }
+
+    /// Whether it is below zero.
+    pub const fn is_negative(self) -> bool {
+        self.0.is_sign_negative()
+    }
+
     /// For arithmetic.
     pub const fn to_decimal(self) -> Decimal {
         self.0
@@ -32,6 +46,25 @@ impl Serialize for Amount {
             (_, _, Some(number)) => serializer.serialize_f64(number),
             _ => Err(serde::ser::Error::custom("an amount of too many digits")),
         }
+    }
+}
+
+impl Deserr<Invalid> for Amount {
+    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef) -> Result<Self, Invalid> {
+        let decimal = match value {
+            Value::Integer(number) => Some(Decimal::from(number)),
+            Value::NegativeInteger(number) => Some(Decimal::from(number)),
+            // The shortest decimal that reads as this number is the one that was written.
+            Value::Float(number) => number.to_string().parse().ok(),
+            actual => {
+                let kind = ErrorKind::IncorrectValueKind { actual, accepted: &[ValueKind::Float] };
+                return Err(take_cf_content(deserr::DeserializeError::error::<V>(None, kind, location)));
+            }
+        };
+        decimal.and_then(Self::new).ok_or_else(|| {
+            let why = Rejected::new("too_many_digits", "must have at most 15 digits");
+            take_cf_content(<Invalid as deserr::MergeWithError<Rejected>>::merge(None, why, location))
+        })
     }
 }
 

@@ -11,6 +11,16 @@ pub struct Currency(iso_currency::Currency);
 impl Currency {
     /// What a client has unless told.
     pub const USD: Self = Self(iso_currency::Currency::USD);
+
+    /// The ISO 4217 code.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals its amounts have at most.
+    pub fn decimals(self) -> u32 {
+        self.0.exponent().map_or(0, u32::from)
+    }
 }
 
 impl FromStr for Currency {

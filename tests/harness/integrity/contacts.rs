@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::place;
-use crate::partition::Partition;
+use super::clients::{Client, has_text};
 
 /// Parts the texts of a sort key. No text has it.
 const SEPARATOR: char = '\u{1}';
@@ -14,29 +13,12 @@ const SEPARATOR: char = '\u{1}';
 const REFERRING: [(&str, &str); 2] = [("DEAL", "DEAL#"), ("APPOINTMENT", "APPT#")];
 
 /// Everything about contacts that is not as it must be.
-pub(super) fn damages(rows: &[Value]) -> Vec<String> {
-    clients(rows).values().flat_map(Client::damages).collect()
-}
-
-/// The rows of one client, by collection and sort key.
-struct Client<'a> {
-    prefix: String,
-    rows: BTreeMap<String, BTreeMap<String, &'a Value>>,
-}
-
-fn clients(rows: &[Value]) -> BTreeMap<String, Client<'_>> {
-    let mut clients = BTreeMap::new();
-    for row in rows {
-        let (Partition::Scoped { scope, collection }, _, sort) = place(row) else { continue };
-        let prefix = scope.prefix();
-        let client = clients.entry(prefix.clone()).or_insert_with(|| Client { prefix, rows: BTreeMap::new() });
-        client.rows.entry(collection).or_default().insert(sort, row);
-    }
-    clients
+pub(super) fn damages(client: &Client<'_>) -> Vec<String> {
+    client.wrong_contacts()
 }
 
 impl<'a> Client<'a> {
-    fn damages(&self) -> Vec<String> {
+    fn wrong_contacts(&self) -> Vec<String> {
         let found = [
             self.wrong_terms(),
             self.wrong_places(),
@@ -48,28 +30,6 @@ impl<'a> Client<'a> {
             self.wrong_counts(),
         ];
         found.concat()
-    }
-
-    /// The rows of a collection, by sort key.
-    fn all(&self, collection: &str) -> impl Iterator<Item = (&str, &'a Value)> {
-        self.rows.get(collection).into_iter().flatten().map(|(sort, row)| (sort.as_str(), *row))
-    }
-
-    fn find(&self, collection: &str, sort: &str) -> Option<&'a Value> {
-        self.rows.get(collection)?.get(sort).copied()
-    }
-
-    fn has(&self, collection: &str, sort: &str) -> bool {
-        self.find(collection, sort).is_some()
-    }
-
-    /// Whether it was deleted, and a job still clears what refers to it.
-    fn is_gone(&self, id: &str) -> bool {
-        self.find("GONE", "IDS").is_some_and(|gone| has_text(&gone["ids"], id))
-    }
-
-    fn at(&self, collection: &str, sort: &str, what: impl std::fmt::Display) -> String {
-        format!("{}{collection} / {}: {what}", self.prefix, sort.escape_debug())
     }
 
     /// A contact is found by its names and its email, and by nothing else.
@@ -130,7 +90,7 @@ impl<'a> Client<'a> {
     /// A contact is listed under the tags that it names, and only there.
     fn wrong_links(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for collection in self.rows.keys() {
+        for collection in self.collections() {
             let Some(tag) = collection.strip_prefix("TAG#").and_then(|rest| rest.strip_suffix("#CONTACT")) else {
                 continue;
             };
@@ -199,10 +159,6 @@ impl<'a> Client<'a> {
 
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {
     row[name].as_str().unwrap_or_default()
-}
-
-fn has_text(texts: &Value, text: &str) -> bool {
-    texts.as_array().is_some_and(|texts| texts.iter().any(|one| one == text))
 }
 
 fn lower_name(tag: &Value) -> String {

@@ -1,0 +1,300 @@
+//! Deals: what a client hopes to sell.
+
+use axum::extract::State;
+use deserr::Deserr;
+use lambda_http::http::StatusCode;
+use shared::auth::{Access, ClientId, ClientScope, UseCrm};
+use shared::deals::{self, with_assignee};
+use shared::entity::{ContactId, Deal, DealFields, DealId, DealStatus, NoteId, PipelineId, StageId, UserId};
+use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId};
+use shared::store::{Order, Store, Transaction};
+use shared::value::{Amount, Currency, Date, Invalid, Name, Rank};
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+use crate::place;
+
+/// A deal that is to be made.
+#[derive(Clone, Debug, Deserr, ToSchema)]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct NewDeal {
+    /// What it is about.
+    #[schema(example = "Catering for the summer party")]
+    title: Name,
+    /// What it is worth, not below zero, with at most the decimals of its currency.
+    #[deserr(default)]
+    value: Option<Amount>,
+    /// In what; the client's currency unless given.
+    #[deserr(default)]
+    currency: Option<Currency>,
+    /// Where it stands; the first stage of the pipeline unless given. It goes behind the others there.
+    #[deserr(default)]
+    stage_id: Option<StageId>,
+    /// The pipeline of that stage; the client's default one unless either is given.
+    #[deserr(default)]
+    pipeline_id: Option<PipelineId>,
+    /// The user who works on it: one who may act in this client.
+    #[deserr(default)]
+    assigned_to_id: Option<UserId>,
+    /// With whom it is made: a contact of this client.
+    #[deserr(default)]
+    contact_id: Option<ContactId>,
+    /// Whether it is decided.
+    #[deserr(default)]
+    #[schema(required = false)]
+    status: DealStatus,
+    /// Why it was lost, if it was.
+    #[deserr(default)]
+    lost_reason: Option<Name>,
+    /// When it is expected to be decided.
+    #[deserr(default)]
+    expected_close_date: Option<Date>,
+}
+
+/// Where a deal is to go.
+#[derive(Clone, Copy, Debug, Deserr, ToSchema)]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct Move {
+    /// To which stage, of whatever pipeline.
+    stage_id: StageId,
+    /// Behind which deal of that stage; before all others unless given.
+    #[deserr(default)]
+    after_deal_id: Option<DealId>,
+}
+
+impl NewDeal {
+    fn into_fields(self, (pipeline_id, stage_id): (PipelineId, StageId), currency: Currency) -> DealFields {
+        let Self { title, value, assigned_to_id, contact_id, status, lost_reason, expected_close_date, .. } = self;
+        DealFields {
+            title,
+            value,
+            currency,
+            stage_id,
+            pipeline_id,
+            assigned_to_id,
+            contact_id,
+            status,
+            lost_reason,
+            expected_close_date,
+        }
+    }
+
+    /// The currency that is given, else the client's.
+    async fn currency(&self, store: &Store, client: ClientScope) -> Result<Currency> {
+        match self.currency {
+            Some(currency) => Ok(currency),
+            None => store.find(&client.row()).await.map(|client| client.fields.currency),
+        }
+    }
+
+    async fn placed(&self, store: &Store, client: ClientScope) -> Result<(DealFields, Rank)> {
+        // Both are always read to their end, so that it costs the same whichever is missing.
+        let place = place::stage(store, client, self.pipeline_id, self.stage_id);
+        let (currency, place) = tokio::join!(self.currency(store, client), place);
+        let fields = self.clone().into_fields(place?, currency?);
+        fields.check()?;
+        let position = place::at_the_end(store, client, fields.stage_id, fields.status).await?;
+        Ok((fields, position))
+    }
+}
+
+/// Create a deal.
+#[utoipa::path(post, path = "/v1/clients/{clientId}/deals", tag = "deals", operation_id = "createDeal",
+    params(("clientId" = ClientId, Path)), request_body = NewDeal,
+    responses((status = 201, body = Deal, description = "Created.")),
+    extensions(("x-round-trips" = json!(11))))]
+pub(crate) async fn create(
+    client: Access<ClientScope, UseCrm>,
+    State(app): State<App>,
+    store: Store,
+    Create { fields: new, request }: Create<NewDeal>,
+) -> Result<Created> {
+    let (id, by) = (app.ids().make(), client.actor().user());
+    // Nothing that was read has to stay as it is, but for the stage, which the transaction requires.
+    let placed = &new.placed(&store, *client).await;
+    let read = &|| std::future::ready(placed.clone());
+    let (store, request, app) = (&store, &request, &app);
+    with_assignee(*client, |home| {
+        let decide = move |(fields, position): &(DealFields, Rank), transaction: &mut Transaction| {
+            let deal = Deal::new(id, client.id(), fields.clone(), position.clone(), app.clock().now());
+            deals::create(transaction, *client, &deal, by, Some(home))?;
+            let location = format!("/v1/clients/{}/deals/{id}", client.id());
+            Created::new(StatusCode::CREATED, &deal, location)
+        };
+        async move { request.decide_as(store, *client, read, decide).await }
+    })
+    .await
+}
+
+/// Read a deal.
+#[utoipa::path(get, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "readDeal",
+    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
+    responses((status = 200, body = Deal, description = "The deal.")),
+    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+pub(crate) async fn read(
+    client: Access<ClientScope, UseCrm>,
+    PathId(id): PathId<Deal>,
+    store: Store,
+    has: IfNoneMatch,
+) -> Result<Found<Deal>> {
+    Ok(Found::unless(deals::find(&store, *client, id).await?, has))
+}
+
+/// Change a deal. `WON` and `LOST` close it, `OPEN` opens it again and clears why it was lost. In another stage or with another status
+/// it goes behind the others there.
+#[utoipa::path(patch, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "updateDeal",
+    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
+    request_body(content = DealFields, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = Deal, description = "Changed.")),
+    extensions(("x-round-trips" = json!(18)), ("x-versioned" = json!(true))))]
+pub(crate) async fn update(
+    client: Access<ClientScope, UseCrm>,
+    PathId(id): PathId<Deal>,
+    State(app): State<App>,
+    store: Store,
+    if_match: IfMatch,
+    patch: Patch,
+) -> Result<Found<Deal>> {
+    let (client, by) = (*client, client.actor().user());
+    let patch = &patch;
+    let (store, app, if_match) = (&store, &app, &if_match);
+    let read = move || async move {
+        let deal = deals::find(store, client, id).await?;
+        if_match.check(deal.meta.version)?;
+        let next = patched(store, client, patch, &deal).await?;
+        Ok((deal, next))
+    };
+    let updated = with_assignee(client, |home| {
+        let decide = move |(deal, (fields, position)): &(Deal, (DealFields, Rank)), transaction: &mut Transaction| {
+            let next = deal.changed(fields.clone(), position.clone(), app.clock().now());
+            deals::replace(transaction, client, deal, &next, by, Some(home))?;
+            Ok(next)
+        };
+        store.decide(read, decide)
+    });
+    updated.await.map(Found::new)
+}
+
+/// A deal's fields with a patch merged in, and the position that it has then.
+async fn patched(store: &Store, client: ClientScope, patch: &Patch, deal: &Deal) -> Result<(DealFields, Rank)> {
+    let mut fields: DealFields = patch.apply(&deal.fields)?;
+    if fields.status != DealStatus::Lost && patch.member("lostReason").is_none() {
+        fields.lost_reason = None;
+    }
+    fields.check()?;
+    let names = |name| patch.member(name).is_some();
+    if names("stageId") || names("pipelineId") {
+        let pipeline = names("pipelineId").then_some(fields.pipeline_id);
+        // Another pipeline alone means its first stage.
+        let elsewhere = fields.pipeline_id != deal.fields.pipeline_id;
+        let stage = (names("stageId") || !elsewhere).then_some(fields.stage_id);
+        (fields.pipeline_id, fields.stage_id) = place::stage(store, client, pipeline, stage).await?;
+    }
+    let stands = (fields.stage_id, fields.status) == (deal.fields.stage_id, deal.fields.status);
+    let position = if stands {
+        deal.position.clone()
+    } else {
+        place::at_the_end(store, client, fields.stage_id, fields.status).await?
+    };
+    Ok((fields, position))
+}
+
+/// Move a deal within its stage or to another.
+#[utoipa::path(post, path = "/v1/clients/{clientId}/deals/{dealId}/move", tag = "deals", operation_id = "moveDeal",
+    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)), request_body = Move,
+    responses((status = 200, body = Deal, description = "Moved.")),
+    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+pub(crate) async fn relocate(
+    client: Access<ClientScope, UseCrm>,
+    PathId(id): PathId<Deal>,
+    State(app): State<App>,
+    store: Store,
+    if_match: IfMatch,
+    Body(to): Body<Move>,
+) -> Result<Found<Deal>> {
+    let by = client.actor().user();
+    let read = || async {
+        let deal = deals::find(&store, *client, id).await?;
+        if_match.check(deal.meta.version)?;
+        let (pipeline_id, stage_id) = place::stage(&store, *client, None, Some(to.stage_id)).await?;
+        let position = place::behind(&store, *client, stage_id, &deal, to.after_deal_id).await?;
+        let fields = DealFields { pipeline_id, stage_id, ..deal.fields.clone() };
+        Ok((deal, fields, position))
+    };
+    let decide = |(deal, fields, position): &(Deal, DealFields, Rank), transaction: &mut Transaction| {
+        let next = deal.changed(fields.clone(), position.clone(), app.clock().now());
+        deals::replace(transaction, *client, deal, &next, by, None)?;
+        Ok(next)
+    };
+    store.decide(read, decide).await.map(Found::new)
+}
+
+/// Delete a deal, its notes and its history.
+#[utoipa::path(delete, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "deleteDeal",
+    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
+    responses((status = 204, description = "Deleted.")),
+    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+pub(crate) async fn delete(
+    client: Access<ClientScope, UseCrm>,
+    PathId(id): PathId<Deal>,
+    store: Store,
+    if_match: IfMatch,
+) -> Result<Deleted> {
+    let read = || async {
+        // All are always read to their end, so that it costs the same whether or not the deal is there.
+        let (deal, belongings) = tokio::join!(deals::find(&store, *client, id), Belongings::read(&store, *client, id));
+        Ok((deal?, belongings?))
+    };
+    let decide = |(deal, belongings): &(Deal, Belongings), transaction: &mut Transaction| {
+        if_match.check(deal.meta.version)?;
+        deals::delete(transaction, *client, deal)?;
+        belongings.remove(transaction, *client, id)?;
+        Ok(belongings.are_all)
+    };
+    let mut are_all = store.decide(read, decide).await?;
+    // Nothing comes to them any more, and nobody finds what is left.
+    while !are_all {
+        let rest = Belongings::read(&store, *client, id).await?;
+        let mut transaction = store.transaction();
+        rest.remove(&mut transaction, *client, id)?;
+        transaction.commit().await?;
+        are_all = rest.are_all;
+    }
+    Ok(Deleted)
+}
+
+/// What goes with a deal: some of its notes and of its history.
+struct Belongings {
+    notes: Vec<NoteId>,
+    versions: Vec<u64>,
+    /// Whether that is all there is.
+    are_all: bool,
+}
+
+/// How many notes, and how many changes, go at a time: a transaction has at most 100 parts.
+const AT_ONCE: i32 = 40;
+
+impl Belongings {
+    async fn read(store: &Store, client: ClientScope, deal: DealId) -> Result<Self> {
+        let (notes, history) = (client.notes(deal).into(), client.deal_history(deal).into());
+        let (notes, history) = tokio::try_join!(
+            store.query(&notes, None, Order::Asc, AT_ONCE),
+            store.query(&history, None, Order::Asc, AT_ONCE),
+        )?;
+        let are_all = notes.stopped.is_none() && history.stopped.is_none();
+        let notes = notes.rows.into_iter().map(|(_, note)| note.id).collect();
+        Ok(Self { notes, versions: history.rows.into_iter().map(|(_, change)| change.version).collect(), are_all })
+    }
+
+    fn remove(&self, transaction: &mut Transaction, client: ClientScope, deal: DealId) -> Result<()> {
+        for note in &self.notes {
+            transaction.remove(&client.note(deal, *note))?;
+        }
+        for version in &self.versions {
+            transaction.remove(&client.deal_change(deal, *version))?;
+        }
+        Ok(())
+    }
+}

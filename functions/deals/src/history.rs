@@ -1,0 +1,29 @@
+//! What was changed of a deal, and by whom.
+
+use axum::Json;
+use shared::Result;
+use shared::auth::{Access, ClientId, ClientScope, UseCrm};
+use shared::entity::{Deal, DealChange, DealId};
+use shared::http::page::PageParams;
+use shared::http::{Page, Paging, PathId};
+use shared::store::Store;
+
+type HistoryPage = Page<DealChange>;
+
+/// List the changes of a deal's stage, status, value, currency and assignee, oldest first, from its creation on.
+#[utoipa::path(get, path = "/v1/clients/{clientId}/deals/{dealId}/history", tag = "deals", operation_id = "listDealHistory",
+    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path), PageParams),
+    responses((status = 200, body = HistoryPage, description = "A page.")),
+    extensions(("x-round-trips" = json!(3))))]
+pub(crate) async fn list(
+    client: Access<ClientScope, UseCrm>,
+    PathId(id): PathId<Deal>,
+    store: Store,
+    paging: Paging,
+) -> Result<Json<HistoryPage>> {
+    let deal = client.deal(id);
+    // Both are always read to their end, so that it costs the same whichever is missing.
+    let (found, page) = tokio::join!(store.find(&deal), paging.read(&store, *client, client.deal_history(id)));
+    found?;
+    page.map(Json)
+}

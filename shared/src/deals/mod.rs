@@ -1,0 +1,169 @@
+//! What changes together with a deal: what its stages hold, its history, what refers to its contact, and how many deals there are.
+//! Whoever writes a deal does it here, so that none of these is ever without the others.
+
+use std::collections::BTreeMap;
+
+use crate::auth::{ClientScope, HomeScope, PlatformScope};
+use crate::entity::{Deal, DealChange, DealId, StageId, TallyChange, UserId};
+use crate::keys::Scope;
+use crate::store::{Store, Transaction};
+use crate::{Problem, Result};
+
+/// Deals as they are to be shown: without contacts who are deleted and whom a job has not yet taken off them, and with the version
+/// that they will have then. Costs a read if any of them has a contact.
+pub async fn shown(store: &Store, client: ClientScope, mut deals: Vec<Deal>) -> Result<Vec<Deal>> {
+    if deals.iter().any(|deal| deal.fields.contact_id.is_some()) {
+        let gone = store.get(&client.gone()).await?.unwrap_or_default();
+        for deal in &mut deals {
+            deal.forget(&gone);
+        }
+    }
+    Ok(deals)
+}
+
+/// A deal as it is to be shown: 404 without it.
+pub async fn find(store: &Store, client: ClientScope, id: DealId) -> Result<Deal> {
+    let stored = store.find(&client.deal(id)).await?;
+    shown(store, client, vec![stored]).await?.pop().ok_or_else(Problem::not_found)
+}
+
+/// Adds a new deal, which `by` makes. `home` is where its assignee is looked for, if it has one.
+pub fn create(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    new: &Deal,
+    by: UserId,
+    home: Option<AssigneeHome>,
+) -> Result<()> {
+    transaction.hold(&client.holdings())?;
+    transaction.create(&client.deal(new.id), new)?;
+    follow(transaction, client, None, Some(new), home)?;
+    note_change(transaction, client, None, new, by)
+}
+
+/// Adds the next version of a deal, which `by` makes; stale if it has changed since it was read. `home` is where its assignee is
+/// looked for, if that may be another one.
+pub fn replace(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    read: &Deal,
+    next: &Deal,
+    by: UserId,
+    home: Option<AssigneeHome>,
+) -> Result<()> {
+    transaction.replace(&client.deal(next.id), next, read.stored_version())?;
+    follow(transaction, client, Some(read), Some(next), home)?;
+    note_change(transaction, client, Some(read), next, by)
+}
+
+/// Adds that a deal is deleted; stale if it has changed since it was read.
+pub fn delete(transaction: &mut Transaction, client: ClientScope, read: &Deal) -> Result<()> {
+    transaction.let_go(&client.holdings())?;
+    transaction.delete(&client.deal(read.id), read.stored_version())?;
+    follow(transaction, client, Some(read), None, None)
+}
+
+/// Where a user may be at home who may act in a client: which of them it is, their id does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct AssigneeHome {
+    home: HomeScope,
+    /// Whether there is no other place left to look.
+    is_last: bool,
+}
+
+/// Makes a change whose deal has an assignee: with each home that the assignee may have, until it is the right one. Nothing else tells
+/// where that is, as only conditions look at users' rows, which hold what no other function may read.
+pub async fn with_assignee<T, F: Future<Output = Result<T>>>(
+    client: ClientScope,
+    attempt: impl Fn(AssigneeHome) -> F,
+) -> Result<T> {
+    for home in [HomeScope::Client(client), HomeScope::Agency(client.agency())] {
+        match attempt(AssigneeHome { home, is_last: false }).await {
+            Err(problem) if problem.code() == ELSEWHERE => {}
+            made => return made,
+        }
+    }
+    let platform = PlatformScope::of(client.agency().tenant());
+    attempt(AssigneeHome { home: platform.into(), is_last: true }).await
+}
+
+/// The code of a problem that nobody sees.
+const ELSEWHERE: &str = "assignee_elsewhere";
+
+impl AssigneeHome {
+    fn otherwise(self) -> Problem {
+        let elsewhere = Problem::conflict(ELSEWHERE, "The assignee is at home elsewhere.");
+        if self.is_last { Problem::dangling("/assignedToId") } else { elsewhere }
+    }
+}
+
+/// What stages hold and whom a deal names, from the one version to the other.
+fn follow(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: Option<&Deal>,
+    after: Option<&Deal>,
+    home: Option<AssigneeHome>,
+) -> Result<()> {
+    let assignee = |deal: Option<&Deal>| deal.and_then(|deal| deal.fields.assigned_to_id);
+    if let (Some(user), Some(home)) = (assignee(after).filter(|_| assignee(before) != assignee(after)), home) {
+        transaction.require_user(&home.home.user(user), home.otherwise())?;
+    }
+    count(transaction, client, before, after)?;
+    refer(transaction, client, before, after)
+}
+
+/// Adds to what the stages hold which a deal leaves and to which it comes.
+fn count(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: Option<&Deal>,
+    after: Option<&Deal>,
+) -> Result<()> {
+    let mut changes: BTreeMap<StageId, TallyChange> = BTreeMap::new();
+    for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
+        changes.entry(deal.fields.stage_id).or_default().count(deal, by);
+    }
+    for (stage, change) in changes.into_iter().filter(|(_, change)| !change.is_none()) {
+        let comes_to = after.filter(|after| after.fields.stage_id == stage && change.n > 0);
+        let (of, otherwise) = match comes_to {
+            Some(deal) => (Some(deal.fields.pipeline_id), Problem::dangling("/stageId")),
+            // It holds the deal, and so is there, unless the deal has changed.
+            None => (None, Problem::stale()),
+        };
+        transaction.tally(&client.stage(stage), &change, of, otherwise)?;
+    }
+    Ok(())
+}
+
+/// Counts what refers to the contacts that a deal named and names.
+fn refer(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: Option<&Deal>,
+    after: Option<&Deal>,
+) -> Result<()> {
+    let (named, names) = (before.and_then(Deal::stored_contact), after.and_then(|deal| deal.fields.contact_id));
+    if named == names {
+        return Ok(());
+    }
+    if let Some(contact) = named {
+        transaction.unrefer(&client.references(contact), 1)?;
+    }
+    if let Some(contact) = names {
+        let otherwise = Problem::dangling("/contactId");
+        transaction.refer(&client.contact(contact), &client.references(contact), otherwise)?;
+    }
+    Ok(())
+}
+
+fn note_change(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: Option<&Deal>,
+    after: &Deal,
+    by: UserId,
+) -> Result<()> {
+    let Some(change) = DealChange::between(before, after, by) else { return Ok(()) };
+    transaction.create(&client.deal_change(after.id, change.version), &change)
+}

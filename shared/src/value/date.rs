@@ -1,0 +1,47 @@
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::{KnownFormat, SchemaFormat};
+
+use super::{Rejected, string_value};
+
+/// A day of the calendar, wherever: RFC 3339's `full-date`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Date(NaiveDate);
+
+impl FromStr for Date {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let day = text.parse().map(Self).ok();
+        // The parser takes other spellings, and years of other lengths.
+        day.filter(|day| text.len() == 10 && day.to_string() == text)
+            .ok_or(Rejected::new("invalid_date", "must be a date, such as 2026-12-24"))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+string_value!([] Date, "Date", |schema| {
+    schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).examples([serde_json::json!("2026-12-24")])
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert_eq!("2024-02-29".parse::<Date>().unwrap().to_string(), "2024-02-29");
+        for no in ["2023-02-29", "2026-1-2", "+2026-01-02", "20260102", "2026-01-02T00:00:00Z", ""] {
+            assert!(no.parse::<Date>().is_err(), "{no}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What must be true of a client's pipelines and deals, and of what is counted and noted of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::clients::Client;
+
+/// Everything about deals that is not as it must be.
+pub(super) fn damages(client: &Client<'_>) -> Vec<String> {
+    let found =
+        [wrong_stages(client), wrong_tallies(client), wrong_deals(client), strays(client), wrong_default(client)];
+    found.concat()
+}
+
+/// The stages of all pipelines, each with its pipeline.
+fn stages<'a>(client: &Client<'a>) -> BTreeMap<&'a str, &'a str> {
+    let stages = client.all("PIPELINE").flat_map(|(_, pipeline)| pipeline["stages"].as_array().into_iter().flatten());
+    stages.map(|stage| (text(stage, "id"), text(stage, "pipelineId"))).collect()
+}
+
+/// A pipeline's stages have their places, and each has its tally, of which there are no others.
+fn wrong_stages(client: &Client<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, pipeline) in client.all("PIPELINE") {
+        let orders = pipeline["stages"].as_array().into_iter().flatten().map(|stage| stage["order"].as_f64());
+        if !orders.eq((0..).map(f64::from).map(Some).take(pipeline["stages"].as_array().map_or(0, Vec::len))) {
+            wrong.push(client.at("PIPELINE", id, "its stages are not in order"));
+        }
+    }
+    let tallied = client.all("STAGE").map(|(id, tally)| (id, text(tally, "pipelineId")));
+    let (stages, tallied) = (stages(client), tallied.collect::<BTreeMap<_, _>>());
+    if stages != tallied {
+        wrong.push(format!("stages {stages:?}, and tallies of {tallied:?}"));
+    }
+    wrong
+}
+
+/// A stage's tally is what its deals make when they are counted anew.
+fn wrong_tallies(client: &Client<'_>) -> Vec<String> {
+    let mut found: BTreeMap<(&str, String), Decimal> = BTreeMap::new();
+    let mut add = |stage, what, number| *found.entry((stage, what)).or_default() += number;
+    for (_, deal) in client.all("DEAL") {
+        let (stage, currency) = (text(deal, "stageId"), text(deal, "currency"));
+        add(stage, "deals".to_owned(), Decimal::ONE);
+        if deal["status"] == "OPEN" {
+            add(stage, format!("open {currency}"), Decimal::ONE);
+            add(stage, format!("sum {currency}"), value(deal) * Decimal::from(10_i64.pow(decimals(currency))));
+        }
+    }
+    for (stage, tally) in client.all("STAGE") {
+        for (name, number) in tally.as_object().into_iter().flatten() {
+            let number: Decimal = number.to_string().trim_end_matches(".0").parse().unwrap_or_default();
+            let mut take = |what: String, number| *found.entry((stage, what)).or_default() -= number;
+            match name.split_once('_') {
+                None if name == "n" => take("deals".to_owned(), number),
+                Some(("n", currency)) => take(format!("open {currency}"), number),
+                Some(("high", currency)) => take(format!("sum {currency}"), number * Decimal::from(1_000_000_000)),
+                Some(("low", currency)) => take(format!("sum {currency}"), number),
+                _ => {}
+            }
+        }
+    }
+    found.retain(|_, difference| !difference.is_zero());
+    found.into_iter().map(|((stage, what), n)| client.at("STAGE", stage, format_args!("{what}: {n} too few"))).collect()
+}
+
+/// A deal stands in a stage of its pipeline, and in the indexes where it says.
+fn wrong_deals(client: &Client<'_>) -> Vec<String> {
+    let stages = stages(client);
+    let is_right = |id: &str, deal: &Value| {
+        let (stage, pipeline) = (text(deal, "stageId"), text(deal, "pipelineId"));
+        let column = match text(deal, "status") {
+            "OPEN" => 0,
+            "WON" => 1,
+            _ => 2,
+        };
+        let within = format!("{column}#{}#{id}", text(deal, "position"));
+        let assignee = deal["assignedToId"].as_str().map(|user| (format!("USER#{user}#DEAL"), id.to_owned()));
+        let placed = [
+            ("sorted", Some((format!("STAGE#{stage}#DEAL"), within))),
+            ("changed", Some(("DEAL#CHANGED".to_owned(), format!("{}#{id}", text(deal, "updatedAt"))))),
+            ("pipeline", Some((format!("PIPELINE#{pipeline}#DEAL"), id.to_owned()))),
+            ("assignee", assignee),
+        ];
+        let stands = |(index, place): &(&str, Option<(String, String)>)| {
+            let is = |part| deal[format!("{index}_{part}")].as_str();
+            let place = place.as_ref().map(|(pk, sk)| (format!("{}{pk}", client.prefix), sk));
+            is("pk") == place.as_ref().map(|(pk, _)| pk.as_str()) && is("sk") == place.map(|(_, sk)| sk.as_str())
+        };
+        stages.get(stage) == Some(&pipeline) && placed.iter().all(stands) && is_closed(deal)
+    };
+    let wrong = client.all("DEAL").filter(|(id, deal)| !is_right(id, deal));
+    wrong
+        .map(|(id, deal)| client.at("DEAL", id, format_args!("not where it says, or not as it can be: {deal}")))
+        .collect()
+}
+
+fn is_closed(deal: &Value) -> bool {
+    let has = |name: &str| deal[name].is_string();
+    (text(deal, "status") != "OPEN") == has("closedAt") && (text(deal, "status") == "LOST" || !has("lostReason"))
+}
+
+/// Notes and history are a deal's that there is, and the history ends where the deal is.
+fn strays(client: &Client<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for collection in client.collections() {
+        let Some((deal, kind)) = collection.strip_prefix("DEAL#").and_then(|rest| rest.split_once('#')) else {
+            continue;
+        };
+        let Some(row) = client.find("DEAL", deal) else {
+            wrong.push(format!("{collection}: of a deal that is not there"));
+            continue;
+        };
+        if kind == "HISTORY" {
+            told.insert(deal);
+            let is = client.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
+            let last: BTreeMap<_, _> = is.map(|change| (text(change, "field"), &change["to"])).collect();
+            let differs = last.into_iter().find(|(field, to)| row.get(*field).unwrap_or(&Value::Null) != *to);
+            wrong.extend(differs.map(|(field, to)| client.at(collection, field, format_args!("ends in {to}: {row}"))));
+        }
+    }
+    let untold = client.all("DEAL").filter(|(id, _)| !told.contains(id));
+    wrong.extend(untold.map(|(id, _)| client.at("DEAL", id, "without a history")));
+    wrong
+}
+
+/// One pipeline is the default one, if there is any, and as many are counted as there are.
+fn wrong_default(client: &Client<'_>) -> Vec<String> {
+    let defaults: Vec<_> =
+        client.all("PIPELINE").filter(|(_, row)| row["isDefault"] == true).map(|(id, _)| id).collect();
+    let noted = client.find("PIPELINE_DEFAULT", "AT");
+    let noted: Vec<_> = noted.map(|row| text(row, "pipelineId")).into_iter().collect();
+    let counted = client.find("PIPELINE_DEFAULT", "AT").and_then(|row| row["n"].as_f64()).unwrap_or_default();
+    if defaults == noted && counted.to_string() == client.all("PIPELINE").count().to_string() {
+        return Vec::new();
+    }
+    vec![format!("{}: the default pipelines are {defaults:?}, noted are {noted:?} of {counted}", client.prefix)]
+}
+
+fn value(deal: &Value) -> Decimal {
+    let text = deal["value"].as_f64().unwrap_or_default().to_string();
+    text.parse().unwrap_or_default()
+}
+
+/// Of the currencies that the tests use.
+fn decimals(currency: &str) -> u32 {
+    match currency {
+        "JPY" | "ISK" => 0,
+        "KWD" => 3,
+        _ => 2,
+    }
+}
+
+fn text<'a>(row: &'a Value, name: &str) -> &'a str {
+    row[name].as_str().unwrap_or_default()
+}

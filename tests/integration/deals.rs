@@ -1,0 +1,426 @@
+//! Deals, their places, notes and history, and the board.
+
+use harness::at_once;
+use harness::tree::Shop;
+use harness::who::{Answer, Ask};
+use harness::world::World;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use shared::auth::Role;
+use uuid::Uuid;
+
+use crate::paging::{ids, walk, whole};
+
+fn deals(shop: &Shop<'_>) -> String {
+    format!("{}/deals", shop.spot.client)
+}
+
+fn create<'w>(shop: &Shop<'w>, body: Value) -> Ask<'w> {
+    shop.owner.post(&deals(shop)).json(body)
+}
+
+/// The ids of the stages of the first pipeline.
+async fn stages(shop: &Shop<'_>) -> Vec<String> {
+    let pipeline = shop.owner.get(&shop.spot.pipeline).is(200).await.body;
+    pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["id"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn board(shop: &Shop<'_>, limit: usize) -> Value {
+    shop.owner.get(&format!("{}/board?limit={limit}", shop.spot.pipeline)).is(200).await.body
+}
+
+fn titles(deals: &Value) -> Vec<&str> {
+    deals.as_array().unwrap().iter().map(|deal| deal["title"].as_str().unwrap()).collect()
+}
+
+fn relocate<'w>(shop: &Shop<'w>, deal: &str, stage: &str, after: Option<&str>) -> Ask<'w> {
+    let mut to = json!({ "stageId": stage });
+    if let Some(after) = after {
+        to["afterDealId"] = json!(after);
+    }
+    shop.owner.post(&format!("{deal}/move")).json(to)
+}
+
+fn pointers(problem: &Answer) -> Vec<&str> {
+    problem.body["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_deal_lives_and_goes() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let stages = stages(&shop).await;
+    let body = json!({
+        "title": " Engine ", "value": 1250.5, "currency": "EUR", "stageId": stages[1], "contactId": shop.spot.id("contactId"),
+        "assignedToId": shop.owner.id(), "expectedCloseDate": "2026-12-24",
+    });
+    let made = create(&shop, body).created().await;
+    assert_eq!(made.location(), format!("{}/{}", deals(&shop), made.id()));
+    assert_eq!(
+        made.body,
+        json!({
+            "id": made.id(), "clientId": shop.spot.scope.id(), "title": "Engine", "value": 1250.5, "currency": "EUR",
+            "stageId": stages[1], "pipelineId": shop.spot.id("pipelineId"), "contactId": shop.spot.id("contactId"),
+            "assignedToId": shop.owner.id(), "status": "OPEN", "lostReason": null, "expectedCloseDate": "2026-12-24",
+            "position": made.body["position"], "closedAt": null, "version": 1, "createdAt": made.body["createdAt"],
+            "updatedAt": made.body["createdAt"],
+        })
+    );
+    let read = shop.owner.get(made.location()).is(200).await;
+    assert_eq!((&read.body, read.header("etag")), (&made.body, "\"1\""));
+    shop.owner.get(made.location()).header("if-none-match", "\"1\"").is(304).await;
+    let patch = |body: Value| shop.owner.patch(made.location()).json(body);
+    patch(json!({ "title": "X" })).header("if-match", "\"2\"").problem(412, "precondition_failed").await;
+    let changed = patch(json!({ "title": "Mill", "value": null, "contactId": null })).is(200).await;
+    assert_eq!(
+        (&changed.body["title"], &changed.body["value"], &changed.body["version"]),
+        (&json!("Mill"), &json!(null), &json!(2))
+    );
+    world.assert_whole().await;
+    shop.owner.delete(made.location()).is(204).await;
+    shop.owner.delete(made.location()).problem(404, "not_found").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_deal_goes_to_the_default_pipeline_in_the_clients_currency_unless_told() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.patch(&shop.spot.client).json(json!({ "currency": "JPY" })).is(200).await;
+    let made = create(&shop, json!({ "title": "Engine" })).created().await;
+    let stages = stages(&shop).await;
+    assert_eq!((&made.body["stageId"], &made.body["currency"]), (&json!(stages[0]), &json!("JPY")));
+    let problem = create(&shop, json!({ "title": "Engine", "value": 0.5 })).problem(422, "invalid").await;
+    assert_eq!(pointers(&problem), ["/value"]);
+    let other = json!({ "name": "Other", "stages": [{ "name": "Only" }] });
+    let other = shop.owner.post(&format!("{}/pipelines", shop.spot.client)).json(other).created().await;
+    let made = create(&shop, json!({ "title": "Engine", "pipelineId": other.id() })).created().await;
+    assert_eq!(made.body["stageId"], other.body["stages"][0]["id"]);
+    let mixed = create(&shop, json!({ "title": "Engine", "pipelineId": other.id(), "stageId": stages[0] }));
+    assert_eq!(pointers(&mixed.problem(422, "invalid").await), ["/stageId"]);
+    // Another pipeline alone means its first stage, and another stage its pipeline.
+    let moved = shop.owner.patch(&shop.spot.deal).json(json!({ "pipelineId": other.id() })).is(200).await;
+    assert_eq!(moved.body["stageId"], other.body["stages"][0]["id"]);
+    let back = shop.owner.patch(&shop.spot.deal).json(json!({ "stageId": stages[2] })).is(200).await;
+    assert_eq!(back.body["pipelineId"], shop.spot.id("pipelineId"));
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn winning_and_losing_close_a_deal_and_reopening_clears_that() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let patch = |body: Value| shop.owner.patch(&shop.spot.deal).json(body);
+    let won = patch(json!({ "status": "WON" })).is(200).await.body;
+    assert_eq!(won["closedAt"], won["updatedAt"]);
+    let renamed = patch(json!({ "title": "Mill" })).is(200).await.body;
+    assert_eq!(renamed["closedAt"], won["closedAt"]);
+    let lost = patch(json!({ "status": "LOST", "lostReason": "Too dear" })).is(200).await.body;
+    assert_eq!((&lost["closedAt"], &lost["lostReason"]), (&lost["updatedAt"], &json!("Too dear")));
+    let open = patch(json!({ "status": "OPEN" })).is(200).await.body;
+    assert_eq!((&open["closedAt"], &open["lostReason"]), (&json!(null), &json!(null)));
+    let problem = patch(json!({ "lostReason": "Too dear" })).problem(422, "invalid").await;
+    assert_eq!(pointers(&problem), ["/lostReason"]);
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn what_a_deal_names_is_of_the_same_client() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let (own, foreign) = (tree.own(), tree.sibling());
+    let owner = tree.user(Role::ClientAdmin);
+    let post = |body: Value| owner.post(&format!("{}/deals", own.client)).json(body);
+    for (name, value) in [
+        ("stageId", foreign.id("stageId")),
+        ("pipelineId", foreign.id("pipelineId")),
+        ("contactId", foreign.id("contactId")),
+        ("assignedToId", foreign.id_in("/v1/clients/", "userId")),
+    ] {
+        let problem = post(json!({ "title": "Engine", name: value })).problem(422, "invalid").await;
+        assert_eq!(pointers(&problem), [format!("/{name}")]);
+        let problem = owner.patch(&own.deal).json(json!({ name: value })).problem(422, "invalid").await;
+        assert_eq!(pointers(&problem), [format!("/{name}")]);
+    }
+    let nobody = Uuid::now_v7();
+    let problem =
+        post(json!({ "title": "Engine", "contactId": nobody, "assignedToId": nobody })).problem(422, "invalid").await;
+    let mut at = pointers(&problem);
+    at.sort_unstable();
+    assert_eq!(at, ["/assignedToId", "/contactId"]);
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn whoever_may_act_in_a_client_may_be_its_assignee() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let owner = tree.user(Role::ClientAdmin);
+    let deal = |id: &str| {
+        owner.post(&format!("{}/deals", tree.own().client)).json(json!({ "title": "Engine", "assignedToId": id }))
+    };
+    for (_, who) in &tree.users {
+        let made = deal(who.id()).header("idempotency-key", who.id()).created().await;
+        assert_eq!(made.body["assignedToId"], who.id());
+        let again = deal(who.id()).header("idempotency-key", who.id()).is(201).await;
+        assert_eq!((&again.body, again.header("idempotency-replayed")), (&made.body, "true"));
+    }
+    let gone = world.user(tree.own().scope, Role::ClientUser).await;
+    world.set_status(&gone, "DISABLED").await;
+    assert_eq!(pointers(&deal(gone.id()).problem(422, "invalid").await), ["/assignedToId"]);
+}
+
+#[tokio::test]
+async fn a_deal_moves_within_its_stage_and_to_others() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let stages = stages(&shop).await;
+    let mut made = Vec::new();
+    for title in ["A", "B", "C", "D"] {
+        made.push(create(&shop, json!({ "title": title, "stageId": stages[1] })).created().await);
+    }
+    let order = async || titles(&board(&shop, 10).await["stages"][1]["deals"]).join("");
+    assert_eq!(order().await, "ABCD");
+    let to = |deal: usize, stage: &str, after: Option<usize>| {
+        relocate(&shop, made[deal].location(), stage, after.map(|at| made[at].id()))
+    };
+    let moved = to(3, &stages[1], Some(0)).is(200).await;
+    assert_eq!((order().await, &moved.body["version"], moved.header("etag")), ("ADBC".to_owned(), &json!(2), "\"2\""));
+    to(2, &stages[1], None).is(200).await;
+    assert_eq!(order().await, "CADB");
+    to(2, &stages[1], Some(1)).header("if-match", "\"1\"").problem(412, "precondition_failed").await;
+    to(2, &stages[1], Some(1)).is(200).await;
+    assert_eq!(order().await, "ADBC");
+    to(0, &stages[2], None).is(200).await;
+    assert_eq!(order().await, "DBC");
+    for (stage, after) in [(&stages[1], Some(0)), (&stages[2], Some(0))] {
+        assert_eq!(pointers(&to(0, stage, after).problem(422, "invalid").await), ["/afterDealId"]);
+    }
+    let nobody = Uuid::now_v7().to_string();
+    assert_eq!(
+        pointers(&relocate(&shop, made[0].location(), &nobody, None).problem(422, "invalid").await),
+        ["/stageId"]
+    );
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_board_counts_and_sums_exactly_and_goes_on_in_the_list() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
+    let stages = stages(&shop).await;
+    for (title, value, currency, status) in [
+        ("A", json!(0.1), "USD", "OPEN"),
+        ("B", json!(0.2), "USD", "OPEN"),
+        ("C", json!(7), "JPY", "OPEN"),
+        ("D", json!(5), "USD", "WON"),
+        ("E", json!(null), "EUR", "OPEN"),
+        ("F", json!(999_999_999_999_999_i64), "KWD", "OPEN"),
+        ("G", json!(999_999_999_999.999), "KWD", "OPEN"),
+    ] {
+        let body =
+            json!({ "title": title, "value": value, "currency": currency, "status": status, "stageId": stages[0] });
+        create(&shop, body).created().await;
+    }
+    let answer = shop.owner.get(&format!("{}/board?limit=2", shop.spot.pipeline)).is(200).await;
+    let column = &answer.body["stages"][0];
+    assert_eq!((&column["count"], titles(&column["deals"])), (&json!(6), vec!["A", "B"]));
+    assert_eq!(column["stage"]["id"], stages[0]);
+    // Digit for digit: the largest has more than a binary number holds.
+    assert!(answer.text.contains(
+        r#""totals":[{"currency":"EUR","value":0,"weighted":0},{"currency":"JPY","value":7,"weighted":0.7},{"currency":"KWD","value":1000999999999998.999,"weighted":100099999999999.8999},{"currency":"USD","value":0.3,"weighted":0.03}]"#
+    ), "{}", answer.text);
+    let rest = format!(
+        "{}?stageId={}&status=OPEN&limit=3&cursor={}",
+        deals(&shop),
+        stages[0],
+        column["nextCursor"].as_str().unwrap()
+    );
+    let rest = shop.owner.get(&rest).is(200).await.body;
+    assert_eq!(titles(&rest["items"]), ["C", "E", "F"]);
+    assert_eq!(
+        (&answer.body["stages"][1]["count"], &answer.body["stages"][1]["nextCursor"]),
+        (&json!(0), &json!(null))
+    );
+    let elsewhere = format!("{}/board?cursor={}", shop.spot.pipeline, column["nextCursor"].as_str().unwrap());
+    shop.owner.get(&elsewhere).problem(400, "invalid_cursor").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn deals_are_listed_by_each_of_their_filters_and_by_several() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
+    let stages = stages(&shop).await;
+    let contact = shop.spot.id("contactId");
+    let mut made = Vec::new();
+    for at in 0..12 {
+        let body = json!({
+            "title": format!("D{at:02}"), "stageId": stages[at % 2], "contactId": (at % 3 == 0).then_some(contact),
+            "assignedToId": (at % 4 == 0).then_some(shop.owner.id()), "status": if at < 6 { "OPEN" } else { "LOST" },
+        });
+        made.push(create(&shop, body).created().await);
+    }
+    let list = async |query: &str| {
+        let path = if query.is_empty() { deals(&shop) } else { format!("{}?{query}", deals(&shop)) };
+        let found = walk(&shop.owner, &path, 2).await;
+        let mut titles: Vec<_> =
+            found.items.iter().map(|deal| deal["title"].as_str().unwrap()[1..].parse::<usize>().unwrap()).collect();
+        titles.sort_unstable();
+        titles
+    };
+    let some = |which: fn(usize) -> bool| (0..12).filter(|at| which(*at)).collect::<Vec<_>>();
+    let stage = format!("stageId={}", stages[1]);
+    let (by_contact, by_user) = (format!("contactId={contact}"), format!("assignedToId={}", shop.owner.id()));
+    assert_eq!(list("").await, some(|_| true));
+    assert_eq!(list(&stage).await, some(|at| at % 2 == 1));
+    assert_eq!(list(&format!("{stage}&status=OPEN")).await, some(|at| at % 2 == 1 && at < 6));
+    assert_eq!(list(&by_contact).await, some(|at| at % 3 == 0));
+    assert_eq!(list(&by_user).await, some(|at| at % 4 == 0));
+    assert_eq!(list("status=LOST").await, some(|at| at >= 6));
+    assert_eq!(list(&format!("{by_contact}&{by_user}")).await, [0]);
+    assert_eq!(list(&format!("{stage}&{by_contact}&status=LOST")).await, [9]);
+    assert_eq!(list(&format!("pipelineId={}", shop.spot.id("pipelineId"))).await, some(|_| true));
+    assert_eq!(list(&format!("pipelineId={}", Uuid::now_v7())).await, Vec::<usize>::new());
+    let since = made[4].body["updatedAt"].as_str().unwrap();
+    assert!(list(&format!("updatedSince={since}")).await.len() >= 8);
+    let problem = shop.owner.get(&format!("{}?status=open&stage=1", deals(&shop))).problem(422, "invalid").await;
+    assert_eq!(pointers(&problem).len(), 2);
+}
+
+#[tokio::test]
+async fn a_deals_history_tells_who_changed_what_and_when() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let made = create(&shop, json!({ "title": "Engine", "value": 10 })).created().await;
+    let stages = stages(&shop).await;
+    shop.admin.patch(made.location()).json(json!({ "value": 12.5, "assignedToId": shop.owner.id() })).is(200).await;
+    shop.owner.patch(made.location()).json(json!({ "title": "Mill" })).is(200).await;
+    relocate(&shop, made.location(), &stages[1], None).is(200).await;
+    let last = shop.owner.patch(made.location()).json(json!({ "status": "WON" })).is(200).await;
+    let history = format!("{}/history", made.location());
+    let changes = walk(&shop.owner, &history, 1).await.items;
+    let told: Vec<_> = changes
+        .iter()
+        .map(|change| (change["version"].as_u64().unwrap(), change["changedById"].as_str().unwrap()))
+        .collect();
+    let (owner, admin) = (shop.owner.id(), shop.admin.id());
+    assert_eq!(told, [(1, owner), (2, admin), (4, owner), (5, owner)]);
+    assert_eq!(
+        changes[1]["changes"],
+        json!([
+            { "field": "value", "from": 10, "to": 12.5 }, { "field": "assignedToId", "from": null, "to": owner },
+        ])
+    );
+    assert_eq!(changes[2]["changes"], json!([{ "field": "stageId", "from": stages[0], "to": stages[1] }]));
+    assert_eq!(changes[3]["changes"], json!([{ "field": "status", "from": "OPEN", "to": "WON" }]));
+    assert_eq!(changes[3]["changedAt"], last.body["updatedAt"]);
+    shop.owner.delete(made.location()).is(204).await;
+    shop.owner.get(&history).problem(404, "not_found").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_note_lives_and_goes_and_goes_with_its_deal() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let notes = format!("{}/notes", shop.spot.deal);
+    let made = shop.owner.post(&notes).json(json!({ "content": "Line one\r\nline two" })).created().await;
+    assert_eq!(
+        made.body,
+        json!({
+            "id": made.id(), "clientId": shop.spot.scope.id(), "dealId": shop.spot.id("dealId"), "authorId": shop.owner.id(),
+            "content": "Line one\nline two", "version": 1, "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
+        })
+    );
+    assert_eq!(shop.owner.get(made.location()).is(200).await.body, made.body);
+    assert_eq!(ids(&whole(&shop.owner, &notes).await).len(), 2);
+    let changed = shop.owner.patch(made.location()).json(json!({ "content": "x".repeat(10_000) })).is(200).await;
+    assert_eq!(changed.body["version"], 2);
+    for bad in [json!("x".repeat(10_001)), json!(" \n "), json!(null), json!(7)] {
+        let problem = shop.owner.post(&notes).json(json!({ "content": bad })).problem(422, "invalid").await;
+        assert_eq!(pointers(&problem), ["/content"]);
+    }
+    shop.owner.delete(made.location()).is(204).await;
+    shop.owner.get(made.location()).problem(404, "not_found").await;
+    for some in 0..10 {
+        let ten = (0..10)
+            .map(|n| shop.owner.post(&notes).json(json!({ "content": format!("{some} {n}") })).contended().send());
+        assert!(at_once(ten).await.iter().all(|answer| answer.status == 201));
+    }
+    // More than one transaction takes.
+    shop.owner.delete(&shop.spot.deal).contended().is(204).await;
+    shop.owner.get(&notes).problem(404, "not_found").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_deleted_contact_is_gone_from_its_deals_at_once() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let contact = shop.spot.id("contactId");
+    let made =
+        (0..30).map(|n| create(&shop, json!({ "title": n.to_string(), "contactId": contact })).contended().send());
+    let made = at_once(made).await;
+    shop.owner.delete(&shop.spot.contact).is(204).await;
+    let seen = shop.owner.get(made[0].location()).is(200).await;
+    assert_eq!((&seen.body["contactId"], &seen.body["version"]), (&json!(null), &json!(2)));
+    // Whoever changes it meanwhile takes the contact off it, too.
+    let patch = shop.owner.patch(made[0].location()).json(json!({ "value": 1 }));
+    patch.header("if-match", "\"2\"").is(200).await;
+    world.assert_whole().await;
+    let column = &board(&shop, 50).await["stages"][0];
+    assert!(column["deals"].as_array().unwrap().iter().all(|deal| deal["contactId"].is_null()));
+    world.work().await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_random_history_of_many_at_once_leaves_all_counts_right_and_every_deal_in_one_place() {
+    const WORKERS: u64 = 16;
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let stages = stages(&shop).await;
+    let made = (0..60).map(|n| {
+        create(&shop, json!({ "title": n.to_string(), "value": n, "stageId": stages[n % 5] })).contended().send()
+    });
+    let paths: Vec<_> = at_once(made).await.iter().map(|answer| answer.location().to_owned()).collect();
+    let worker = async |seed: u64| {
+        let mut random = SmallRng::seed_from_u64(seed);
+        for _ in 0..20 {
+            let deal = &paths[random.random_range(0..paths.len())];
+            let after = paths[random.random_range(0..paths.len())].rsplit('/').next().unwrap();
+            let stage = &stages[random.random_range(0..stages.len())];
+            let ask = match random.random_range(0..10) {
+                0 => shop.owner.delete(deal),
+                1 => shop
+                    .owner
+                    .patch(deal)
+                    .json(json!({ "status": (["OPEN", "WON", "LOST"][random.random_range(0..3)]) })),
+                2 => shop.owner.patch(deal).json(json!({ "value": random.random_range(0..100_000) as f64 / 100.0 })),
+                3 => shop.owner.patch(deal).json(json!({ "currency": (["USD", "EUR"][random.random_range(0..2)]) })),
+                4 => create(&shop, json!({ "title": "More", "value": 0.1, "stageId": stage })),
+                5 | 6 => relocate(&shop, deal, stage, None),
+                _ => relocate(&shop, deal, stage, Some(after)),
+            };
+            let answer = ask.contended().send().await;
+            assert!([200, 201, 204, 404, 409, 422].contains(&answer.status.as_u16()), "{answer}");
+        }
+    };
+    at_once((0..WORKERS).map(worker)).await;
+    world.assert_whole().await;
+    // The board shows each open deal once, in order, as the list does.
+    let board = board(&shop, 100).await;
+    let listed = whole(&shop.owner, &deals(&shop)).await;
+    let mut shown = 0;
+    for column in board["stages"].as_array().unwrap() {
+        let here: Vec<_> = column["deals"].as_array().unwrap().iter().collect();
+        assert!(here.is_sorted_by_key(|deal| deal["position"].as_str().unwrap()));
+        assert_eq!(column["count"], here.len());
+        shown += here.len();
+    }
+    assert_eq!(shown, listed.iter().filter(|deal| deal["status"] == "OPEN").count());
+}

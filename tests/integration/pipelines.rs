@@ -1,0 +1,215 @@
+//! Pipelines and their stages.
+
+use harness::at_once;
+use harness::tree::Shop;
+use harness::who::{Answer, Ask};
+use harness::world::World;
+use lambda_http::http::Method;
+use serde_json::{Value, json};
+use shared::auth::Role;
+
+use crate::paging::walk;
+
+fn pipelines(shop: &Shop<'_>) -> String {
+    format!("{}/pipelines", shop.spot.client)
+}
+
+fn create<'w>(shop: &Shop<'w>, body: Value) -> Ask<'w> {
+    shop.owner.post(&pipelines(shop)).json(body)
+}
+
+fn names(pipeline: &Value) -> Vec<&str> {
+    pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect()
+}
+
+fn stage_ids(pipeline: &Value) -> Vec<&str> {
+    pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["id"].as_str().unwrap()).collect()
+}
+
+fn arrange<'w>(shop: &Shop<'w>, pipeline: &Answer, ids: &[&str]) -> Ask<'w> {
+    let path = format!("{}/stages/order", pipeline.location());
+    shop.owner.ask(Method::PUT, &path).json(json!({ "stageIds": ids }))
+}
+
+#[tokio::test]
+async fn a_pipeline_lives_and_goes() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let stages = json!([{ "name": "First" }, { "name": "Second", "probability": 40 }]);
+    let made = create(&shop, json!({ "name": " Renewals ", "stages": stages })).created().await;
+    assert_eq!(made.location(), format!("{}/{}", pipelines(&shop), made.id()));
+    let first = &made.body["stages"][0];
+    assert_eq!(
+        first,
+        &json!({
+            "id": first["id"], "clientId": shop.spot.scope.id(), "pipelineId": made.id(), "name": "First", "order": 0,
+            "probability": 0, "version": 1, "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
+        })
+    );
+    assert_eq!((names(&made.body), &made.body["isDefault"]), (vec!["First", "Second"], &json!(false)));
+    let read = shop.owner.get(made.location()).is(200).await;
+    assert_eq!((&read.body, read.header("etag")), (&made.body, "\"1\""));
+    let listed = shop.owner.get(&pipelines(&shop)).is(200).await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 2);
+    let renamed = shop.owner.patch(made.location()).json(json!({ "name": "Upsells" })).is(200).await;
+    assert_eq!((&renamed.body["name"], &renamed.body["version"]), (&json!("Upsells"), &json!(2)));
+    shop.owner.delete(made.location()).header("if-match", "\"1\"").problem(412, "precondition_failed").await;
+    shop.owner.delete(made.location()).is(204).await;
+    shop.owner.delete(made.location()).problem(404, "not_found").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_pipeline_has_sensible_stages_unless_given_and_none_if_none_are() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let usual = create(&shop, json!({ "name": "Usual" })).created().await;
+    let probabilities = usual.body["stages"].as_array().unwrap().iter().map(|stage| stage["probability"].as_u64());
+    assert_eq!(names(&usual.body).len(), 5);
+    assert!(probabilities.is_sorted());
+    let none = create(&shop, json!({ "name": "Empty", "stages": [] })).created().await;
+    assert_eq!(none.body["stages"], json!([]));
+    let ordered = json!([{ "name": "B", "order": 2 }, { "name": "A", "order": 1 }]);
+    let ordered = create(&shop, json!({ "name": "Ordered", "stages": ordered })).created().await;
+    assert_eq!(names(&ordered.body), ["A", "B"]);
+}
+
+#[tokio::test]
+async fn one_pipeline_is_the_default_one_whoever_says_so_at_once() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    // The first one was made without being asked to be.
+    assert_eq!(shop.owner.get(&shop.spot.pipeline).is(200).await.body["isDefault"], true);
+    let others =
+        (0..6).map(|n| create(&shop, json!({ "name": format!("P{n}"), "isDefault": true })).contended().send());
+    assert!(at_once(others).await.iter().all(|answer| answer.status == 201));
+    world.assert_whole().await;
+    let listed = shop.owner.get(&pipelines(&shop)).is(200).await.body;
+    let paths = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| format!("{}/{}", pipelines(&shop), one["id"].as_str().unwrap()));
+    let changes = paths.map(|path| shop.owner.patch(&path).json(json!({ "isDefault": true })).contended().send());
+    assert!(at_once(changes).await.iter().all(|answer| answer.status == 200));
+    world.assert_whole().await;
+    let listed = shop.owner.get(&pipelines(&shop)).is(200).await.body;
+    let default = listed["items"].as_array().unwrap().iter().find(|one| one["isDefault"] == true).unwrap();
+    let path = format!("{}/{}", pipelines(&shop), default["id"].as_str().unwrap());
+    let refused = shop.owner.patch(&path).json(json!({ "isDefault": false })).problem(422, "invalid").await;
+    assert_eq!(refused.body["errors"][0]["pointer"], "/isDefault");
+}
+
+#[tokio::test]
+async fn the_default_pipeline_goes_last() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let second = create(&shop, json!({ "name": "Second" })).created().await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
+    shop.owner.delete(&shop.spot.pipeline).problem(409, "default_pipeline").await;
+    shop.owner.delete(second.location()).is(204).await;
+    shop.owner.delete(&shop.spot.pipeline).is(204).await;
+    world.assert_whole().await;
+    let deal = shop.owner.post(&format!("{}/deals", shop.spot.client)).json(json!({ "title": "Engine" }));
+    let nowhere = deal.problem(422, "invalid").await;
+    assert_eq!(nowhere.body["errors"][0]["pointer"], "/stageId");
+    assert_eq!(create(&shop, json!({ "name": "First again" })).created().await.body["isDefault"], true);
+}
+
+#[tokio::test]
+async fn stages_come_move_and_go() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let made = create(&shop, json!({ "name": "P", "stages": [{ "name": "A" }, { "name": "B" }] })).created().await;
+    let stages = format!("{}/stages", made.location());
+    let post = |body: Value| shop.owner.post(&stages).json(body);
+    let c = post(json!({ "name": "C", "probability": 80 })).created().await;
+    let front = post(json!({ "name": "0", "order": 0 })).created().await;
+    assert_eq!(
+        (&c.body["order"], &front.body["order"], c.location()),
+        (&json!(2), &json!(0), &*format!("{stages}/{}", c.id()))
+    );
+    let read = shop.owner.get(made.location()).is(200).await;
+    assert_eq!(names(&read.body), ["0", "A", "B", "C"]);
+    let listed = walk(&shop.owner, &stages, 2).await;
+    listed.assert_full(2);
+    assert_eq!(json!(listed.items), read.body["stages"]);
+
+    // C has another place by now, and so another version.
+    let c_now = shop.owner.get(c.location()).is(200).await;
+    assert_eq!((&c_now.body["version"], &c_now.body["order"]), (&json!(2), &json!(3)));
+    shop.owner
+        .patch(c.location())
+        .json(json!({ "name": "X" }))
+        .header("if-match", "\"1\"")
+        .problem(412, "precondition_failed")
+        .await;
+    let moved = shop.owner.patch(c.location()).json(json!({ "order": 1, "probability": 5 })).is(200).await;
+    assert_eq!((&moved.body["order"], &moved.body["probability"]), (&json!(1), &json!(5)));
+    shop.owner.delete(front.location()).is(204).await;
+    shop.owner.get(front.location()).problem(404, "not_found").await;
+
+    let now = shop.owner.get(made.location()).is(200).await.body;
+    assert_eq!(names(&now), ["C", "A", "B"]);
+    let mut ids = stage_ids(&now);
+    ids.reverse();
+    let arranged = arrange(&shop, &made, &ids).is(200).await;
+    assert_eq!(names(&arranged.body), ["B", "A", "C"]);
+    for wrong in [&ids[1..], &[ids[0], ids[0], ids[1]], &[ids[0], ids[1], ids[2], made.id()]] {
+        let problem = arrange(&shop, &made, wrong).problem(422, "invalid").await;
+        assert_eq!(problem.body["errors"][0]["pointer"], "/stageIds");
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn what_holds_deals_is_not_deleted() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let deal = shop.owner.get(&shop.spot.deal).is(200).await.body;
+    let stage = format!("{}/stages/{}", shop.spot.pipeline, deal["stageId"].as_str().unwrap());
+    shop.owner.delete(&stage).problem(409, "not_empty").await;
+    shop.owner.delete(&shop.spot.pipeline).problem(409, "not_empty").await;
+    // One that is won is held, too.
+    shop.owner.patch(&shop.spot.deal).json(json!({ "status": "WON" })).is(200).await;
+    shop.owner.delete(&stage).problem(409, "not_empty").await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
+    shop.owner.delete(&stage).is(204).await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_pipeline_is_named() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let stages = json!([{ "name": "A", "probability": 101 }, { "probability": 2.5 }, { "name": "C", "colour": 1 }]);
+    let problem = create(&shop, json!({ "name": "", "stages": stages, "isDefault": 1 })).problem(422, "invalid").await;
+    let mut at: Vec<_> =
+        problem.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+    at.sort_unstable();
+    assert_eq!(
+        at,
+        ["/isDefault", "/name", "/stages/0/probability", "/stages/1/name", "/stages/1/probability", "/stages/2/colour"]
+    );
+    let many: Vec<_> = (0..51).map(|n| json!({ "name": n.to_string() })).collect();
+    create(&shop, json!({ "name": "P", "stages": many })).problem(422, "invalid").await;
+    let most = create(&shop, json!({ "name": "P", "stages": many[1..] })).created().await;
+    shop.owner
+        .post(&format!("{}/stages", most.location()))
+        .json(json!({ "name": "More" }))
+        .problem(409, "too_many_stages")
+        .await;
+    shop.owner.delete(most.location()).is(204).await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn whoever_works_for_a_client_reads_its_pipelines_and_does_not_change_them() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let user = world.user(shop.spot.scope, Role::ClientUser).await;
+    user.get(&shop.spot.pipeline).is(200).await;
+    user.post(&pipelines(&shop)).json(json!({ "name": "P" })).problem(403, "forbidden").await;
+    let agency_user = world.user(shop.spot.agency_scope(), Role::AgencyUser).await;
+    agency_user.post(&pipelines(&shop)).json(json!({ "name": "P" })).created().await;
+}
