@@ -30,6 +30,10 @@ pub(crate) struct Stage<'w> {
     contacts: Vec<String>,
     users: Vec<String>,
     domains: Vec<String>,
+    pipeline: String,
+    /// The id of the stage in which all deals stand.
+    stage: Value,
+    deals: Vec<String>,
 }
 
 impl<'w> Stage<'w> {
@@ -42,13 +46,30 @@ impl<'w> Stage<'w> {
         let contacts = create(&admin, &format!("{}/contacts", clients[0]), contact).await;
         let users = create(&admin, &format!("{}/users", clients[0]), user).await;
         let domains = create(&admin, &format!("{}/domains", clients[0]), domain).await;
+        let pipeline = json!({ "name": "Sales" });
+        let pipeline = admin.post(&format!("{}/pipelines", clients[0])).json(pipeline).created().await;
+        let deals = create(&admin, &format!("{}/deals", clients[0]), deal).await;
         let tenant_scope = world.operator().platform().tenant(id(&tenants[0]).parse().unwrap());
         let agency_scope = tenant_scope.agency(id(&agencies[0]).parse().unwrap());
         let client_scope = agency_scope.client(id(&clients[0]).parse().unwrap());
         let agency_admin = world.user(agency_scope, Role::AgencyAdmin).await;
         let client_user = world.user(client_scope, Role::ClientUser).await;
         let anyone = world.anyone();
-        Self { anyone, admin, agency_admin, client_user, tenants, agencies, clients, contacts, users, domains }
+        Self {
+            anyone,
+            admin,
+            agency_admin,
+            client_user,
+            tenants,
+            agencies,
+            clients,
+            contacts,
+            users,
+            domains,
+            pipeline: pipeline.location().to_owned(),
+            stage: pipeline.body["stages"][0]["id"].clone(),
+            deals,
+        }
     }
 
     /// Every measured operation, as the lowest role that may, unless its name says otherwise.
@@ -65,6 +86,9 @@ impl<'w> Stage<'w> {
         let (contacts, contact_path) = (format!("{client_path}/contacts"), &self.contacts[0]);
         let (users, user_path) = (format!("{client_path}/users"), &self.users[0]);
         let (domains, domain_path) = (format!("{client_path}/domains"), &self.domains[0]);
+        let (deals, deal_path) = (format!("{client_path}/deals"), &self.deals[0]);
+        let behind = json!({ "stageId": self.stage, "afterDealId": id(&self.deals[4]) });
+        let board = format!("{}/board", self.pipeline);
         let widget = format!("{client_path}/widget");
         [
             ("docs", "OpenAPI document", anyone.get("/openapi.json")),
@@ -109,19 +133,33 @@ impl<'w> Stage<'w> {
             ("contacts", "read contact as ADMIN", admin.get(contact_path)),
             ("contacts", "update contact", client_user.patch(contact_path).json(json!({ "jobTitle": "Countess" }))),
             ("contacts", "delete contact", client_user.delete(last(&self.contacts))),
+            ("deals", "create deal", client_user.post(&deals).json(deal(ROWS))),
+            ("deals", "list deals", client_user.get(&deals)),
+            ("deals", "read deal", client_user.get(deal_path)),
+            ("deals", "update deal", client_user.patch(deal_path).json(json!({ "value": 99.5 }))),
+            ("deals", "win deal", client_user.patch(deal_path).json(json!({ "status": "WON" }))),
+            ("deals", "move deal", client_user.post(&format!("{deal_path}/move")).json(behind)),
+            ("deals", "delete deal", client_user.delete(last(&self.deals))),
+            (
+                "deals",
+                "create note",
+                client_user.post(&format!("{deal_path}/notes")).json(json!({ "content": "Call." })),
+            ),
+            ("deals", "read board", client_user.get(&board)),
         ]
         .map(|(module, name, ask)| Operation { module, name, ask })
         .into()
     }
 
     /// Rows whose sizes are worth knowing, by their sort keys.
-    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 5] {
+    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 6] {
         let user = self.client_user.session["user"]["id"].as_str();
         [
             ("tenant", id(&self.tenants[0])),
             ("agency", id(&self.agencies[0])),
             ("client", id(&self.clients[0])),
             ("contact", id(&self.contacts[0])),
+            ("deal", id(&self.deals[0])),
             ("user", user.expect("a user has an id")),
         ]
     }
@@ -157,6 +195,10 @@ fn contact(number: usize) -> Value {
         "jobTitle": "Mathematician",
         "source": "website",
     })
+}
+
+fn deal(number: usize) -> Value {
+    json!({ "title": format!("Summer party {number}"), "value": 1250.5, "currency": "USD" })
 }
 
 /// Creates [`ROWS`] entities; their paths, oldest first.

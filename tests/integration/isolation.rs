@@ -83,11 +83,21 @@ async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Sp
         _ => place.tag.clone(),
     };
     let tags = if operation.id == "untagContact" { vec![tag.rsplit('/').next().unwrap()] } else { Vec::new() };
+    let make = async |collection: String, body: Value| {
+        tree.admin().post(&collection).json(body).created().await.location().to_owned()
+    };
+    let (mut stage, mut deal, mut note) = (place.stage.clone(), place.deal.clone(), place.note.clone());
+    match operation.id.as_str() {
+        "deleteStage" => stage = make(format!("{}/stages", place.pipeline), json!({ "name": "Last" })).await,
+        "deleteDeal" => deal = make(format!("{}/deals", place.client), json!({ "title": "Engine" })).await,
+        "deleteNote" => note = make(format!("{}/notes", place.deal), json!({ "content": "Steam" })).await,
+        _ => {}
+    }
     let (agency_user, client_user) =
         (invite(tree.admin(), &place.agency).await, invite(tree.admin(), &place.client).await);
     let person = json!({ "firstName": "Ada", "lastName": "Lovelace", "tagIds": tags });
     let contact = tree.admin().post(&place.contacts).json(person).created().await.location().to_owned();
-    Spot { contact, tag, domain, agency_user, client_user, ..place.clone() }
+    Spot { contact, tag, domain, stage, deal, note, agency_user, client_user, ..place.clone() }
 }
 
 #[tokio::test]

@@ -44,8 +44,8 @@ pub(crate) struct Filters {
     status: Option<DealStatus>,
 }
 
-/// How many deals are looked at for a page that an index does not serve alone. About 400 KB.
-const LOOKED_AT: usize = 500;
+/// How many times the deals of a page are looked at for one that an index does not serve alone.
+const LOOKED_AT: usize = 4;
 
 /// List the deals, oldest first unless an index says otherwise.
 ///
@@ -62,7 +62,7 @@ pub(crate) async fn list(
 ) -> Result<Json<DealPage>> {
     let filters = &paging.filters;
     let list = filters.served(*client);
-    let look_at = if filters.are_served() { paging.limit() + 1 } else { LOOKED_AT };
+    let look_at = if filters.are_served() { paging.limit() + 1 } else { LOOKED_AT * paging.limit() + 1 };
     let Rows { rows, stopped } = paging.query(&store, *client, &list, Order::Asc, look_at).await?;
     let (positions, deals): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     let deals = positions.into_iter().zip(shown(&store, *client, deals).await?);

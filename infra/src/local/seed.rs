@@ -95,12 +95,14 @@ async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
     let tags = format!("/v1/clients/{bakery}/tags");
     let vip = admin.create(&tags, json!({ "name": "VIP", "color": "#b7791f" })).await?;
     let newsletter = admin.create(&tags, json!({ "name": "newsletter", "color": "#2f855a" })).await?;
+    let mut known = Vec::new();
     for (mut contact, tags) in
         contacts().into_iter().zip([vec![&vip, &newsletter], vec![&newsletter], vec![], vec![&vip]])
     {
         contact["tagIds"] = json!(tags);
-        admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?;
+        known.push(admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?);
     }
+    sales(admin, &format!("/v1/clients/{bakery}"), &known).await?;
     for domain in ["bakery.example", "*.bakery.example", "localhost"] {
         admin.create(&format!("/v1/clients/{bakery}/domains"), json!({ "domain": domain })).await?;
     }
@@ -111,6 +113,20 @@ async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
         let user =
             json!({ "role": role, "email": email, "firstName": first, "lastName": last, "password": DEMO_PASSWORD });
         admin.create(home, user).await?;
+    }
+    Ok(())
+}
+
+/// A pipeline with a deal for each of these contacts.
+async fn sales(admin: &Admin<'_>, client: &str, contacts: &[String]) -> Result<(), Error> {
+    let stages = [("Enquiry", 10), ("Tasting", 40), ("Offer", 60), ("Order", 90)];
+    let stages = stages.map(|(name, probability)| json!({ "name": name, "probability": probability }));
+    let catering = json!({ "name": "Catering", "stages": stages });
+    let pipeline = admin.create(&format!("{client}/pipelines"), catering).await?;
+    let deals = [("Retirement party", 1250), ("Weekly pastries", 320), ("Wedding cake", 890), ("Tea tasting", 75)];
+    for ((title, value), contact) in deals.into_iter().zip(contacts) {
+        let deal = json!({ "title": title, "value": value, "pipelineId": pipeline, "contactId": contact });
+        admin.create(&format!("{client}/deals"), deal).await?;
     }
     Ok(())
 }
@@ -141,7 +157,7 @@ impl<'a> Admin<'a> {
 
     /// Creates something, once however often it is asked to, and gives its id.
     async fn create(&self, path: &str, body: Value) -> Result<String, Error> {
-        let named = ["name", "domain", "email", "firstName"].iter().find_map(|name| body.get(name));
+        let named = ["name", "title", "domain", "email", "firstName"].iter().find_map(|name| body.get(name));
         let name = named.and_then(Value::as_str).unwrap_or_default();
         let key = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
         let created = self.post(path, &body, Some(&key)).await?;

@@ -104,7 +104,7 @@ pub(crate) async fn import(
         return Ok(earlier.into_response());
     }
     let text = text::write(&app, &store, client, &sheet).await?;
-    let accepted = accept(&app, &store, client, &request, &sheet, &text).await?;
+    let accepted = accept(&app, &store.renewed(), client, &request, &sheet, &text).await?;
     if accepted.created.is_replayed() {
         // The same request at the same time was first. What was kept for this one goes by its time to live.
         return Ok(accepted.created.into_response());

@@ -50,9 +50,11 @@ const BESIDE: usize = 3;
 pub(crate) async fn go_on(app: &App, client: ClientScope, id: ImportId, until: Instant) -> Result<Step> {
     let store = app.store_for_event();
     let (key, of_client) = (client.import(id), client.row());
-    let (Some(import), Some(of_client)) = tokio::try_join!(store.get(&key), store.get(&of_client))? else {
+    let (Some(import), of_client) = tokio::try_join!(store.get(&key), store.get(&of_client))? else {
         return Ok(Step::Done);
     };
+    // A client that is gone takes what it sent with it.
+    let Some(of_client) = of_client else { return end(&store, client, &import).await };
     if import.progress.status == ImportStatus::Done {
         return end(&store, client, &import).await;
     }

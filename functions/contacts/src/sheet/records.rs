@@ -38,6 +38,13 @@ impl<'a> Records<'a> {
         Self { file, reader: reader(&file[at.offset..]), base: at.offset, at }
     }
 
+    /// Whether the last record, which starts there, ends within quotes: then a line more is still its own.
+    pub(super) fn is_open(file: &[u8], start: Mark) -> bool {
+        let offset = usize::try_from(start.offset).unwrap_or(usize::MAX).min(file.len());
+        let more = [&file[offset..], b"\nmore"].concat();
+        Records::from(&more, Mark { offset: 0, line: 1 }).count() < 2
+    }
+
     fn read(&mut self) -> Option<Record> {
         let mut cells = ByteRecord::new();
         // Neither a slice nor a record of any length gives an error.
