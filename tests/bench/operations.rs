@@ -32,7 +32,7 @@ pub(crate) struct Stage<'w> {
     domains: Vec<String>,
     pipeline: String,
     /// The id of the stage in which all deals stand.
-    stage: Value,
+    first: Value,
     deals: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl<'w> Stage<'w> {
             users,
             domains,
             pipeline: pipeline.location().to_owned(),
-            stage: pipeline.body["stages"][0]["id"].clone(),
+            first: pipeline.body["stages"][0]["id"].clone(),
             deals,
         }
     }
@@ -87,10 +87,10 @@ impl<'w> Stage<'w> {
         let (users, user_path) = (format!("{client_path}/users"), &self.users[0]);
         let (domains, domain_path) = (format!("{client_path}/domains"), &self.domains[0]);
         let (deals, deal_path) = (format!("{client_path}/deals"), &self.deals[0]);
-        let behind = json!({ "stageId": self.stage, "afterDealId": id(&self.deals[4]) });
+        let behind = json!({ "stageId": self.first, "afterDealId": id(&self.deals[4]) });
         let board = format!("{}/board", self.pipeline);
         let widget = format!("{client_path}/widget");
-        [
+        let operations = vec![
             ("docs", "OpenAPI document", anyone.get("/openapi.json")),
             ("auth", "login", anyone.post("/v1/auth/login").json(login)),
             ("auth", "refresh", anyone.post("/v1/auth/refresh").json(refresh)),
@@ -146,9 +146,8 @@ impl<'w> Stage<'w> {
                 client_user.post(&format!("{deal_path}/notes")).json(json!({ "content": "Call." })),
             ),
             ("deals", "read board", client_user.get(&board)),
-        ]
-        .map(|(module, name, ask)| Operation { module, name, ask })
-        .into()
+        ];
+        operations.into_iter().map(|(module, name, ask)| Operation { module, name, ask }).collect()
     }
 
     /// Rows whose sizes are worth knowing, by their sort keys.

@@ -400,7 +400,9 @@ async fn a_random_history_of_many_at_once_leaves_all_counts_right_and_every_deal
                     .owner
                     .patch(deal)
                     .json(json!({ "status": (["OPEN", "WON", "LOST"][random.random_range(0..3)]) })),
-                2 => shop.owner.patch(deal).json(json!({ "value": random.random_range(0..100_000) as f64 / 100.0 })),
+                2 => {
+                    shop.owner.patch(deal).json(json!({ "value": f64::from(random.random_range(0..100_000)) / 100.0 }))
+                }
                 3 => shop.owner.patch(deal).json(json!({ "currency": (["USD", "EUR"][random.random_range(0..2)]) })),
                 4 => create(&shop, json!({ "title": "More", "value": 0.1, "stageId": stage })),
                 5 | 6 => relocate(&shop, deal, stage, None),

@@ -143,14 +143,14 @@ fn refer(
     before: Option<&Deal>,
     after: Option<&Deal>,
 ) -> Result<()> {
-    let (named, names) = (before.and_then(Deal::stored_contact), after.and_then(|deal| deal.fields.contact_id));
-    if named == names {
+    let (had, has) = (before.and_then(Deal::stored_contact), after.and_then(|deal| deal.fields.contact_id));
+    if had == has {
         return Ok(());
     }
-    if let Some(contact) = named {
+    if let Some(contact) = had {
         transaction.unrefer(&client.references(contact), 1)?;
     }
-    if let Some(contact) = names {
+    if let Some(contact) = has {
         let otherwise = Problem::dangling("/contactId");
         transaction.refer(&client.contact(contact), &client.references(contact), otherwise)?;
     }

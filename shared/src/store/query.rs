@@ -91,7 +91,12 @@ impl Store {
         let (pk, sk) = list.through.as_ref().map_or(("pk", "sk"), |(index, _)| (index.pk, index.sk));
         let (condition, bound) = match &list.bounds {
             Bounds::None => (format!("{pk} = :pk"), None),
-            Bounds::Prefix(prefix) => (format!("{pk} = :pk AND begins_with({sk}, :sk)"), Some(prefix)),
+            Bounds::Prefix(prefix) => {
+                // `begins_with` says the same, but for it DynamoDB Local looks at every row of the partition.
+                let end = AttributeValue::S(format!("{prefix}{}", char::MAX));
+                request = request.expression_attribute_values(":end", end);
+                (format!("{pk} = :pk AND {sk} BETWEEN :sk AND :end"), Some(prefix))
+            }
             Bounds::From(from) => (format!("{pk} = :pk AND {sk} >= :sk"), Some(from)),
         };
         request = request.key_condition_expression(condition);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Rejected, string_value};
 
 /// Where something stands among others that people put in order: a fraction between 0 and 1 that always has room before it, after it
-/// and beside it, so that whatever moves is the only thing that is written (fractional indexing, as in LexoRank).
+/// and beside it, so that whatever moves is the only thing that is written (fractional indexing, as in `LexoRank`).
 ///
 /// It is a fraction in base 62^5, whose digits are written as five letters each: texts sort as the fractions do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,16 +61,16 @@ impl Rank {
     }
 
     fn digits(&self) -> Vec<u32> {
-        let digit = |letters: &[u8]| {
-            letters.iter().fold(0, |digit, letter| digit * 62 + LETTERS.binary_search(letter).unwrap_or(0) as u32)
-        };
+        let value = |letter: &u8| LETTERS.binary_search(letter).ok().and_then(|value| u32::try_from(value).ok());
+        let digit = |letters: &[u8]| letters.iter().fold(0, |digit, letter| digit * 62 + value(letter).unwrap_or(0));
         self.0.as_bytes().chunks(LETTERS_A_DIGIT).map(digit).collect()
     }
 
     fn of(digits: &[u32]) -> Self {
-        let letters = digits.iter().flat_map(|digit| {
-            (0..LETTERS_A_DIGIT as u32).rev().map(move |place| LETTERS[(digit / 62_u32.pow(place) % 62) as usize])
-        });
+        // From the highest place down, as many as a digit has letters.
+        let letters = digits
+            .iter()
+            .flat_map(|digit| [4, 3, 2, 1, 0].map(|place| LETTERS[(digit / 62_u32.pow(place) % 62) as usize]));
         Self(letters.map(char::from).collect())
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn damages(client: &Client<'_>) -> Vec<String> {
     client.wrong_contacts()
 }
 
-impl<'a> Client<'a> {
+impl Client<'_> {
     fn wrong_contacts(&self) -> Vec<String> {
         let found = [
             self.wrong_terms(),
