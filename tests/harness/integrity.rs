@@ -15,6 +15,16 @@ type Keys = BTreeSet<(String, String)>;
 /// Every row that stands for something without which it makes no sense, and every count that is wrong; nothing when the
 /// table is whole.
 pub fn damages(rows: &[Value]) -> Vec<String> {
+    let mut damages = of_the_tree(rows);
+    for client in clients::clients(rows).values() {
+        damages.extend(contacts::damages(client));
+        damages.extend(deals::damages(client));
+    }
+    damages
+}
+
+/// What is wrong whatever it is that a client holds.
+fn of_the_tree(rows: &[Value]) -> Vec<String> {
     let keys: Keys = rows.iter().map(key).collect();
     let mut damages = Vec::new();
     for row in rows {
@@ -40,10 +50,6 @@ pub fn damages(rows: &[Value]) -> Vec<String> {
     }
     damages.extend(wrong_pointers(rows));
     damages.extend(wrong_widgets(rows));
-    for client in clients::clients(rows).values() {
-        damages.extend(contacts::damages(client));
-        damages.extend(deals::damages(client));
-    }
     damages
 }
 

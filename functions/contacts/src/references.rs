@@ -5,8 +5,7 @@ use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::entity::{Appointment, Contact, ContactId, ContactWork, Deal, Gone, References};
 use shared::http::page::PageParams;
 use shared::http::{Page, Paging, PathId};
-use shared::keys::List;
-use shared::store::{Item, Order, Store, Transaction};
+use shared::store::{Order, Store, Transaction};
 use shared::value::Instant;
 use shared::{App, Result};
 
@@ -26,7 +25,7 @@ pub(crate) async fn deals(
     store: Store,
     paging: Paging,
 ) -> Result<Json<DealPage>> {
-    page(&store, *client, id, paging, client.deals_of(id)).await.map(Json)
+    paging.read_of(&store, *client, &client.contact(id), client.deals_of(id)).await.map(Json)
 }
 
 /// List the appointments of a contact, by their start.
@@ -40,22 +39,7 @@ pub(crate) async fn appointments(
     store: Store,
     paging: Paging,
 ) -> Result<Json<AppointmentPage>> {
-    page(&store, *client, id, paging, client.appointments_of(id)).await.map(Json)
-}
-
-/// One Query, and beside it one GetItem: 404 if the contact is not there, which may still be named in the index.
-async fn page<T: Item>(
-    store: &Store,
-    client: ClientScope,
-    id: ContactId,
-    paging: Paging,
-    list: List<T>,
-) -> Result<Page<T>> {
-    let contact = client.contact(id);
-    // Both are always read to their end, so that it costs the same whichever is missing.
-    let (found, page) = tokio::join!(store.find(&contact), paging.read(store, client, list));
-    found?;
-    page
+    paging.read_of(&store, *client, &client.contact(id), client.appointments_of(id)).await.map(Json)
 }
 
 /// How many rows that refer to a contact go with it in the transaction that deletes it; more are a job's.

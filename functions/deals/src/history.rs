@@ -21,9 +21,5 @@ pub(crate) async fn list(
     store: Store,
     paging: Paging,
 ) -> Result<Json<HistoryPage>> {
-    let deal = client.deal(id);
-    // Both are always read to their end, so that it costs the same whichever is missing.
-    let (found, page) = tokio::join!(store.find(&deal), paging.read(&store, *client, client.deal_history(id)));
-    found?;
-    page.map(Json)
+    paging.read_of(&store, *client, &client.deal(id), client.deal_history(id)).await.map(Json)
 }

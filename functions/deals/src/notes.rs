@@ -44,11 +44,7 @@ pub(crate) async fn list(
     store: Store,
     paging: Paging,
 ) -> Result<Json<NotePage>> {
-    let deal = client.deal(id);
-    // Both are always read to their end, so that it costs the same whichever is missing.
-    let (found, page) = tokio::join!(store.find(&deal), paging.read(&store, *client, client.notes(id)));
-    found?;
-    page.map(Json)
+    paging.read_of(&store, *client, &client.deal(id), client.notes(id)).await.map(Json)
 }
 
 /// Read a note.

@@ -14,7 +14,7 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::auth::Located;
-use crate::keys::List;
+use crate::keys::{Key, List};
 use crate::store::{Item, Order, Position, Rows, Store};
 use crate::value::{Invalid, Rejected, member};
 use crate::{App, Problem, Result};
@@ -274,6 +274,21 @@ impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
         let plain = serde_json::to_vec(end).map_err(Problem::internal)?;
         let context = format!("{}\n{route}\n{}", list.partition(), Value::Object(filters));
         self.app.cursors().seal(&context, &plain).map_err(Problem::internal)
+    }
+
+    /// Reads the page of what belongs to something, whose row `owner` is: one Query, and beside it one GetItem. 404 without the owner,
+    /// of which a list may still know.
+    pub async fn read_of<O: Item, T: Item>(
+        &self,
+        store: &Store,
+        scope: impl Located,
+        owner: &Key<O>,
+        list: impl Into<List<T>>,
+    ) -> Result<Page<T>> {
+        // Both are always read to their end, so that it costs the same whichever is missing.
+        let (owner, page) = tokio::join!(store.find(owner), self.read(store, scope, list));
+        owner?;
+        page
     }
 
     fn context<T>(&self, list: &List<T>) -> String {

@@ -157,3 +157,87 @@ fn decimals(currency: &str) -> u32 {
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {
     row[name].as_str().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::clients::clients;
+    use super::*;
+
+    const PREFIX: &str = "T#00000000-0000-0000-0000-000000000001#A#00000000-0000-0000-0000-000000000002#C#00000000-0000-0000-0000-000000000003#";
+
+    /// A client with a pipeline of one stage, in which stand an open deal and one that is won.
+    fn table() -> Vec<Value> {
+        let stage = json!({ "id": "lead", "pipelineId": "sales", "order": 0 });
+        let tally = json!({ "pipelineId": "sales", "n": 2, "n_USD": 1, "low_USD": 1250 });
+        let told = json!({ "changes": [{ "field": "status", "to": "WON" }] });
+        let rows = [
+            ("PIPELINE", "sales", json!({ "isDefault": true, "stages": [stage] })),
+            ("PIPELINE_DEFAULT", "AT", json!({ "pipelineId": "sales", "n": 1 })),
+            ("STAGE", "lead", tally),
+            ("DEAL", "one", deal("one", 0, json!({ "status": "OPEN", "value": 12.5, "assignedToId": "ada" }))),
+            (
+                "DEAL",
+                "two",
+                deal("two", 1, json!({ "status": "WON", "value": 7, "closedAt": "2026-03-08T06:30:00.000Z" })),
+            ),
+            ("DEAL#one#HISTORY", "0000000001", json!({ "changes": [{ "field": "assignedToId", "to": "ada" }] })),
+            ("DEAL#two#HISTORY", "0000000003", told),
+            ("DEAL#two#NOTE", "note", json!({ "content": "Call." })),
+        ];
+        rows.into_iter()
+            .map(|(collection, sort, row)| with(row, &json!({ "pk": format!("{PREFIX}{collection}"), "sk": sort })))
+            .collect()
+    }
+
+    fn deal(id: &str, column: u8, more: Value) -> Value {
+        let user = more["assignedToId"].as_str().map(|user| format!("{PREFIX}USER#{user}#DEAL"));
+        let placed = json!({
+            "stageId": "lead", "pipelineId": "sales", "currency": "USD", "position": "V0001", "updatedAt": "2026-03-08T06:30:00.000Z",
+            "sorted_pk": format!("{PREFIX}STAGE#lead#DEAL"), "sorted_sk": format!("{column}#V0001#{id}"),
+            "changed_pk": format!("{PREFIX}DEAL#CHANGED"), "changed_sk": format!("2026-03-08T06:30:00.000Z#{id}"),
+            "pipeline_pk": format!("{PREFIX}PIPELINE#sales#DEAL"), "pipeline_sk": id,
+            "assignee_pk": user, "assignee_sk": user.as_ref().map(|_| id),
+        });
+        with(more, &placed)
+    }
+
+    fn with(mut row: Value, more: &Value) -> Value {
+        let more = more.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
+        row.as_object_mut().expect("a row").extend(more);
+        row
+    }
+
+    fn found(change: impl FnOnce(&mut Vec<Value>)) -> usize {
+        let mut rows = table();
+        change(&mut rows);
+        clients(&rows).values().flat_map(damages).count()
+    }
+
+    #[test]
+    fn a_whole_client_has_no_damage() {
+        let rows = table();
+        let damages: Vec<_> = clients(&rows).values().flat_map(damages).collect();
+        assert_eq!(damages, Vec::<String>::new());
+    }
+
+    #[test]
+    fn whatever_is_not_as_it_must_be_is_found() {
+        let change =
+            |row: usize, name: &'static str, value: Value| move |rows: &mut Vec<Value>| rows[row][name] = value;
+        assert_eq!(found(change(0, "isDefault", json!(false))), 1);
+        assert_eq!(found(change(1, "n", json!(2))), 1);
+        assert_eq!(found(change(2, "low_USD", json!(1251))), 1);
+        assert_eq!(found(change(2, "high_EUR", json!(1))), 1);
+        assert_eq!(found(change(2, "n", json!(3))), 1);
+        assert_eq!(found(change(3, "position", json!("V0002"))), 1);
+        assert_eq!(found(change(3, "assignee_sk", json!("two"))), 1);
+        assert_eq!(found(change(4, "closedAt", Value::Null)), 1);
+        assert_eq!(found(change(6, "changes", json!([{ "field": "status", "to": "LOST" }]))), 1);
+        assert_eq!(found(|rows| drop(rows.remove(5))), 1, "a deal without a history");
+        // A tally and a deal of nothing, the history and the note of nothing.
+        assert!(found(|rows| drop(rows.remove(0))) > 1);
+        assert_eq!(found(|rows| drop(rows.remove(4))), 3, "the tally, and what belongs to no deal");
+    }
+}
