@@ -524,7 +524,7 @@ async fn a_page_costs_the_same_among_30_and_among_300_and_a_needle_in_500_is_fou
     for query in ["q=needle&sort=updatedAt&order=desc", "q=needle&sort=name", "q=needle&sort=createdAt"] {
         let walked = walk(&shop.owner, &format!("{}?{query}", shop.contacts), 25).await;
         assert_eq!(walked.ids(), [needle.id()], "{query}");
-        assert!(walked.pages.len() <= 3, "{query}: {:?}", walked.pages);
+        assert!(walked.pages.len() <= 6, "{query}: {:?}", walked.pages);
     }
     let none = Asked { q: Some("clone"), email: None, tag: Some(&tag), since: None, sort: None, order: None };
     assert_eq!(none.walk(&shop, 100).await.items.len(), 520);
@@ -638,6 +638,8 @@ async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there()
         assert_eq!(list.body, json!({ "items": [], "nextCursor": null }), "{query}");
     }
     // Whoever was at home in a client that is deleted meanwhile.
+    shop.admin.delete(&shop.spot.deal).is(204).await;
+    shop.admin.delete(&shop.spot.pipeline).is(204).await;
     shop.admin.delete(&shop.spot.contact).is(204).await;
     shop.admin.delete(&shop.spot.tag).is(204).await;
     shop.admin.delete(&shop.spot.domain).is(204).await;

@@ -163,6 +163,8 @@ async fn whoever_is_above_deletes_the_very_last_user_and_then_the_home() {
     assert_eq!(shop.admin.get(&users).is(200).await.body["items"], json!([]));
     shop.admin.delete(&shop.spot.contact).is(204).await;
     shop.admin.delete(&shop.spot.domain).is(204).await;
+    shop.admin.delete(&shop.spot.deal).is(204).await;
+    shop.admin.delete(&shop.spot.pipeline).is(204).await;
     world.assert_whole().await;
     shop.admin.delete(&shop.spot.client).problem(409, "not_empty").await;
     shop.admin.delete(&shop.spot.tag).is(204).await;
