@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # A function is a program. Each package has one of its own name, and contacts has another, which advances its jobs.
-PACKAGES := auth contacts deals docs mail tenancy
+PACKAGES := appointments auth contacts deals docs mail tenancy
 FUNCTIONS := $(PACKAGES) contacts-jobs
 FUNCTION_PACKAGES := $(addprefix -p ,$(PACKAGES))
 

@@ -62,6 +62,7 @@ pub fn routers(
 ) -> Result<BTreeMap<&'static str, Router>, StartError> {
     let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
+        ("appointments", appointments::router(app.clone())),
         ("auth", auth::router(app.clone(), issuer)),
         ("contacts", contacts::router(app.clone())),
         ("deals", deals::router(app.clone())),

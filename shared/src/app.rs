@@ -75,6 +75,7 @@ struct Inner {
     tries: KeyedHash,
     requests: KeyedHash,
     mails: Sealer,
+    calendars: Sealer,
 }
 
 impl App {
@@ -92,6 +93,7 @@ impl App {
             tries: secret.hasher("tries")?,
             requests: secret.hasher("request")?,
             mails: secret.sealer("mail")?,
+            calendars: secret.sealer("calendar")?,
             config,
         })))
     }
@@ -141,6 +143,10 @@ impl App {
 
     pub(crate) fn mails(&self) -> &Sealer {
         &self.0.mails
+    }
+
+    pub(crate) fn calendars(&self) -> &Sealer {
+        &self.0.calendars
     }
 
     /// What a queued mail says, and to whom.

@@ -14,6 +14,9 @@
 //! | pipelines with their stages; which is the default one | `<client>PIPELINE` · `<client>PIPELINE_DEFAULT` | id; `AT` |
 //! | what a stage holds | `<client>STAGE` | stage id |
 //! | deals; appointments | `<client>DEAL` · `<client>APPOINTMENT` | id |
+//! | services; staff; how many the staff are | `<client>SERVICE` · `<client>STAFF` · `<client>TEAM` | id; id; `COUNT` |
+//! | how many rows refer to a service, to a member of the staff | `<client>USED` | id |
+//! | a day of a member of the staff, by UTC; when they are off | `<client>STAFF#<id>#DAY` · `<client>STAFF#<id>#OFF` | date; id |
 //! | notes of a deal; its history | `<client>DEAL#<id>#NOTE` · `<client>DEAL#<id>#HISTORY` | id; version |
 //! | what was deleted and is still referred to | `<client>GONE` | `IDS` |
 //! | jobs of the contacts module | `<client>CONTACT_JOB` | id |
@@ -34,9 +37,12 @@
 //! |---|---|---|---|
 //! | `sorted` | `<client>CONTACT#NAME` | folded last name `~` folded first name `~` id | contacts |
 //! | `sorted` | `<client>STAGE#<id>#DEAL` | 0 if open, 1 if won, 2 if lost `#` position `#` id | deals of that stage |
+//! | `sorted` | `<client>APPOINTMENT#<yyyy-mm>` | start `#` id | appointments that begin in that month, by UTC |
 //! | `changed` | `<client>CONTACT#CHANGED` · `<client>DEAL#CHANGED` | instant of the last change `#` id | contacts; deals |
 //! | `pipeline` | `<client>PIPELINE#<id>#DEAL` | id | deals of that pipeline |
+//! | `pipeline` | `<client>APPOINTMENT#<status>` | start `#` id | appointments of that status |
 //! | `assignee` | `<client>USER#<id>#DEAL` | id | deals of that user |
+//! | `assignee` | `<client>STAFF#<id>#APPOINTMENT` | start `#` id | appointments of that member of the staff |
 //! | `contact` | `<client>CONTACT#<id>` | `DEAL#` id · `APPT#` start `#` id | deals and appointments of that contact |
 //! | `due` | `DUE#MAIL` · `DUE#CONTACT_JOB` | instant `#` id | keys of what is to be done from that instant on |
 //!
@@ -53,18 +59,20 @@ use std::marker::PhantomData;
 use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
+use crate::booking::Span;
 use crate::entity::{
-    Account, AccountPointer, Agency, Appointment, AppointmentId, Claim, Client, ContactId, ContactRow, ContactWork,
-    Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings, Import, ImportFaults, ImportId,
-    ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record, References, Session, StageId,
-    Tag, TagId, TagName, Tagged, Tally, Tenant, Term, User, UserId, Widget, WidgetKey, WidgetPlace,
+    Account, AccountPointer, Agency, Appointment, AppointmentId, AppointmentStatus, Claim, Client, ContactId,
+    ContactRow, ContactWork, Day, Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings,
+    Import, ImportFaults, ImportId, ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record,
+    References, ServiceId, ServiceRecord, Session, StaffId, StaffRow, StageId, Tag, TagId, TagName, Tagged, Tally,
+    Team, Tenant, Term, TimeOff, TimeOffId, User, UserId, Uses, Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
 use crate::id::Id;
 use crate::job::Job;
 use crate::mail::QueuedMail;
 use crate::store::Item;
-use crate::value::{Email, Folded, Instant, Rank};
+use crate::value::{Date, Email, Folded, Instant, Month, Rank, months};
 
 /// The key of one row, and the type of what lies there.
 pub struct Key<T> {
@@ -89,9 +97,9 @@ pub(crate) const CHANGED: Index = Index { name: "changed", pk: "changed_pk", sk:
 /// What refers to a contact.
 pub(crate) const CONTACT: Index = Index { name: "contact", pk: "contact_pk", sk: "contact_sk" };
 
-/// Deals by their pipeline.
+/// Rows by how far they have come: deals by their pipeline, appointments by their status.
 pub(crate) const PIPELINE: Index = Index { name: "pipeline", pk: "pipeline_pk", sk: "pipeline_sk" };
-/// Deals by the user who works on them.
+/// Rows by who is to do something: deals by the user who works on them, appointments by the member of the staff.
 pub(crate) const ASSIGNEE: Index = Index { name: "assignee", pk: "assignee_pk", sk: "assignee_sk" };
 
 /// Attributes that place a row in an index.
@@ -130,6 +138,8 @@ pub(crate) enum Bounds {
     Prefix(String),
     /// They are this or later.
     From(String),
+    /// They are the first or later, and the second or earlier.
+    Between(String, String),
 }
 
 impl<T> From<Partition<T>> for List<T> {
@@ -400,13 +410,100 @@ impl ClientScope {
         self.appointments().at(id)
     }
 
-    fn appointments(self) -> Partition<Appointment> {
+    /// The client's appointments, by creation.
+    pub fn appointments(self) -> Partition<Appointment> {
         Partition::new(self, "APPOINTMENT")
     }
 
     /// The appointments of a contact, by their start.
     pub fn appointments_of(self, contact: ContactId) -> List<Appointment> {
         self.of_contact(self.appointments(), contact, "APPT#")
+    }
+
+    /// The appointments of a contact that begin in a stretch of time, by their start.
+    pub fn appointments_of_in(self, contact: ContactId, within: Span) -> List<Appointment> {
+        let [from, to] = starts_in(within).map(|start| format!("APPT#{start}"));
+        self.appointments_of(contact).bounded(Bounds::Between(from, to))
+    }
+
+    /// The appointments that begin in a stretch of time, by their start: a list for each month, by UTC, that it touches.
+    pub fn appointments_in(self, within: Span) -> impl Iterator<Item = List<Appointment>> {
+        let [from, to] = starts_in(within);
+        months(within).map(move |month| {
+            let partition = in_month(self, month);
+            let bounds = Bounds::Between(from.clone(), to.clone());
+            List::from(self.appointments()).through(&SORTED, partition).bounded(bounds)
+        })
+    }
+
+    /// The appointments of a status, by their start; those that begin in a stretch of time, if it is given.
+    pub fn appointments_with(self, status: AppointmentStatus, within: Option<Span>) -> List<Appointment> {
+        starting(List::from(self.appointments()).through(&PIPELINE, of_status(self, status)), within)
+    }
+
+    /// The appointments of a member of the staff, by their start; those that begin in a stretch of time, if it is given.
+    pub fn appointments_of_staff(self, staff: StaffId, within: Option<Span>) -> List<Appointment> {
+        starting(List::from(self.appointments()).through(&ASSIGNEE, of_staff(self, staff)), within)
+    }
+
+    /// The client's services, by creation.
+    pub fn services(self) -> Partition<ServiceRecord> {
+        Partition::new(self, "SERVICE")
+    }
+
+    /// One service.
+    pub fn service(self, id: ServiceId) -> Key<ServiceRecord> {
+        self.services().at(id)
+    }
+
+    /// How many rows refer to a service; exists as long as the service does.
+    pub fn service_uses(self, id: ServiceId) -> Key<Uses> {
+        Partition::new(self, "USED").at(id)
+    }
+
+    /// The client's staff, by creation.
+    pub fn staff(self) -> Partition<StaffRow> {
+        Partition::new(self, "STAFF")
+    }
+
+    /// One member of the staff.
+    pub fn staff_member(self, id: StaffId) -> Key<StaffRow> {
+        self.staff().at(id)
+    }
+
+    /// How many rows refer to a member of the staff; exists as long as they do.
+    pub fn staff_uses(self, id: StaffId) -> Key<Uses> {
+        Partition::new(self, "USED").at(id)
+    }
+
+    /// How many the staff are.
+    pub fn team(self) -> Key<Team> {
+        Partition::new(self, "TEAM").at("COUNT")
+    }
+
+    /// The days of a member of the staff on which they were ever booked.
+    pub fn days(self, staff: StaffId) -> Partition<Day> {
+        Partition::new(self, &format!("STAFF#{staff}#DAY"))
+    }
+
+    /// One day of a member of the staff, by UTC.
+    pub fn day(self, staff: StaffId, date: Date) -> Key<Day> {
+        self.days(staff).at(date)
+    }
+
+    /// The days of a member of the staff from one to another.
+    pub fn days_between(self, staff: StaffId, first: Date, last: Date) -> List<Day> {
+        List::from(self.days(staff)).bounded(Bounds::Between(first.to_string(), last.to_string()))
+    }
+
+    /// When a member of the staff is off, by creation.
+    pub fn times_off(self, staff: StaffId) -> Partition<TimeOff> {
+        Partition::new(self, &format!("STAFF#{staff}#OFF"))
+    }
+
+    /// One time off of a member of the staff.
+    pub fn time_off(self, staff: StaffId, id: TimeOffId) -> Key<TimeOff> {
+        self.times_off(staff).at(id)
     }
 
     fn of_contact<T>(self, rows: Partition<T>, contact: ContactId, kind: &str) -> List<T> {
@@ -543,6 +640,29 @@ fn of_pipeline(client: impl Display, pipeline: PipelineId) -> String {
     format!("{client}PIPELINE#{pipeline}#DEAL")
 }
 
+fn in_month(client: impl Display, month: Month) -> String {
+    format!("{client}APPOINTMENT#{month}")
+}
+
+fn of_status(client: impl Display, status: AppointmentStatus) -> String {
+    format!("{client}APPOINTMENT#{}", status.name())
+}
+
+fn of_staff(client: impl Display, staff: StaffId) -> String {
+    format!("{client}STAFF#{staff}#APPOINTMENT")
+}
+
+/// What stands between the sort keys of appointments that begin in a stretch of time: `!` sorts before the `#` after their start, so
+/// that the end is not in it.
+fn starts_in(within: Span) -> [String; 2] {
+    [within.start.to_string(), format!("{}!", within.end)]
+}
+
+fn starting(list: List<Appointment>, within: Option<Span>) -> List<Appointment> {
+    let bounds = within.map(starts_in).map_or(Bounds::None, |[from, to]| Bounds::Between(from, to));
+    list.bounded(bounds)
+}
+
 fn of_assignee(client: impl Display, user: UserId) -> String {
     format!("{client}USER#{user}#DEAL")
 }
@@ -608,9 +728,15 @@ impl Item for Deal {
 
 impl Item for Appointment {
     fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
-        let sk = || format!("APPT#{}#{}", self.start_time, self.id);
-        let contact = |id| CONTACT.at(of_contact(client_of(key, "APPOINTMENT"), id), sk());
-        self.contact_id.map(contact).into_iter().collect()
+        let client = client_of(key, "APPOINTMENT");
+        let start = format!("{}#{}", self.start_time, self.id);
+        let always = [
+            SORTED.at(in_month(client, Month::of(self.start_time)), &start),
+            PIPELINE.at(of_status(client, self.status), &start),
+            ASSIGNEE.at(of_staff(client, self.staff_id), &start),
+        ];
+        let contact = self.fields.contact_id.map(|id| CONTACT.at(of_contact(client, id), format!("APPT#{start}")));
+        always.into_iter().chain(contact).collect()
     }
 }
 

@@ -5,7 +5,9 @@
 //! DynamoDB call.
 
 mod app;
+pub mod appointments;
 pub mod auth;
+pub mod booking;
 pub mod clock;
 pub mod contacts;
 pub mod deals;

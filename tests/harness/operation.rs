@@ -43,6 +43,11 @@ impl Operation {
         self.described["security"] == json!([{}])
     }
 
+    /// Whether it knows its caller by a secret in its address, and by nothing else.
+    pub fn takes_secret(&self) -> bool {
+        self.described["security"][0]["calendar"].is_array()
+    }
+
     /// The names of the parameters in its path.
     pub fn parameters(&self) -> Vec<&str> {
         let parts = self.path.split('/').filter(|part| part.starts_with('{'));
@@ -54,14 +59,31 @@ impl Operation {
         !self.parameters().is_empty()
     }
 
-    /// Its path at a place in the tree.
+    /// Its path at a place in the tree, with what its query must have.
     pub fn at(&self, spot: &Spot) -> String {
-        self.fill(|name| spot.id_in(&self.path, name).to_owned())
+        let id = |name: &str| spot.id_in(&self.path, name).to_owned();
+        self.fill(id) + &self.query(id)
     }
 
-    /// Its path at a place that never existed.
+    /// Its path at a place that never existed, with what its query must have.
     pub fn nowhere(&self) -> String {
-        self.fill(|_| Uuid::now_v7().to_string())
+        let id = |_: &str| Uuid::now_v7().to_string();
+        self.fill(id) + &self.query(id)
+    }
+
+    /// The parameters that its query must have. A range is a day.
+    fn query(&self, id: impl Fn(&str) -> String) -> String {
+        let parameters = self.described["parameters"].as_array().into_iter().flatten();
+        let needed = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
+        // A secret cannot be made up.
+        let needed = needed.filter(|_| !self.takes_secret());
+        let pairs = needed.map(|parameter| match parameter["name"].as_str().expect("a name") {
+            "from" => "from=2030-06-03T00:00:00Z".to_owned(),
+            "to" => "to=2030-06-04T00:00:00Z".to_owned(),
+            name => format!("{name}={}", id(name)),
+        });
+        let pairs: Vec<_> = pairs.collect();
+        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
     }
 
     /// Its path in the scope of one place, naming a thing of another.
@@ -104,6 +126,9 @@ fn least(schema: &Value) -> Value {
         }
         if reference.ends_with("/ContactTagFields") {
             return json!({ "name": Uuid::new_v4() });
+        }
+        if reference.ends_with("/TimeOffFields") {
+            return json!({ "start": "2030-02-01T00:00:00Z", "end": "2030-02-02T00:00:00Z" });
         }
         // A contact that is not there yet has a name.
         if reference.ends_with("/ContactUpsert") {

@@ -39,6 +39,14 @@ pub struct Spot {
     pub deal: String,
     /// `/v1/clients/…/deals/…/notes/…`
     pub note: String,
+    /// `/v1/clients/…/services/…`
+    pub service: String,
+    /// `/v1/clients/…/staff/…`
+    pub staff: String,
+    /// `/v1/clients/…/staff/…/time-off/…`
+    pub time_off: String,
+    /// `/v1/clients/…/appointments/…`
+    pub appointment: String,
     /// `/v1/agencies/…/users/…`, of somebody who was invited.
     pub agency_user: String,
     /// `/v1/clients/…/users/…`, of somebody who was invited.
@@ -67,6 +75,10 @@ impl Spot {
             "stageId" => &self.stage,
             "dealId" => &self.deal,
             "noteId" => &self.note,
+            "serviceId" => &self.service,
+            "staffId" => &self.staff,
+            "timeOffId" => &self.time_off,
+            "appointmentId" => &self.appointment,
             _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
         };
         path.rsplit('/').next().expect("a path ends in its id")
@@ -85,6 +97,10 @@ impl Spot {
             stage: nothing(),
             deal: nothing(),
             note: nothing(),
+            service: nothing(),
+            staff: nothing(),
+            time_off: nothing(),
+            appointment: nothing(),
             agency_user: nothing(),
             client_user: nothing(),
             ..self.clone()
@@ -207,6 +223,7 @@ impl World {
         let agency_user = invite(admin, &agency).await;
         let client_user = invite(admin, &client).await;
         let Sales { pipeline, stage, deal, note } = sales(admin, &client).await;
+        let Schedule { service, staff, time_off, appointment } = schedule(admin, &client).await;
         Spot {
             scope,
             tenant,
@@ -221,6 +238,10 @@ impl World {
             stage,
             deal,
             note,
+            service,
+            staff,
+            time_off,
+            appointment,
             agency_user,
             client_user,
         }
@@ -262,6 +283,34 @@ async fn sales(admin: &Who<'_>, client: &str) -> Sales {
         note: note.location().to_owned(),
     }
 }
+
+/// Paths of what a client's time is given out by.
+struct Schedule {
+    service: String,
+    staff: String,
+    time_off: String,
+    appointment: String,
+}
+
+/// A service, somebody who does it, when they are off, and an appointment with them.
+async fn schedule(admin: &Who<'_>, client: &str) -> Schedule {
+    let make = async |collection: &str, body| admin.post(&format!("{client}/{collection}")).json(body).created().await;
+    let service = make("services", json!({ "name": "Haircut", "duration": 30 })).await;
+    let staff = make("staff", json!({ "name": "Grace", "email": "grace@example.com" })).await;
+    let off = json!({ "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z" });
+    let off = admin.post(&format!("{}/time-off", staff.location())).json(off).created().await;
+    let booked = json!({ "serviceId": service.id(), "staffId": staff.id(), "startTime": START, "force": true });
+    let appointment = make("appointments", booked).await;
+    Schedule {
+        service: service.location().to_owned(),
+        staff: staff.location().to_owned(),
+        time_off: off.location().to_owned(),
+        appointment: appointment.location().to_owned(),
+    }
+}
+
+/// When the appointment of each client begins.
+const START: &str = "2030-06-03T10:00:00Z";
 
 /// The path of a new tag of a client.
 pub async fn create_tag(admin: &Who<'_>, client: &str) -> String {

@@ -380,7 +380,7 @@ async fn appointment(world: &World, shop: &Shop<'_>, contact: ContactId, start: 
         common(world, shop, contact),
         json!({
             "startTime": start, "endTime": start, "status": "SCHEDULED", "serviceId": nothing, "staffId": nothing,
-            "notes": null, "source": "API", "cancelledReason": null,
+            "bufferBefore": 0, "bufferAfter": 0, "notes": null, "source": "API", "cancelledReason": null,
         }),
     );
     let row: Appointment = serde_json::from_value(appointment.clone()).unwrap();

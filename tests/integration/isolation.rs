@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use harness::operation::{Operation, operations};
 use harness::tree::{Spot, Tree, create_tag, invite};
@@ -21,8 +22,9 @@ fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a Spot); 4] {
     ]
 }
 
+/// What acts where the path says, for whoever has signed in.
 fn scoped() -> impl Iterator<Item = Operation> {
-    operations().into_iter().filter(Operation::is_scoped)
+    operations().into_iter().filter(|operation| operation.is_scoped() && !operation.takes_secret())
 }
 
 // ── Roles ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -64,6 +66,13 @@ async fn roles_may_do_what_the_matrix_says() {
     assert_eq!(matrix.lines().count(), expected.lines().count(), "UPDATE_EXPECTED=1 writes what is now");
 }
 
+/// A time at which nothing is booked: each time it is asked for, the next hour.
+fn another_time() -> String {
+    static HOUR: AtomicU32 = AtomicU32::new(0);
+    let hour = HOUR.fetch_add(1, Ordering::Relaxed);
+    format!("2031-{:02}-{:02}T{:02}:00:00Z", 2 + hour / 672, 1 + hour / 24 % 28, hour % 24)
+}
+
 /// The place with something in it again, where the operation may delete it.
 async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Spot {
     if operation.method != Method::DELETE && !operation.id.starts_with("invite") {
@@ -87,9 +96,18 @@ async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Sp
         tree.admin().post(&collection).json(body).created().await.location().to_owned()
     };
     let (mut stage, mut deal, mut note) = (place.stage.clone(), place.deal.clone(), place.note.clone());
+    let (mut time_off, mut appointment) = (place.time_off.clone(), place.appointment.clone());
+    let [service, staff] = ["serviceId", "staffId"].map(|name| place.id(name));
+    let off = json!({ "start": "2031-01-01T00:00:00Z", "end": "2031-01-02T00:00:00Z" });
+    let booked = json!({ "serviceId": service, "staffId": staff, "startTime": another_time(), "force": true });
     match operation.id.as_str() {
         "deleteStage" => stage = make(format!("{}/stages", place.pipeline), json!({ "name": "Last" })).await,
         "deleteDeal" => deal = make(format!("{}/deals", place.client), json!({ "title": "Engine" })).await,
+        "deleteTimeOff" => time_off = make(format!("{}/time-off", place.staff), off).await,
+        "deleteAppointment" => appointment = make(format!("{}/appointments", place.client), booked).await,
+        "revokeCalendar" => {
+            tree.admin().post(&format!("{}/calendar", place.staff)).is(200).await;
+        }
         "deleteNote" => note = make(format!("{}/notes", place.deal), json!({ "content": "Steam" })).await,
         _ => {}
     }
@@ -97,7 +115,7 @@ async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Sp
         (invite(tree.admin(), &place.agency).await, invite(tree.admin(), &place.client).await);
     let person = json!({ "firstName": "Ada", "lastName": "Lovelace", "tagIds": tags });
     let contact = tree.admin().post(&place.contacts).json(person).created().await.location().to_owned();
-    Spot { contact, tag, domain, stage, deal, note, agency_user, client_user, ..place.clone() }
+    Spot { contact, tag, domain, stage, deal, note, time_off, appointment, agency_user, client_user, ..place.clone() }
 }
 
 #[tokio::test]

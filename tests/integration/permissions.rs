@@ -9,6 +9,8 @@ use harness::operation::operations;
 enum Level {
     /// Nothing that is anybody's: for everybody, signed in or not.
     Public,
+    /// What a secret in the address opens, and no token.
+    Secret,
     /// The caller.
     Oneself,
     Platform,
@@ -17,7 +19,7 @@ enum Level {
     Client,
 }
 
-use Level::{Agency, Client, Oneself, Platform, Public, Tenant};
+use Level::{Agency, Client, Oneself, Platform, Public, Secret, Tenant};
 
 const ROLES: [&str; 5] = ["ADMIN", "AGENCY_ADMIN", "AGENCY_USER", "CLIENT_ADMIN", "CLIENT_USER"];
 
@@ -55,6 +57,14 @@ const MAY: &[(Level, &[&str], &[&str])] = &[
     (Client, MANAGERS, &["createPipeline", "updatePipeline", "deletePipeline"]),
     (Client, MANAGERS, &["createStage", "updateStage", "deleteStage", "orderStages"]),
     (Client, EVERYBODY, &["listDeals", "createDeal", "readDeal", "updateDeal", "deleteDeal", "moveDeal"]),
+    (Client, EVERYBODY, &["listServices", "readService", "listStaff", "readStaff", "listTimeOff", "readTimeOff"]),
+    (Client, MANAGERS, &["createService", "updateService", "deleteService"]),
+    (Client, MANAGERS, &["createStaff", "updateStaff", "deleteStaff", "giveCalendar", "revokeCalendar"]),
+    (Client, MANAGERS, &["createTimeOff", "updateTimeOff", "deleteTimeOff"]),
+    (Client, EVERYBODY, &["readAvailability", "listAppointments", "createAppointment", "readAppointment"]),
+    (Client, EVERYBODY, &["updateAppointment", "deleteAppointment", "rescheduleAppointment", "confirmAppointment"]),
+    (Client, EVERYBODY, &["completeAppointment", "cancelAppointment", "missAppointment"]),
+    (Secret, EVERYBODY, &["readCalendar"]),
     (Client, EVERYBODY, &["listDealHistory", "listNotes", "createNote", "readNote", "updateNote", "deleteNote"]),
 ];
 
@@ -82,7 +92,7 @@ impl Verdict {
 /// Whether somebody at home in the first client, or in its agency, knows that the place is there.
 fn sees(role: &str, level: Level, place: &str) -> bool {
     let within: &[&str] = match level {
-        Public | Oneself | Platform => &["platform"],
+        Public | Secret | Oneself | Platform => &["platform"],
         Tenant => &["own", "sibling client", "other agency"],
         Client if role.starts_with("CLIENT_") => &["own"],
         Agency | Client => &["own", "sibling client"],
@@ -94,6 +104,7 @@ fn expected(level: Level, roles: &[&str], role: &str, place: &str) -> Verdict {
     match role {
         "ANYONE" if level == Public => Verdict::May,
         "ANYONE" => Verdict::SignIn,
+        _ if level == Secret => Verdict::SignIn,
         role if !sees(role, level, place) => Verdict::NotThere,
         role if !roles.contains(&role) => Verdict::Forbidden,
         _ => Verdict::May,

@@ -16,7 +16,7 @@ use utoipa_swagger_ui::Config;
 
 /// The document: every module's routes.
 pub fn openapi() -> OpenApi {
-    let modules = [auth::api(), tenancy::api(), contacts::api(), deals::api()];
+    let modules = [auth::api(), tenancy::api(), contacts::api(), deals::api(), appointments::api()];
     describe(modules.into_iter().map(shared::http::Api::into_openapi))
 }
 

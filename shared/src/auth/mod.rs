@@ -2,6 +2,7 @@
 
 mod access;
 pub mod account;
+mod calendar;
 pub mod credential;
 #[cfg(feature = "operator")]
 pub mod operator;
@@ -13,9 +14,11 @@ mod token;
 pub mod tries;
 
 pub use access::{Access, Authenticated, Located};
+pub use calendar::{CalendarAccess, CalendarQuery, calendar_token};
 pub use role::{
-    ManageAgencyUsers, ManageClientUsers, ManageClients, ManagePipelines, ManageSettings, ManageTenancy, Permission,
-    ReadAgency, ReadAgencyUsers, ReadClient, ReadClientUsers, ReadSettings, Role, UpdateAgency, UpdateClient, UseCrm,
+    ManageAgencyUsers, ManageClientUsers, ManageClients, ManagePipelines, ManageSchedules, ManageSettings,
+    ManageTenancy, Permission, ReadAgency, ReadAgencyUsers, ReadClient, ReadClientUsers, ReadSettings, Role,
+    UpdateAgency, UpdateClient, UseCrm,
 };
 pub use scope::{
     AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, ScopeIds, TenantId, TenantScope,

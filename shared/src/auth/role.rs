@@ -107,6 +107,8 @@ permissions! {
     ManageSettings: Admin | AgencyAdmin | ClientAdmin;
     /// Change pipelines and their stages.
     ManagePipelines: Admin | AgencyAdmin | AgencyUser | ClientAdmin;
+    /// Change services, staff and when they work, and give out their calendars.
+    ManageSchedules: Admin | AgencyAdmin | AgencyUser | ClientAdmin;
     /// Contacts, tags, deals, notes and appointments: everything.
     UseCrm: Admin | AgencyAdmin | AgencyUser | ClientAdmin | ClientUser;
 }

@@ -1,9 +1,13 @@
+use std::str::FromStr;
+
+use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AppointmentId, ContactId, Meta, ServiceId, StaffId};
+use super::{AppointmentId, ContactId, Gone, Meta, ServiceId, StaffId};
 use crate::auth::ClientId;
-use crate::value::{Instant, Name};
+use crate::booking::{Booking, Buffers, Span};
+use crate::value::{Instant, Invalid, Lines, Name, Rejected, parsed_value};
 
 /// A time at which a member of the staff serves somebody, a contact if it is known whom.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -17,18 +21,21 @@ pub struct Appointment {
     pub start_time: Instant,
     /// When it ends.
     pub end_time: Instant,
+    /// How long its staff are busy before it, in minutes: as its service had it when the time was booked.
+    #[serde(default)]
+    pub buffer_before: u16,
+    /// How long they are busy after it, in minutes.
+    #[serde(default)]
+    pub buffer_after: u16,
     /// What became of it.
     pub status: AppointmentStatus,
     /// What is done.
     pub service_id: ServiceId,
     /// By whom.
     pub staff_id: StaffId,
-    /// For whom.
-    #[schema(required)]
-    pub contact_id: Option<ContactId>,
-    /// What the staff should know.
-    #[schema(required)]
-    pub notes: Option<String>,
+    /// What its users write.
+    #[serde(flatten)]
+    pub fields: AppointmentFields,
     /// How it was booked.
     pub source: BookingSource,
     /// Why it was cancelled.
@@ -37,13 +44,23 @@ pub struct Appointment {
     /// Its version and times.
     #[serde(flatten)]
     pub meta: Meta,
+    /// A deleted contact without whom it is shown, and whom a job has still to take off it.
+    #[serde(skip)]
+    hidden: Option<ContactId>,
 }
 
-/// What a client does for its customers.
-pub enum Service {}
-
-/// Somebody who does it.
-pub enum Staff {}
+/// The fields of an appointment that its users change at any time. Its time and what became of it change by what is done to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+pub struct AppointmentFields {
+    /// For whom: a contact of this client.
+    #[deserr(default)]
+    pub contact_id: Option<ContactId>,
+    /// What the staff should know.
+    #[deserr(default)]
+    pub notes: Option<Lines<10_000>>,
+}
 
 /// What became of an appointment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,6 +78,68 @@ pub enum AppointmentStatus {
     NoShow,
 }
 
+/// What is done to an appointment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// Both sides know that it will be.
+    Confirm,
+    /// It was.
+    Complete,
+    /// It will not be.
+    Cancel,
+    /// Nobody came.
+    NoShow,
+}
+
+impl AppointmentStatus {
+    /// All of them, as they are written.
+    const NAMED: [(&'static str, Self); 5] = [
+        ("SCHEDULED", Self::Scheduled),
+        ("CONFIRMED", Self::Confirmed),
+        ("COMPLETED", Self::Completed),
+        ("CANCELLED", Self::Cancelled),
+        ("NO_SHOW", Self::NoShow),
+    ];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        Self::NAMED[self as usize].0
+    }
+
+    /// Whether it has still to be decided what becomes of it.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Confirmed)
+    }
+
+    /// Whether its time is nobody else's.
+    pub const fn blocks(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::NoShow)
+    }
+
+    /// What it is after this is done; `None` if that cannot be done to it.
+    pub const fn after(self, transition: Transition) -> Option<Self> {
+        match (self, transition) {
+            (Self::Scheduled, Transition::Confirm) => Some(Self::Confirmed),
+            (Self::Confirmed, Transition::Complete) => Some(Self::Completed),
+            (Self::Confirmed, Transition::NoShow) => Some(Self::NoShow),
+            (Self::Scheduled | Self::Confirmed, Transition::Cancel) => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for AppointmentStatus {
+    type Err = Rejected;
+
+    fn from_str(text: &str) -> Result<Self, Rejected> {
+        let why = "must be one of SCHEDULED, CONFIRMED, COMPLETED, CANCELLED, NO_SHOW";
+        let found = Self::NAMED.iter().find(|(name, _)| *name == text);
+        found.map(|(_, status)| *status).ok_or(Rejected::new("invalid_value", why))
+    }
+}
+
+parsed_value!([] AppointmentStatus);
+
 /// How an appointment was booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -71,10 +150,136 @@ pub enum BookingSource {
     Widget,
 }
 
+/// By whom an appointment is served, what is done, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// What is done.
+    pub service: ServiceId,
+    /// By whom.
+    pub staff: StaffId,
+    /// When.
+    pub span: Span,
+    /// How long its staff are busy around it.
+    pub buffers: Buffers,
+}
+
 impl Appointment {
+    /// A new appointment.
+    pub const fn new(
+        id: AppointmentId,
+        client_id: ClientId,
+        seat: &Seat,
+        fields: AppointmentFields,
+        source: BookingSource,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            client_id,
+            start_time: seat.span.start,
+            end_time: seat.span.end,
+            buffer_before: seat.buffers.before,
+            buffer_after: seat.buffers.after,
+            status: AppointmentStatus::Scheduled,
+            service_id: seat.service,
+            staff_id: seat.staff,
+            fields,
+            source,
+            cancelled_reason: None,
+            meta: Meta::created(now),
+            hidden: None,
+        }
+    }
+
+    /// What it takes of its staff's time, as long as its status says that it does.
+    pub const fn booking(&self) -> Booking {
+        Booking {
+            appointment: self.id,
+            span: Span { start: self.start_time, end: self.end_time },
+            buffers: Buffers { before: self.buffer_before, after: self.buffer_after },
+        }
+    }
+
+    /// The same appointment with other fields, changed now.
+    #[must_use]
+    pub fn changed(&self, fields: AppointmentFields, now: Instant) -> Self {
+        Self { fields, meta: self.meta.changed(now), ..self.clone() }
+    }
+
+    /// The same appointment at another time or with somebody else, changed now.
+    #[must_use]
+    pub fn moved(&self, seat: &Seat, now: Instant) -> Self {
+        Self {
+            start_time: seat.span.start,
+            end_time: seat.span.end,
+            buffer_before: seat.buffers.before,
+            buffer_after: seat.buffers.after,
+            staff_id: seat.staff,
+            meta: self.meta.changed(now),
+            ..self.clone()
+        }
+    }
+
+    /// The same appointment with another status, changed now.
+    #[must_use]
+    pub fn with_status(&self, status: AppointmentStatus, cancelled_reason: Option<Name>, now: Instant) -> Self {
+        Self { status, cancelled_reason, meta: self.meta.changed(now), ..self.clone() }
+    }
+
     /// The same appointment, for nobody who is known.
     #[must_use]
     pub fn without_contact(&self, now: Instant) -> Self {
-        Self { contact_id: None, meta: self.meta.changed(now), ..self.clone() }
+        self.changed(AppointmentFields { contact_id: None, ..self.fields.clone() }, now)
+    }
+
+    /// Leaves out a contact who is gone, and takes the version that the appointment will have then.
+    pub(crate) fn forget(&mut self, gone: &Gone) {
+        if let Some(contact) = self.fields.contact_id.take_if(|contact| gone.has(*contact)) {
+            self.hidden = Some(contact);
+            self.meta.version += 1;
+        }
+    }
+
+    /// The version that is stored.
+    pub(crate) fn stored_version(&self) -> u64 {
+        self.meta.version - u64::from(self.hidden.is_some())
+    }
+
+    /// The contact that is stored.
+    pub(crate) fn stored_contact(&self) -> Option<ContactId> {
+        self.fields.contact_id.or(self.hidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_appointment_ends_once_and_only_as_it_may() {
+        use AppointmentStatus::{Cancelled, Completed, Confirmed, NoShow, Scheduled};
+        let transitions = [Transition::Confirm, Transition::Complete, Transition::Cancel, Transition::NoShow];
+        for (status, after) in [
+            (Scheduled, [Some(Confirmed), None, Some(Cancelled), None]),
+            (Confirmed, [None, Some(Completed), Some(Cancelled), Some(NoShow)]),
+            (Completed, [None; 4]),
+            (Cancelled, [None; 4]),
+            (NoShow, [None; 4]),
+        ] {
+            assert_eq!(transitions.map(|transition| status.after(transition)), after, "{}", status.name());
+            assert_eq!(status.is_open(), after.iter().any(Option::is_some));
+        }
+        assert_eq!(
+            [Scheduled, Confirmed, Completed, Cancelled, NoShow].map(AppointmentStatus::blocks),
+            [true, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_status_is_written_as_the_api_writes_it() {
+        for (name, status) in AppointmentStatus::NAMED {
+            assert_eq!(serde_json::to_value(status).unwrap(), name);
+            assert_eq!((status.name(), name.parse()), (name, Ok(status)));
+        }
     }
 }

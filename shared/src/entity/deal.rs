@@ -97,14 +97,7 @@ parsed_value!([] DealStatus);
 impl DealFields {
     /// What is wrong with them together: the decimals that the currency has, and a reason for what was not lost.
     pub fn check(&self) -> Result<(), Invalid> {
-        let value = self.value.and_then(|value| {
-            if value.is_negative() {
-                return Some(Rejected::new("out_of_range", "must not be below zero"));
-            }
-            let decimals = self.currency.decimals();
-            let fits = value.in_minor_units(self.currency).is_some();
-            (!fits).then(|| Rejected::with("too_many_decimals", format!("must have at most {decimals} decimals")))
-        });
+        let value = self.value.and_then(|value| value.fits(self.currency).err());
         let reason = (self.lost_reason.is_some() && self.status != DealStatus::Lost)
             .then(|| Rejected::new("not_lost", "is of deals that are LOST only"));
         let faults = [("/value", value), ("/lostReason", reason)].into_iter();

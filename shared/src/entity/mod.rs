@@ -4,12 +4,15 @@ mod agency;
 mod appointment;
 mod client;
 mod contact;
+mod day;
 mod deal;
 mod domain;
 mod gone;
 mod import;
 mod note;
 mod pipeline;
+mod service;
+mod staff;
 mod tag;
 mod tally;
 mod tenant;
@@ -25,15 +28,18 @@ use utoipa::openapi::{Object, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use agency::Agency;
-pub use appointment::{Appointment, AppointmentStatus, BookingSource, Service, Staff};
+pub use appointment::{Appointment, AppointmentFields, AppointmentStatus, BookingSource, Seat, Transition};
 pub use client::Client;
 pub use contact::{Contact, ContactRow, Origin, References, Term};
+pub use day::Day;
 pub use deal::{Deal, DealChange, DealFields, DealStatus, FieldChange};
 pub use domain::Domain;
 pub use gone::{ContactWork, Gone};
 pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
 pub use note::{Note, NoteFields};
 pub use pipeline::{DefaultPipeline, Pipeline, PipelineFields, Stage, StageFields};
+pub use service::{Service, USUAL_HORIZON};
+pub use staff::{Absence, Staff, StaffRow, Team, TimeOff, TimeOffFields, Uses};
 pub use tag::{Tag, TagName, Tagged};
 pub use tally::{Sum, Tally, TallyChange};
 pub use tenant::Tenant;
@@ -65,6 +71,8 @@ pub type StaffId = Id<Staff>;
 pub type StageId = Id<Stage>;
 /// An import's id.
 pub type ImportId = Id<Import>;
+/// A time off's id.
+pub type TimeOffId = Id<TimeOff>;
 /// A tag's id.
 pub type TagId = Id<Tag>;
 /// A user's id.
@@ -173,6 +181,10 @@ pub type ClientRecord = Record<Client>;
 pub type ContactRecord = Record<Contact>;
 /// A tag.
 pub type TagRecord = Record<Tag>;
+/// A service.
+pub type ServiceRecord = Record<Service>;
+/// A member of the staff.
+pub type StaffRecord = Record<Staff>;
 
 /// A domain.
 pub type DomainRecord = Record<Domain>;

@@ -6,7 +6,7 @@ use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 
 use super::precondition::{IfNoneMatch, etag};
-use crate::entity::{Account, Deal, Fields, Meta, Note, Pipeline, Record, Stage, User};
+use crate::entity::{Account, Appointment, Deal, Fields, Meta, Note, Pipeline, Record, Stage, TimeOff, User};
 use crate::{Problem, Result};
 
 /// Something with a version.
@@ -37,7 +37,7 @@ macro_rules! versioned {
     )*};
 }
 
-versioned!(Deal, Note, Pipeline, Stage, User);
+versioned!(Appointment, Deal, Note, Pipeline, Stage, TimeOff, User);
 
 /// `200` with the entity and its `ETag`, or `304` to a caller who has that version.
 pub struct Found<T> {

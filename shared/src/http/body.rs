@@ -1,7 +1,8 @@
 //! Request bodies: JSON, at most 1 MiB, every fault named at once.
 
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
-use deserr::Deserr;
+use deserr::{Deserr, IntoValue, ValuePointerRef};
 use headers::{ContentType, HeaderMapExt};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lambda_http::http::StatusCode;
@@ -25,6 +26,53 @@ impl<T: Deserr<Invalid>> FromRequest<App> for Body<T> {
 
     async fn from_request(request: Request, _: &App) -> Result<Self> {
         parse(read_json(request, &["application/json"]).await?).map(Self)
+    }
+}
+
+/// The same where there is nothing that must be said: without a body it is as if `{}` had been sent.
+#[derive(Clone, Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<T: Deserr<Invalid>> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self> {
+        let document = if request.body().is_end_stream() {
+            Value::Object(Map::new())
+        } else {
+            read_json(request, &["application/json"]).await?
+        };
+        parse(document).map(Self)
+    }
+}
+
+/// The fields of something new, of which one may be left to be filled in.
+#[derive(Clone, Debug)]
+pub struct Draft(Value);
+
+impl Deserr<Invalid> for Draft {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef,
+    ) -> std::result::Result<Self, Invalid> {
+        Value::deserialize_from_value(value, location).map(Self)
+    }
+}
+
+impl Draft {
+    /// The whole, where a member that is not given, or `null`, is what `otherwise` finds.
+    pub async fn complete<T: Deserr<Invalid>>(
+        self,
+        member: &str,
+        otherwise: impl Future<Output = Result<Value>>,
+    ) -> Result<T> {
+        let Self(mut document) = self;
+        if let Value::Object(members) = &mut document
+            && members.get(member).is_none_or(Value::is_null)
+        {
+            members.insert(member.to_owned(), otherwise.await?);
+        }
+        parse(document)
     }
 }
 

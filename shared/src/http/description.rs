@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, HeaderBuilder, InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, Ref, RefOr, Response,
     ResponseBuilder, Schema,
@@ -26,6 +26,8 @@ pub fn describe(modules: impl IntoIterator<Item = OpenApi>) -> OpenApi {
         InfoBuilder::new().title("Upzento CRM").version("1").description(Some(include_str!("description.md"))).build();
     let components = document.components.get_or_insert_with(Components::default);
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let calendar = ApiKeyValue::with_description("token", "The secret in the address of a staff member's calendar.");
+    components.add_security_scheme("calendar", SecurityScheme::ApiKey(ApiKey::Query(calendar)));
     document.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     document.paths.paths.values_mut().for_each(complete);
     let patches = document.paths.paths.values_mut().filter_map(|path| describe_patch(path, &components.schemas));

@@ -14,7 +14,7 @@ mod source;
 pub mod trace;
 
 pub use answer::{Accepted, Created, Deleted, Found};
-pub use body::{Body, Patch, parse};
+pub use body::{Body, Draft, OptionalBody, Patch, parse};
 pub use description::describe;
 pub use idempotency::{Create, Creation, Upload};
 pub use page::{Page, Paging, Parameters};

@@ -114,6 +114,12 @@ impl Trace {
         *actor = Acting { user: Some(user), scope };
     }
 
+    /// Notes where somebody acts who is no user.
+    pub(crate) fn acting_in(&self, scope: ScopeIds) {
+        let mut actor = self.0.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        *actor = Acting { user: None, scope };
+    }
+
     /// The request's id.
     pub fn request_id(&self) -> &str {
         &self.0.request_id

@@ -15,14 +15,56 @@ type Attributes = HashMap<String, AttributeValue>;
 /// The most keys of a BatchGetItem (a limit of DynamoDB).
 pub const MAX_BATCH: usize = 100;
 
-impl Store {
-    /// Reads these rows, in the order of their keys: one BatchGetItem for each [`MAX_BATCH`] of them, and one more for what the
-    /// table leaves unread when it is busy or when the rows are large. No keys, no call.
-    pub async fn get_all<T: Item + Clone>(&self, keys: &[Key<T>]) -> Result<Vec<Option<T>>> {
+/// Rows of any types that are to be read at once, by their keys.
+#[derive(Default)]
+pub struct Wanted {
+    keys: HashMap<Place, Attributes>,
+}
+
+/// A row's partition and sort key.
+type Place = (String, String);
+
+impl Wanted {
+    /// With one row more.
+    #[must_use]
+    pub fn and<T>(mut self, key: &Key<T>) -> Self {
         // DynamoDB refuses a batch that names a key twice.
-        let distinct: HashMap<_, _> = keys.iter().map(|key| ((&key.pk, &key.sk), key_attributes(key))).collect();
-        let mut unread: Vec<_> = distinct.into_values().collect();
-        let mut found: HashMap<(String, String), Attributes> = HashMap::new();
+        self.keys.insert((key.pk.clone(), key.sk.clone()), key_attributes(key));
+        self
+    }
+
+    /// With these rows more.
+    #[must_use]
+    pub fn and_all<T>(self, keys: &[Key<T>]) -> Self {
+        keys.iter().fold(self, Self::and)
+    }
+}
+
+/// What was found of what was wanted.
+pub struct Found {
+    rows: HashMap<Place, Attributes>,
+}
+
+impl Found {
+    /// The row of this key, if it is there.
+    pub fn get<T: Item>(&self, key: &Key<T>) -> Result<Option<T>> {
+        let row = self.rows.get(&(key.pk.clone(), key.sk.clone())).cloned();
+        row.map(|row| decode(row, &key.pk)).transpose()
+    }
+}
+
+impl Store {
+    /// Reads these rows, in the order of their keys; see [`get_each`](Self::get_each).
+    pub async fn get_all<T: Item>(&self, keys: &[Key<T>]) -> Result<Vec<Option<T>>> {
+        let found = self.get_each(Wanted::default().and_all(keys)).await?;
+        keys.iter().map(|key| found.get(key)).collect()
+    }
+
+    /// Reads rows: one BatchGetItem for each [`MAX_BATCH`] of them, and one more for what the table leaves unread when it is busy or
+    /// when the rows are large. No keys, no call.
+    pub async fn get_each(&self, wanted: Wanted) -> Result<Found> {
+        let mut unread: Vec<_> = wanted.keys.into_values().collect();
+        let mut found = Found { rows: HashMap::new() };
         let mut wait = Wait::new(self.trace.deadline());
         while !unread.is_empty() {
             let later = unread.split_off(unread.len().min(MAX_BATCH));
@@ -34,14 +76,13 @@ impl Store {
             for row in rows {
                 let place = |name| text(&row, name).map(str::to_owned);
                 let place = place("pk").zip(place("sk")).ok_or_else(|| Problem::internal("a row without a key"))?;
-                found.insert(place, row);
+                found.rows.insert(place, row);
             }
             if is_busy && !wait.again().await {
                 return Err(Problem::unavailable(StoreError::Contended));
             }
         }
-        let row = |key: &Key<T>| found.get(&(key.pk.clone(), key.sk.clone())).cloned();
-        keys.iter().map(|key| row(key).map(|row| decode(row, &key.pk)).transpose()).collect()
+        Ok(found)
     }
 
     /// Writes a row that no other depends on, whatever lies there: one PutItem.

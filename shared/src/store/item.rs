@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::entity::{
-    Account, AccountPointer, Claim, DealChange, DefaultPipeline, Fields, Gone, Holdings, Import, ImportFaults,
-    ImportText, KnownSource, Note, Pipeline, Place, Record, References, Session, Tagged, Tally, Term, Widget,
-    WidgetPlace,
+    Account, AccountPointer, Claim, Day, DealChange, DefaultPipeline, Fields, Gone, Holdings, Import, ImportFaults,
+    ImportText, KnownSource, Note, Pipeline, Place, Record, References, Session, StaffRow, Tagged, Tally, Team, Term,
+    TimeOff, Uses, Widget, WidgetPlace,
 };
 use crate::http::idempotency::Recorded;
 use crate::keys::{Key, Placed};
@@ -39,6 +39,7 @@ items!(
     AccountPointer,
     Claim,
     Credential,
+    Day,
     DealChange,
     DefaultPipeline,
     Gone,
@@ -53,10 +54,14 @@ items!(
     Recorded,
     References,
     Session,
+    StaffRow,
     Tagged,
     Tally,
+    Team,
     Term,
+    TimeOff,
     Tries,
+    Uses,
     Widget,
     WidgetPlace,
 );

@@ -9,6 +9,7 @@ mod item;
 mod query;
 mod tally;
 mod transaction;
+mod uses;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use axum::extract::FromRequestParts;
 use lambda_http::http::request::Parts;
 
-pub use batch::MAX_BATCH;
+pub use batch::{Found, MAX_BATCH, Wanted};
 pub use item::Item;
 pub use query::{Order, Position, Rows};
 pub use transaction::{MAX_PARTS, Transaction};

@@ -52,6 +52,11 @@ impl Position {
         Self { sk: key.to_string(), through: None }
     }
 
+    /// The sort key by which the list is in order.
+    pub fn sort_key(&self) -> &str {
+        self.through.as_ref().unwrap_or(&self.sk)
+    }
+
     fn of<T>(row: &Attributes, list: &List<T>) -> Result<Self> {
         let named = |name| text(row, name).map(str::to_owned).ok_or_else(|| Problem::internal("a row without a key"));
         let through = list.through.as_ref().map(|(index, _)| named(index.sk)).transpose()?;
@@ -67,7 +72,21 @@ impl Position {
     }
 }
 
+/// How many rows are asked for at a time where all are wanted. DynamoDB stops at 1 MB in any case.
+const AT_ONCE: i32 = 1000;
+
 impl Store {
+    /// Reads all rows of a list that is known to be short: one Query, and one more for each further thousand of them or MB.
+    pub async fn query_all<T: Item>(&self, list: &List<T>) -> Result<Vec<(Position, T)>> {
+        let Rows { mut rows, mut stopped } = self.query(list, None, Order::Asc, AT_ONCE).await?;
+        while let Some(after) = stopped {
+            let more = self.query(list, Some(after), Order::Asc, AT_ONCE).await?;
+            rows.extend(more.rows);
+            stopped = more.stopped;
+        }
+        Ok(rows)
+    }
+
     /// Reads at most `limit` rows of a list from after a position on: one Query. DynamoDB also stops at 1 MB.
     pub async fn query<T: Item>(
         &self,
@@ -98,6 +117,10 @@ impl Store {
                 (format!("{pk} = :pk AND {sk} BETWEEN :sk AND :end"), Some(prefix))
             }
             Bounds::From(from) => (format!("{pk} = :pk AND {sk} >= :sk"), Some(from)),
+            Bounds::Between(from, to) => {
+                request = request.expression_attribute_values(":end", AttributeValue::S(to.clone()));
+                (format!("{pk} = :pk AND {sk} BETWEEN :sk AND :end"), Some(from))
+            }
         };
         request = request.key_condition_expression(condition);
         if let Some(bound) = bound {

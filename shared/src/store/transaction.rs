@@ -168,9 +168,8 @@ impl Transaction {
 
     /// Requires that a user may still act in a role: a token says what was so when it was made.
     pub fn require_role(&mut self, key: &Key<Account>, role: Role, otherwise: Problem) -> Result<()> {
-        let check = ConditionCheck::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(key)))
+        let check = self
+            .check(key)
             .condition_expression("#role = :role AND #status = :active")
             .expression_attribute_names("#role", "role")
             .expression_attribute_names("#status", "status")
@@ -181,9 +180,8 @@ impl Transaction {
 
     /// Requires that a user may act; `otherwise` says what it means if they are disabled, or are no user here.
     pub fn require_user(&mut self, key: &Key<Account>, otherwise: Problem) -> Result<()> {
-        let check = ConditionCheck::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(key)))
+        let check = self
+            .check(key)
             .condition_expression("attribute_exists(pk) AND #status <> :disabled")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", text(&Status::Disabled)?);
@@ -195,10 +193,7 @@ impl Transaction {
         if !self.required.insert((key.pk.clone(), key.sk.clone())) {
             return Ok(());
         }
-        let check = ConditionCheck::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(key)))
-            .condition_expression("attribute_exists(pk)");
+        let check = self.check(key).condition_expression("attribute_exists(pk)");
         self.add(check, |_| Ok(otherwise))
     }
 
@@ -372,9 +367,8 @@ impl Transaction {
         now: Instant,
         otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
     ) -> Result<()> {
-        let check = ConditionCheck::builder()
-            .table_name(&*self.store.table)
-            .set_key(Some(key_attributes(key)))
+        let check = self
+            .check(key)
             .condition_expression(BELOW)
             .expression_attribute_values(":most", number(most))
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()))
@@ -483,6 +477,10 @@ impl Transaction {
             .table_name(&*self.store.table)
             .set_key(Some(key_attributes(key)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    pub(super) fn check<T>(&self, key: &Key<T>) -> ConditionCheckBuilder {
+        ConditionCheck::builder().table_name(&*self.store.table).set_key(Some(key_attributes(key)))
     }
 
     pub(super) fn change<T>(&self, key: &Key<T>) -> UpdateBuilder {
@@ -595,7 +593,7 @@ fn explain(meanings: Vec<Meaning>, reasons: Vec<CancellationReason>) -> Result<O
 /// Of a count: not begun, below its limit, or over.
 const BELOW: &str = "attribute_not_exists(pk) OR n < :most OR ends <= :now";
 
-fn number(n: impl Copy + ToString) -> AttributeValue {
+pub(super) fn number(n: impl Copy + ToString) -> AttributeValue {
     AttributeValue::N(n.to_string())
 }
 

@@ -28,9 +28,14 @@ impl Amount {
         Some(self.0.mantissa() * 10_i128.pow(more))
     }
 
-    /// Whether it is below zero.
-    pub const fn is_negative(self) -> bool {
-        self.0.is_sign_negative()
+    /// Whether it is what something may be worth in a currency: not below zero, and with no more decimals than the currency has.
+    pub fn fits(self, currency: Currency) -> Result<(), Rejected> {
+        if self.0.is_sign_negative() {
+            return Err(Rejected::new("out_of_range", "must not be below zero"));
+        }
+        let decimals = currency.decimals();
+        let too_many = || Rejected::with("too_many_decimals", format!("must have at most {decimals} decimals"));
+        self.in_minor_units(currency).map(drop).ok_or_else(too_many)
     }
 
     /// For arithmetic.

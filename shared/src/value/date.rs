@@ -1,16 +1,51 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{KnownFormat, SchemaFormat};
 
-use super::{Rejected, string_value};
+use super::{Instant, Rejected, string_value};
 
 /// A day of the calendar, wherever: RFC 3339's `full-date`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Date(NaiveDate);
+
+impl Date {
+    /// The day, by UTC, in which an instant lies.
+    pub fn of(instant: Instant) -> Self {
+        Self(instant.to_utc().date_naive())
+    }
+
+    /// For arithmetic.
+    pub const fn to_naive(self) -> NaiveDate {
+        self.0
+    }
+
+    /// The day before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0 - Days::new(1))
+    }
+
+    /// The day after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + Days::new(1))
+    }
+
+    /// Each day from this one to `last`, both included.
+    pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
+        self.0.iter_days().map(Self).take_while(move |day| *day <= last)
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(day: NaiveDate) -> Self {
+        Self(day)
+    }
+}
 
 impl FromStr for Date {
     type Err = Rejected;

@@ -14,12 +14,15 @@ mod host;
 mod instant;
 mod invalid;
 mod lines;
+mod month;
 mod percent;
 mod phone;
 mod rank;
 mod text;
 mod time_zone;
+mod wall_time;
 mod web_domain;
+mod whole;
 
 use std::str::FromStr;
 
@@ -37,12 +40,15 @@ pub use instant::Instant;
 pub(crate) use invalid::member;
 pub use invalid::{FieldError, Invalid, Rejected};
 pub use lines::Lines;
+pub use month::{Month, months};
 pub use percent::Percent;
 pub use phone::Phone;
 pub use rank::Rank;
 pub use text::Text;
 pub use time_zone::TimeZone;
+pub use wall_time::WallTime;
 pub use web_domain::WebDomain;
+pub use whole::Whole;
 
 /// A person's, a company's or a thing's name: 1 to 200 characters of any script.
 pub type Name = Text<200>;

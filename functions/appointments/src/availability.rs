@@ -1,0 +1,132 @@
+//! What can be booked.
+
+use axum::Json;
+use axum::extract::State;
+use deserr::Deserr;
+use serde::Serialize;
+use shared::appointments::Availability;
+use shared::auth::{Access, ClientId, ClientScope, UseCrm};
+use shared::booking::{ClosedBy, Span};
+use shared::entity::{ServiceId, StaffId};
+use shared::http::Parameters;
+use shared::store::Store;
+use shared::value::{Flag, Instant, Invalid, Rejected, TimeZone};
+use shared::{App, Result};
+use utoipa::{IntoParams, ToSchema};
+
+/// What is asked for.
+#[derive(Clone, Debug, Deserr, IntoParams)]
+#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub(crate) struct Asked {
+    /// What is to be done.
+    service_id: ServiceId,
+    /// By whom; by anybody who offers it unless given.
+    #[deserr(default)]
+    staff_id: Option<StaffId>,
+    /// From which start on.
+    from: Instant,
+    /// Up to which start, that one not included; at most 31 days later, by whatever clock.
+    to: Instant,
+    /// How times are written: with the offset from UTC that this zone has then. It changes nothing of what is offered.
+    #[deserr(default)]
+    time_zone: Option<TimeZone>,
+    /// Whether to say what is closed, and by which rule.
+    #[deserr(default)]
+    #[param(inline, required = false, default = false)]
+    explain: Flag,
+}
+
+/// Times that can be booked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Offered {
+    /// The times, by their start.
+    slots: Vec<OfferedSlot>,
+    /// What is closed, for each member of the staff who was asked; if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    closed: Option<Vec<ClosedStretch>>,
+}
+
+/// A time that can be booked.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Slot)]
+pub(crate) struct OfferedSlot {
+    /// When it begins.
+    #[schema(example = "2026-03-09T09:00:00.000Z")]
+    start: String,
+    /// When it ends.
+    #[schema(example = "2026-03-09T09:45:00.000Z")]
+    end: String,
+    /// With whom.
+    staff_ids: Vec<StaffId>,
+}
+
+/// A time that cannot be booked.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClosedStretch {
+    /// With whom.
+    staff_id: StaffId,
+    /// From when.
+    #[schema(example = "2026-03-09T17:00:00.000Z")]
+    start: String,
+    /// Until when.
+    #[schema(example = "2026-03-10T09:00:00.000Z")]
+    end: String,
+    /// The rule that closes it.
+    rule: ClosedBy,
+}
+
+/// How long a stretch of time may be: 31 days, of which one may have an hour more.
+const MOST_HOURS: i64 = 31 * 24 + 1;
+
+impl Asked {
+    fn range(&self) -> Result<Span> {
+        let length = self.to.to_utc() - self.from.to_utc();
+        let why = if self.to <= self.from {
+            Rejected::new("end_not_after_start", "must be after from")
+        } else if length > chrono::TimeDelta::hours(MOST_HOURS) {
+            Rejected::new("range_too_long", "must be at most 31 days after from")
+        } else {
+            return Ok(Span { start: self.from, end: self.to });
+        };
+        Err(Invalid::field("/to", why).into())
+    }
+
+    fn written(&self, at: Instant) -> String {
+        self.time_zone.map_or_else(|| at.to_string(), |zone| zone.written(at))
+    }
+}
+
+/// Find times that can be booked: the starts in `[from, to)`, with those who are free then.
+#[utoipa::path(get, path = "/v1/clients/{clientId}/availability", tag = "appointments", operation_id = "readAvailability",
+    params(("clientId" = ClientId, Path), Asked),
+    responses((status = 200, body = Offered, description = "The times.")),
+    extensions(("x-round-trips" = json!(104))))]
+pub(crate) async fn read(
+    client: Access<ClientScope, UseCrm>,
+    Parameters(asked): Parameters<Asked>,
+    State(app): State<App>,
+    store: Store,
+) -> Result<Json<Offered>> {
+    let range = asked.range()?;
+    let who = (asked.service_id, asked.staff_id);
+    let explain = asked.explain.is_set();
+    let availability = Availability::read(&store, *client, who, range, explain, app.clock().now()).await?;
+    let slots = availability.slots().into_iter().map(|slot| OfferedSlot {
+        start: asked.written(slot.span.start),
+        end: asked.written(slot.span.end),
+        staff_ids: slot.staff,
+    });
+    let closed = availability.offers.iter().flat_map(|offer| {
+        offer.closed.iter().map(|closed| ClosedStretch {
+            staff_id: offer.staff,
+            start: asked.written(closed.span.start),
+            end: asked.written(closed.span.end),
+            rule: closed.rule,
+        })
+    });
+    Ok(Json(Offered { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
+}

@@ -1,0 +1,132 @@
+//! Where times are given out: to whoever books, and to whoever moves an appointment.
+
+use std::time::Duration;
+
+use super::days::{Days, around, keys};
+use super::offering::Offering;
+use crate::auth::ClientScope;
+use crate::booking::{Booking, Calendar, Span, Terms, reach};
+use crate::entity::{Appointment, AppointmentId, Seat, ServiceId, ServiceRecord, StaffId, StaffRow};
+use crate::store::{Store, Transaction};
+use crate::value::Instant;
+use crate::{Problem, Result};
+
+/// What somebody wishes for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// What is to be done.
+    pub service: ServiceId,
+    /// By whom; by anybody who offers it unless it is said.
+    pub staff: Option<StaffId>,
+    /// When it is to begin.
+    pub start: Instant,
+    /// Whether working hours, notice, horizon and grid are not minded. What is booked and times off always are.
+    pub force: bool,
+}
+
+/// What decides on a wish, as it was read. What it gives out is good if the transaction finds all of it unchanged.
+pub struct Desk {
+    service: ServiceRecord,
+    books: Vec<Book>,
+}
+
+/// A member of the staff, with their days around the time that is wished for.
+struct Book {
+    staff: StaffRow,
+    days: Days,
+}
+
+impl Desk {
+    /// Reads what decides on a wish: one BatchGetItem if it says by whom, at most a Query and two BatchGetItems for each 20 members of
+    /// the staff if not; and one Query more for each of them whose working hours have no end.
+    pub async fn read(store: &Store, client: ClientScope, wish: &Wish, now: Instant) -> Result<Self> {
+        let day_keys = |staff| keys(client, staff, around(wish.start));
+        let (Offering { service, staff }, found) =
+            Offering::read(store, client, wish.service, wish.staff, day_keys).await?;
+        let terms = service.fields.terms();
+        let mut books = Vec::new();
+        for staff in staff {
+            let mut days = Days::found(&found, client, staff.id(), around(wish.start))?;
+            if !wish.force {
+                let range = Span { start: wish.start, end: wish.start.next() };
+                let reach = reach(&staff.staff.fields.hours(), &terms, now, range);
+                days = days.back_to(store, client, reach.start).await?;
+            }
+            books.push(Book { staff, days });
+        }
+        Ok(Self { service, books })
+    }
+
+    /// A seat for a wish: of those who are free, with the one who is booked for the least time on that day. `409 slot_unavailable` if
+    /// nobody is free. `moving` is an appointment that is not in its own way.
+    pub fn seat(&self, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> Result<Seat> {
+        let terms = self.service.fields.terms();
+        let free = self.books.iter().filter(|book| book.is_free(&terms, wish, moving, now));
+        let least_busy = free.min_by_key(|book| book.booked_on_the_day_of(wish.start, moving));
+        let staff = least_busy.ok_or_else(unavailable)?.staff.id();
+        let span = terms.core(wish.start);
+        Ok(Seat { service: self.service.id, staff, span, buffers: terms.buffers })
+    }
+
+    /// Adds that an appointment takes its seat; `from` is what it was before and the days that it leaves. Stale if anything that
+    /// decided on it has changed.
+    pub(super) fn take(
+        &self,
+        transaction: &mut Transaction,
+        client: ClientScope,
+        from: Option<(&Appointment, &Days)>,
+        appointment: &Appointment,
+    ) -> Result<()> {
+        let book = self.book(appointment.staff_id)?;
+        let (service, staff) = (client.service_uses(self.service.id), client.staff_uses(appointment.staff_id));
+        let (revision, new) = (self.service.meta.version, appointment.booking());
+        let stays = from.filter(|(before, _)| before.staff_id == appointment.staff_id);
+        match (stays, from) {
+            (Some((before, left)), _) => {
+                book.days.and(left).write(transaction, client, Some(&before.booking()), Some(&new))?;
+                transaction.require_revision(&staff, book.staff.revision)?;
+            }
+            (None, from) => {
+                if let Some((before, left)) = from {
+                    left.write(transaction, client, Some(&before.booking()), None)?;
+                    transaction.unuse(&client.staff_uses(before.staff_id))?;
+                }
+                book.days.write(transaction, client, None, Some(&new))?;
+                transaction.use_as_read(&staff, book.staff.revision)?;
+            }
+        }
+        if from.is_some() {
+            transaction.require_revision(&service, revision)
+        } else {
+            transaction.use_as_read(&service, revision)
+        }
+    }
+
+    fn book(&self, staff: StaffId) -> Result<&Book> {
+        let found = self.books.iter().find(|book| book.staff.id() == staff);
+        found.ok_or_else(|| Problem::internal("a seat with somebody who was not asked"))
+    }
+}
+
+impl Book {
+    fn is_free(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> bool {
+        let (hours, off) = (self.staff.staff.fields.hours(), self.staff.time_off());
+        let bookings = self.days.bookings(moving);
+        let calendar = Calendar { hours: &hours, time_off: &off, bookings: &bookings };
+        let offers = || calendar.offers(terms, now, wish.start);
+        self.staff.staff.fields.active && if wish.force { calendar.is_free(terms, wish.start) } else { offers() }
+    }
+
+    /// For how long they are booked on a day of their calendar; whoever came first to the staff goes first among equals.
+    fn booked_on_the_day_of(&self, start: Instant, moving: Option<AppointmentId>) -> (Duration, StaffId) {
+        let zone = self.staff.staff.fields.time_zone;
+        let is_that_day = |booking: &Booking| zone.date_at(booking.span.start) == zone.date_at(start);
+        let lengths = self.days.bookings(moving).into_iter().filter(is_that_day).map(|booking| booking.span.length());
+        (lengths.sum(), self.staff.id())
+    }
+}
+
+fn unavailable() -> Problem {
+    let detail = "Nobody who offers the service is free then. Ask for the availability and choose another start.";
+    Problem::conflict("slot_unavailable", detail)
+}
