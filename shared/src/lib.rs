@@ -6,6 +6,7 @@
 
 mod app;
 pub mod auth;
+pub mod booking;
 pub mod clock;
 pub mod contacts;
 pub mod deals;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{KnownFormat, SchemaFormat};
 
@@ -11,6 +11,36 @@ use super::{Rejected, string_value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Date(NaiveDate);
+
+impl Date {
+    /// For arithmetic.
+    pub const fn to_naive(self) -> NaiveDate {
+        self.0
+    }
+
+    /// The day before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0 - Days::new(1))
+    }
+
+    /// The day after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + Days::new(1))
+    }
+
+    /// Each day from this one to `last`, both included.
+    pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
+        self.0.iter_days().map(Self).take_while(move |day| *day <= last)
+    }
+}
+
+impl From<NaiveDate> for Date {
+    fn from(day: NaiveDate) -> Self {
+        Self(day)
+    }
+}
 
 impl FromStr for Date {
     type Err = Rejected;

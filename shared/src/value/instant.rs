@@ -23,6 +23,36 @@ impl Instant {
         Self(self.0 + span)
     }
 
+    /// So much earlier.
+    #[must_use]
+    pub fn before(self, span: std::time::Duration) -> Self {
+        Self(self.0 - span)
+    }
+
+    /// For how long `other` has been over; zero if it is yet to come.
+    pub fn since(self, other: Self) -> std::time::Duration {
+        (self.0 - other.0).to_std().unwrap_or_default()
+    }
+
+    /// The next moment that there is.
+    #[must_use]
+    pub fn next(self) -> Self {
+        self.after(std::time::Duration::from_millis(1))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub const fn unix_millis(self) -> i64 {
+        self.0.timestamp_millis()
+    }
+
+    /// The same from milliseconds; `None` beyond the years that there are.
+    pub const fn from_unix_millis(millis: i64) -> Option<Self> {
+        match DateTime::from_timestamp_millis(millis) {
+            Some(moment) => Some(Self(moment)),
+            None => None,
+        }
+    }
+
     /// Seconds since 1970-01-01T00:00:00Z, as tokens and DynamoDB's time to live count.
     pub const fn unix_seconds(self) -> i64 {
         self.0.timestamp()

@@ -19,6 +19,7 @@ mod phone;
 mod rank;
 mod text;
 mod time_zone;
+mod wall_time;
 mod web_domain;
 
 use std::str::FromStr;
@@ -42,6 +43,7 @@ pub use phone::Phone;
 pub use rank::Rank;
 pub use text::Text;
 pub use time_zone::TimeZone;
+pub use wall_time::WallTime;
 pub use web_domain::WebDomain;
 
 /// A person's, a company's or a thing's name: 1 to 200 characters of any script.

@@ -1,9 +1,10 @@
 use std::str::FromStr;
 
-use chrono_tz::Tz;
+use chrono::{NaiveTime, Offset, TimeDelta, TimeZone as _};
+use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Rejected, string_value};
+use super::{Date, Instant, Rejected, WallTime, string_value};
 
 /// An IANA time zone, such as `America/New_York`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,27 @@ pub struct TimeZone(Tz);
 impl TimeZone {
     /// `UTC`, what a client has unless told.
     pub const UTC: Self = Self(Tz::UTC);
+
+    /// What its calendars show.
+    pub fn date_at(self, at: Instant) -> Date {
+        at.to_utc().with_timezone(&self.0).date_naive().into()
+    }
+
+    /// By how many seconds its clocks are ahead of UTC.
+    pub fn offset_at(self, at: Instant) -> i32 {
+        self.0.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc()
+    }
+
+    /// When its clocks show `time` on `date`. A time that they show twice is the first one; one that they skip is read with the
+    /// offset before the gap (RFC 5545, 3.3.5).
+    pub fn instant(self, date: Date, time: WallTime) -> Instant {
+        let wall = date.to_naive().and_time(NaiveTime::MIN) + TimeDelta::minutes(time.minutes().into());
+        let before_gap = || GapInfo::new(&wall, &self.0)?.begin.map(|(_, offset)| offset);
+        let offset = self.0.offset_from_local_datetime(&wall).earliest().or_else(before_gap);
+        let ahead =
+            offset.map_or(TimeDelta::zero(), |offset| TimeDelta::seconds(offset.fix().local_minus_utc().into()));
+        (wall - ahead).and_utc().into()
+    }
 }
 
 impl FromStr for TimeZone {
