@@ -33,6 +33,7 @@ pub struct Window {
 /// The windows of each week, in any order. They may overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(transparent)]
+#[schema(max_items = 100)]
 #[deserr(error = Invalid, try_from(Vec<WeeklyEntry>) = WeeklyHours::new -> Rejected)]
 pub struct WeeklyHours(Vec<WeeklyEntry>);
 
