@@ -88,6 +88,12 @@ deny: ## Check licences, sources and known vulnerabilities of the dependencies
 	$(call need,cargo-deny,Install it: cargo install --locked cargo-deny)
 	cargo deny check
 
+.PHONY: check-data
+check-data: need-rust ## Compute anew what the running local server counts; infra/check-data.sh does it for a deployment
+	@export TABLE_NAME=upzento AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local \
+	  AWS_ENDPOINT_URL_DYNAMODB=$${DYNAMODB_ENDPOINT:-http://localhost:$${DYNAMODB_PORT:-8000}}; \
+	  cargo run --quiet -p infra --bin check-data
+
 .PHONY: bench
 bench: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
 	@# Built apart from the rest, whose needs would add to their dependencies: what is measured is what is deployed.

@@ -4,8 +4,10 @@
 pub mod engine;
 pub mod function;
 pub mod gateway;
+pub mod integrity;
 pub mod local;
 pub mod modules;
+pub mod partition;
 pub mod runtime_api;
 pub mod smtp;
 pub mod stream;

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
+use infra::partition::{Partition, Scope};
 use uuid::Uuid;
 
 use crate::call::{Call, Key, Touch};
-use crate::partition::{Partition, Scope};
 
 /// The operations that name every item or partition they touch. Everything else, such as `Scan` or `PartiQL`, can
 /// reach across partitions.

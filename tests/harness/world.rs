@@ -15,7 +15,7 @@ use infra::gateway::Gateway;
 use infra::modules::Surroundings;
 use infra::smtp::Outbox;
 use infra::template::Template;
-use infra::{engine, modules, table};
+use infra::{engine, integrity, modules, table};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
@@ -29,7 +29,6 @@ use uuid::Uuid;
 
 use crate::compiled;
 use crate::faults::Faults;
-use crate::integrity;
 use crate::policy::{Policies, PolicyTable};
 use crate::recorder::Recorder;
 use crate::schema::TableSchema;
@@ -233,9 +232,7 @@ impl World {
 
     /// Every row of the table, as JSON, for a look behind the API.
     pub async fn rows(&self) -> Vec<Value> {
-        let pages = self.engine().scan().table_name(&self.table).consistent_read(true).into_paginator();
-        let rows = pages.items().send().collect::<Result<Vec<_>, _>>().await.expect("the table can be read");
-        rows.into_iter().map(as_json).collect()
+        integrity::rows(&self.engine(), &self.table).await.expect("the table can be read")
     }
 
     /// Fails the test unless every row has what it stands on, and every count is right.
@@ -344,16 +341,6 @@ impl World {
     pub(crate) fn calls(request_id: &str) -> Vec<crate::call::Call> {
         recorder().take(request_id)
     }
-}
-
-/// A row as JSON, in which bytes are text.
-fn as_json(mut row: HashMap<String, AttributeValue>) -> Value {
-    for value in row.values_mut() {
-        if let AttributeValue::B(bytes) = value {
-            *value = AttributeValue::S(format!("{:?}", bytes.as_ref()));
-        }
-    }
-    serde_dynamo::from_item(row).expect("a row is JSON")
 }
 
 /// As much of a schedule's event as a function looks at.

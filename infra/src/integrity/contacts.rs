@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::clients::{Client, has_text};
+use super::owners::{Owner, has_text, text};
 
 /// Parts the texts of a sort key. No text has it.
 const SEPARATOR: char = '\u{1}';
@@ -13,11 +13,11 @@ const SEPARATOR: char = '\u{1}';
 const REFERRING: [(&str, &str); 2] = [("DEAL", "DEAL#"), ("APPOINTMENT", "APPT#")];
 
 /// Everything about contacts that is not as it must be.
-pub(super) fn damages(client: &Client<'_>) -> Vec<String> {
-    client.wrong_contacts()
+pub(super) fn damages(owner: &Owner<'_>) -> Vec<String> {
+    owner.wrong_contacts()
 }
 
-impl Client<'_> {
+impl Owner<'_> {
     fn wrong_contacts(&self) -> Vec<String> {
         let found = [
             self.wrong_terms(),
@@ -105,7 +105,7 @@ impl Client<'_> {
     fn wrong_tags(&self) -> Vec<String> {
         let named = self.all("CONTACT").flat_map(|(id, contact)| {
             let tags = contact["tagIds"].as_array().into_iter().flatten();
-            tags.map(move |tag| (id, tag.as_str().expect("a tag's id")))
+            tags.map(move |tag| (id, tag.as_str().unwrap_or_default()))
         });
         let is_whole = |id: &str, tag: &str| self.has("TAG", tag) && self.has(&format!("TAG#{tag}#CONTACT"), id);
         let astray = named.filter(|(id, tag)| !self.is_gone(tag) && !is_whole(id, tag));
@@ -157,10 +157,6 @@ impl Client<'_> {
     }
 }
 
-fn text<'a>(row: &'a Value, name: &str) -> &'a str {
-    row[name].as_str().unwrap_or_default()
-}
-
 fn lower_name(tag: &Value) -> String {
     text(tag, "name").to_lowercase()
 }
@@ -201,8 +197,8 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::super::clients::clients;
-    use super::super::of_the_tree;
+    use super::super::owners::owners;
+    use super::super::{placed, tree};
     use super::*;
 
     const TENANT: Uuid = Uuid::from_u128(1);
@@ -300,8 +296,10 @@ mod tests {
     fn after(change: impl FnOnce(&mut Table)) -> Vec<String> {
         let mut table = table();
         change(&mut table);
-        let of_contacts = clients(&table.0).into_values().flat_map(|client| damages(&client)).collect::<Vec<_>>();
-        [of_the_tree(&table.0), of_contacts].concat()
+        let (rows, astray) = placed(&table.0);
+        let owners = owners(&rows);
+        let of_contacts = owners.values().flat_map(damages).collect();
+        [astray, tree::damages(&rows, &owners), of_contacts].concat()
     }
 
     /// Expects damages that say so, and no other.

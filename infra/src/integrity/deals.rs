@@ -4,33 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde_json::Value;
+use shared::value::Currency;
 
-use super::clients::Client;
+use super::owners::{Owner, text};
 
 /// Everything about deals that is not as it must be.
-pub(super) fn damages(client: &Client<'_>) -> Vec<String> {
-    let found =
-        [wrong_stages(client), wrong_tallies(client), wrong_deals(client), strays(client), wrong_default(client)];
+pub(super) fn damages(owner: &Owner<'_>) -> Vec<String> {
+    let found = [wrong_stages(owner), wrong_tallies(owner), wrong_deals(owner), strays(owner), wrong_default(owner)];
     found.concat()
 }
 
 /// The stages of all pipelines, each with its pipeline.
-fn stages<'a>(client: &Client<'a>) -> BTreeMap<&'a str, &'a str> {
-    let stages = client.all("PIPELINE").flat_map(|(_, pipeline)| pipeline["stages"].as_array().into_iter().flatten());
+fn stages<'a>(owner: &Owner<'a>) -> BTreeMap<&'a str, &'a str> {
+    let stages = owner.all("PIPELINE").flat_map(|(_, pipeline)| pipeline["stages"].as_array().into_iter().flatten());
     stages.map(|stage| (text(stage, "id"), text(stage, "pipelineId"))).collect()
 }
 
 /// A pipeline's stages have their places, and each has its tally, of which there are no others.
-fn wrong_stages(client: &Client<'_>) -> Vec<String> {
+fn wrong_stages(owner: &Owner<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (id, pipeline) in client.all("PIPELINE") {
+    for (id, pipeline) in owner.all("PIPELINE") {
         let orders = pipeline["stages"].as_array().into_iter().flatten().map(|stage| stage["order"].as_f64());
         if !orders.eq((0..).map(f64::from).map(Some).take(pipeline["stages"].as_array().map_or(0, Vec::len))) {
-            wrong.push(client.at("PIPELINE", id, "its stages are not in order"));
+            wrong.push(owner.at("PIPELINE", id, "its stages are not in order"));
         }
     }
-    let tallied = client.all("STAGE").map(|(id, tally)| (id, text(tally, "pipelineId")));
-    let (stages, tallied) = (stages(client), tallied.collect::<BTreeMap<_, _>>());
+    let tallied = owner.all("STAGE").map(|(id, tally)| (id, text(tally, "pipelineId")));
+    let (stages, tallied) = (stages(owner), tallied.collect::<BTreeMap<_, _>>());
     if stages != tallied {
         wrong.push(format!("stages {stages:?}, and tallies of {tallied:?}"));
     }
@@ -38,10 +38,10 @@ fn wrong_stages(client: &Client<'_>) -> Vec<String> {
 }
 
 /// A stage's tally is what its deals make when they are counted anew.
-fn wrong_tallies(client: &Client<'_>) -> Vec<String> {
+fn wrong_tallies(owner: &Owner<'_>) -> Vec<String> {
     let mut found: BTreeMap<(&str, String), Decimal> = BTreeMap::new();
     let mut add = |stage, what, number| *found.entry((stage, what)).or_default() += number;
-    for (_, deal) in client.all("DEAL") {
+    for (_, deal) in owner.all("DEAL") {
         let (stage, currency) = (text(deal, "stageId"), text(deal, "currency"));
         add(stage, "deals".to_owned(), Decimal::ONE);
         if deal["status"] == "OPEN" {
@@ -49,7 +49,7 @@ fn wrong_tallies(client: &Client<'_>) -> Vec<String> {
             add(stage, format!("sum {currency}"), value(deal) * Decimal::from(10_i64.pow(decimals(currency))));
         }
     }
-    for (stage, tally) in client.all("STAGE") {
+    for (stage, tally) in owner.all("STAGE") {
         for (name, number) in tally.as_object().into_iter().flatten() {
             let number: Decimal = number.to_string().trim_end_matches(".0").parse().unwrap_or_default();
             let mut take = |what: String, number| *found.entry((stage, what)).or_default() -= number;
@@ -63,12 +63,15 @@ fn wrong_tallies(client: &Client<'_>) -> Vec<String> {
         }
     }
     found.retain(|_, difference| !difference.is_zero());
-    found.into_iter().map(|((stage, what), n)| client.at("STAGE", stage, format_args!("{what}: {n} too few"))).collect()
+    found
+        .into_iter()
+        .map(|((stage, what), n)| owner.at("STAGE", stage, format_args!("{what}: {n} more than it counts")))
+        .collect()
 }
 
 /// A deal stands in a stage of its pipeline, and in the indexes where it says.
-fn wrong_deals(client: &Client<'_>) -> Vec<String> {
-    let stages = stages(client);
+fn wrong_deals(owner: &Owner<'_>) -> Vec<String> {
+    let stages = stages(owner);
     let is_right = |id: &str, deal: &Value| {
         let (stage, pipeline) = (text(deal, "stageId"), text(deal, "pipelineId"));
         let column = match text(deal, "status") {
@@ -86,14 +89,14 @@ fn wrong_deals(client: &Client<'_>) -> Vec<String> {
         ];
         let stands = |(index, place): &(&str, Option<(String, String)>)| {
             let is = |part| deal[format!("{index}_{part}")].as_str();
-            let place = place.as_ref().map(|(pk, sk)| (format!("{}{pk}", client.prefix), sk));
+            let place = place.as_ref().map(|(pk, sk)| (format!("{}{pk}", owner.prefix), sk));
             is("pk") == place.as_ref().map(|(pk, _)| pk.as_str()) && is("sk") == place.map(|(_, sk)| sk.as_str())
         };
         stages.get(stage) == Some(&pipeline) && placed.iter().all(stands) && is_closed(deal)
     };
-    let wrong = client.all("DEAL").filter(|(id, deal)| !is_right(id, deal));
+    let wrong = owner.all("DEAL").filter(|(id, deal)| !is_right(id, deal));
     wrong
-        .map(|(id, deal)| client.at("DEAL", id, format_args!("not where it says, or not as it can be: {deal}")))
+        .map(|(id, _)| owner.at("DEAL", id, "in a stage or an index where it does not say, or closed and open"))
         .collect()
 }
 
@@ -103,41 +106,41 @@ fn is_closed(deal: &Value) -> bool {
 }
 
 /// Notes and history are a deal's that there is, and the history ends where the deal is.
-fn strays(client: &Client<'_>) -> Vec<String> {
+fn strays(owner: &Owner<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
-    for collection in client.collections() {
+    for collection in owner.collections() {
         let Some((deal, kind)) = collection.strip_prefix("DEAL#").and_then(|rest| rest.split_once('#')) else {
             continue;
         };
-        let Some(row) = client.find("DEAL", deal) else {
+        let Some(row) = owner.find("DEAL", deal) else {
             wrong.push(format!("{collection}: of a deal that is not there"));
             continue;
         };
         if kind == "HISTORY" {
             told.insert(deal);
-            let is = client.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
+            let is = owner.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
             let last: BTreeMap<_, _> = is.map(|change| (text(change, "field"), &change["to"])).collect();
             let differs = last.into_iter().find(|(field, to)| row.get(*field).unwrap_or(&Value::Null) != *to);
-            wrong.extend(differs.map(|(field, to)| client.at(collection, field, format_args!("ends in {to}: {row}"))));
+            wrong.extend(differs.map(|(field, to)| owner.at(collection, field, format_args!("ends in {to}"))));
         }
     }
-    let untold = client.all("DEAL").filter(|(id, _)| !told.contains(id));
-    wrong.extend(untold.map(|(id, _)| client.at("DEAL", id, "without a history")));
+    let untold = owner.all("DEAL").filter(|(id, _)| !told.contains(id));
+    wrong.extend(untold.map(|(id, _)| owner.at("DEAL", id, "without a history")));
     wrong
 }
 
 /// One pipeline is the default one, if there is any, and as many are counted as there are.
-fn wrong_default(client: &Client<'_>) -> Vec<String> {
+fn wrong_default(owner: &Owner<'_>) -> Vec<String> {
     let defaults: Vec<_> =
-        client.all("PIPELINE").filter(|(_, row)| row["isDefault"] == true).map(|(id, _)| id).collect();
-    let noted = client.find("PIPELINE_DEFAULT", "AT");
+        owner.all("PIPELINE").filter(|(_, row)| row["isDefault"] == true).map(|(id, _)| id).collect();
+    let noted = owner.find("PIPELINE_DEFAULT", "AT");
     let noted: Vec<_> = noted.map(|row| text(row, "pipelineId")).into_iter().collect();
-    let counted = client.find("PIPELINE_DEFAULT", "AT").and_then(|row| row["n"].as_f64()).unwrap_or_default();
-    if defaults == noted && counted.to_string() == client.all("PIPELINE").count().to_string() {
+    let counted = owner.find("PIPELINE_DEFAULT", "AT").and_then(|row| row["n"].as_f64()).unwrap_or_default();
+    if defaults == noted && counted.to_string() == owner.all("PIPELINE").count().to_string() {
         return Vec::new();
     }
-    vec![format!("{}: the default pipelines are {defaults:?}, noted are {noted:?} of {counted}", client.prefix)]
+    vec![format!("{}: the default pipelines are {defaults:?}, noted are {noted:?} of {counted}", owner.prefix)]
 }
 
 fn value(deal: &Value) -> Decimal {
@@ -145,24 +148,16 @@ fn value(deal: &Value) -> Decimal {
     text.parse().unwrap_or_default()
 }
 
-/// Of the currencies that the tests use.
 fn decimals(currency: &str) -> u32 {
-    match currency {
-        "JPY" | "ISK" => 0,
-        "KWD" => 3,
-        _ => 2,
-    }
-}
-
-fn text<'a>(row: &'a Value, name: &str) -> &'a str {
-    row[name].as_str().unwrap_or_default()
+    currency.parse().map_or(0, Currency::decimals)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::clients::clients;
+    use super::super::owners::owners;
+    use super::super::placed;
     use super::*;
 
     const PREFIX: &str = "T#00000000-0000-0000-0000-000000000001#A#00000000-0000-0000-0000-000000000002#C#00000000-0000-0000-0000-000000000003#";
@@ -209,17 +204,21 @@ mod tests {
         row
     }
 
+    fn all(rows: &[Value]) -> Vec<String> {
+        let (rows, astray) = placed(rows);
+        assert_eq!(astray, Vec::<String>::new());
+        owners(&rows).values().flat_map(damages).collect()
+    }
+
     fn found(change: impl FnOnce(&mut Vec<Value>)) -> usize {
         let mut rows = table();
         change(&mut rows);
-        clients(&rows).values().flat_map(damages).count()
+        all(&rows).len()
     }
 
     #[test]
     fn a_whole_client_has_no_damage() {
-        let rows = table();
-        let damages: Vec<_> = clients(&rows).values().flat_map(damages).collect();
-        assert_eq!(damages, Vec::<String>::new());
+        assert_eq!(all(&table()), Vec::<String>::new());
     }
 
     #[test]

@@ -65,12 +65,12 @@ impl Scope {
     }
 
     /// This node and those above it, but for the platform, which has no row.
-    pub(crate) fn line(&self) -> impl Iterator<Item = Self> {
+    pub fn line(&self) -> impl Iterator<Item = Self> {
         (1..=self.ids.len()).map(|depth| Self { ids: self.ids[..depth].to_vec() })
     }
 
     /// Partition and sort key of the row about this node; `None` for the platform.
-    pub(crate) fn row(&self) -> Option<(String, String)> {
+    pub fn row(&self) -> Option<(String, String)> {
         let (id, above) = self.ids.split_last()?;
         let parent = self.parent()?;
         let partition = format!("{}{}", parent.prefix(), NODES[above.len()]);
