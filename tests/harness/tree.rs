@@ -310,7 +310,7 @@ async fn schedule(admin: &Who<'_>, client: &str) -> Schedule {
 }
 
 /// When the appointment of each client begins.
-const START: &str = "2030-06-03T10:00:00Z";
+pub const START: &str = "2030-06-03T10:00:00.000Z";
 
 /// The path of a new tag of a client.
 pub async fn create_tag(admin: &Who<'_>, client: &str) -> String {

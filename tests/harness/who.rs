@@ -269,7 +269,7 @@ const SECRETS: [&str; 11] = [
 ];
 
 /// Attributes of rows that no answer has.
-const INNER: [&str; 30] = [
+const INNER: [&str; 33] = [
     "pk",
     "sk",
     "sv",
@@ -289,6 +289,9 @@ const INNER: [&str; 30] = [
     "sealed",
     "bodyHash",
     "n",
+    "revision",
+    "off",
+    "calendars",
     "users",
     "admins",
     "owner",

@@ -1,17 +1,19 @@
 //! What does not fit one call: a tag that many have is deleted, or a contact to whom much refers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use harness::at_once;
 use harness::faults::Fault;
-use harness::tree::Shop;
+use harness::tree::{START, Shop};
 use harness::who::{Answer, Ask};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::Problem;
-use shared::entity::{Appointment, ContactId, Deal};
+use shared::appointments::{Desk, Wish};
+use shared::entity::{Appointment, AppointmentFields, BookingSource, ContactId, Deal};
 use shared::id::Id;
 use uuid::Uuid;
 
@@ -373,21 +375,26 @@ async fn deal(world: &World, shop: &Shop<'_>, contact: ContactId) -> Result<Valu
     transaction.commit().await.map(|()| deal)
 }
 
-/// Makes an appointment for a contact, as those will who make appointments.
+/// Books an appointment for a contact, whatever the hours.
 async fn appointment(world: &World, shop: &Shop<'_>, contact: ContactId, start: &str) -> Result<Value, Problem> {
-    let (client, nothing) = (shop.spot.scope, Uuid::now_v7());
-    let appointment = with(
-        common(world, shop, contact),
-        json!({
-            "startTime": start, "endTime": start, "status": "SCHEDULED", "serviceId": nothing, "staffId": nothing,
-            "bufferBefore": 0, "bufferAfter": 0, "notes": null, "source": "API", "cancelledReason": null,
-        }),
-    );
-    let row: Appointment = serde_json::from_value(appointment.clone()).unwrap();
-    let mut transaction = world.store().transaction();
-    transaction.create(&client.appointment(row.id), &row)?;
-    transaction.refer(&client.contact(contact), &client.references(contact), Problem::dangling("/contactId"))?;
-    transaction.commit().await.map(|()| appointment)
+    let (client, store, now) = (shop.spot.scope, world.store(), world.clock().now());
+    let id = |name| shop.spot.id(name);
+    let (service, staff) = (id("serviceId").parse().unwrap(), Some(id("staffId").parse().unwrap()));
+    let wish = Wish { service, staff, start: start.parse().unwrap(), force: true };
+    let desk = Desk::read(&store, client, &wish, now).await?;
+    let fields = AppointmentFields { contact_id: Some(contact), notes: None };
+    let (id, seat) = (Id::from_uuid(Uuid::now_v7()), desk.seat(&wish, None, now)?);
+    let new = Appointment::new(id, client.id(), &seat, fields, BookingSource::Api, now);
+    let mut transaction = store.transaction();
+    shared::appointments::create(&mut transaction, client, &desk, &new)?;
+    transaction.commit().await.map(|()| json!(new))
+}
+
+/// A time at which nothing is booked: each time it is asked for, the next hour.
+fn another_time() -> String {
+    static HOUR: AtomicU32 = AtomicU32::new(0);
+    let hour = HOUR.fetch_add(1, Ordering::Relaxed);
+    format!("2027-{:02}-{:02}T{:02}:00:00Z", 1 + hour / 672, 1 + hour / 24 % 28, hour % 24)
 }
 
 /// A new contact to whom so many deals and appointments refer, about as many of each.
@@ -398,17 +405,17 @@ async fn referred(world: &World, shop: &Shop<'_>, many: usize) -> String {
         if number % 2 == 0 {
             deal(world, shop, contact).await.unwrap();
         } else {
-            let start = format!("2026-03-08T06:{:02}:00.000Z", number % 60);
-            appointment(world, shop, contact, &start).await.unwrap();
+            appointment(world, shop, contact, &another_time()).await.unwrap();
         }
     }
     path
 }
 
-/// The deals and appointments that a test made. A shop has a deal of its own, with nobody.
+/// The deals and appointments that a test made. A shop has one of each of its own, with nobody.
 fn referring(rows: &[Value]) -> Vec<&Value> {
     let deals = in_collection(rows, "DEAL").into_iter().filter(|deal| deal["title"] == "Engines");
-    deals.chain(in_collection(rows, "APPOINTMENT")).collect()
+    let booked = in_collection(rows, "APPOINTMENT").into_iter().filter(|booked| booked["startTime"] != START);
+    deals.chain(booked).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The system as its users see it: events in, answers out, on the real DynamoDB Local.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod appointments;
+mod booking_races;
 mod checking;
 mod contact_jobs;
 mod contact_lists;

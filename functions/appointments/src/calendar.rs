@@ -23,9 +23,8 @@ use crate::staff::revise;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Subscription {
     /// Its path below this API's address, with the token: a secret.
+    #[schema(example = "/v1/clients/…/staff/…/calendar.ics?token=…")]
     path: String,
-    /// The token alone.
-    token: String,
 }
 
 /// Give out the address of a staff member's calendar, with a new token. Who has an earlier one no longer reads it.
@@ -47,7 +46,7 @@ pub(crate) async fn give(
     };
     let token = store.decide(|| store.find(&key), decide).await?;
     let path = format!("/v1/clients/{}/staff/{id}/calendar.ics?token={token}", client.id());
-    Ok(Json(Subscription { path, token }))
+    Ok(Json(Subscription { path }))
 }
 
 /// Revoke the address of a staff member's calendar.

@@ -1,6 +1,7 @@
 //! What must be true of the rows of a table as a whole, whatever was done at the same time. Whatever the functions count, or keep
 //! twice, is computed here from the entities themselves.
 
+mod appointments;
 mod contacts;
 mod deals;
 mod owners;
@@ -30,6 +31,7 @@ pub fn damages(rows: &[Value]) -> Vec<String> {
     for owner in owners.values() {
         damages.extend(contacts::damages(owner));
         damages.extend(deals::damages(owner));
+        damages.extend(appointments::damages(owner));
     }
     damages
 }

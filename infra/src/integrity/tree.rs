@@ -12,7 +12,8 @@ use crate::partition::{Partition, Scope};
 type Place = (String, String);
 
 /// What a scope counts.
-const COUNTED: [&str; 8] = ["AGENCY", "CLIENT", "CONTACT", "DEAL", "DOMAIN", "PIPELINE", "TAG", "USER"];
+const COUNTED: [&str; 10] =
+    ["AGENCY", "CLIENT", "CONTACT", "DEAL", "DOMAIN", "PIPELINE", "SERVICE", "STAFF", "TAG", "USER"];
 
 /// Everything about the tree that is not as it must be.
 pub(super) fn damages(rows: &[Row<'_>], owners: &BTreeMap<String, Owner<'_>>) -> Vec<String> {

@@ -1,0 +1,211 @@
+//! Services, staff, when they work and when they are off, and what is booked with them.
+
+use std::borrow::Borrow;
+
+use harness::tree::Shop;
+use harness::who::{Answer, Ask, Who};
+use harness::world::World;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::paging::ids;
+
+/// A Sunday, the day before the first day of the tests.
+pub(crate) const NOW: &str = "2026-03-01T12:00:00Z";
+
+/// A client whose clocks are set, with a service and somebody who does it.
+pub(crate) struct Salon<'w> {
+    pub(crate) shop: Shop<'w>,
+    /// The client's path.
+    pub(crate) client: String,
+}
+
+impl<'w> Salon<'w> {
+    pub(crate) async fn open(world: &'w World) -> Self {
+        world.clock().set(NOW.parse().unwrap());
+        let shop = world.shop().await;
+        Self { client: shop.spot.client.clone(), shop }
+    }
+
+    pub(crate) fn owner(&self) -> &Who<'w> {
+        &self.shop.owner
+    }
+
+    pub(crate) async fn service(&self, more: Value) -> String {
+        let mut service = json!({ "name": "Haircut", "duration": 60, "price": 40, "slotInterval": 30 });
+        extend(&mut service, more);
+        let made = self.owner().post(&format!("{}/services", self.client)).json(service).created().await;
+        made.id().to_owned()
+    }
+
+    /// Somebody who works from nine to five on weekdays, by UTC.
+    pub(crate) async fn staff(&self, more: Value) -> String {
+        let hours = json!([{ "days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:00" }]);
+        let mut staff = json!({ "name": "Ann", "email": "ann@example.com", "timeZone": "UTC", "weeklyHours": hours });
+        extend(&mut staff, more);
+        let made = self.owner().post(&format!("{}/staff", self.client)).json(staff).created().await;
+        made.id().to_owned()
+    }
+
+    pub(crate) fn book(&self, service: &str, staff: Option<&str>, start: &str) -> Ask<'w> {
+        let mut wish = json!({ "serviceId": service, "startTime": start });
+        if let Some(staff) = staff {
+            wish["staffId"] = json!(staff);
+        }
+        self.ask_for(wish)
+    }
+
+    pub(crate) fn ask_for(&self, wish: impl Borrow<Value>) -> Ask<'w> {
+        self.owner().post(&format!("{}/appointments", self.client)).json(wish)
+    }
+
+    pub(crate) fn then(&self, booked: &Answer, what: &str) -> Ask<'w> {
+        self.owner().post(&format!("{}/{what}", booked.location()))
+    }
+
+    pub(crate) async fn availability(&self, query: &str) -> Value {
+        self.owner().get(&format!("{}/availability?{query}", self.client)).is(200).await.body
+    }
+
+    /// The starts on a day, without the day.
+    pub(crate) async fn starts(&self, service: &str, staff: Option<&str>, day: &str) -> Vec<String> {
+        let staff = staff.map(|staff| format!("&staffId={staff}")).unwrap_or_default();
+        let range = format!("from={day}T00:00:00Z&to={day}T23:59:59Z");
+        let slots = self.availability(&format!("serviceId={service}{staff}&{range}")).await;
+        let starts = slots["slots"].as_array().unwrap().iter().map(|slot| slot["start"].as_str().unwrap());
+        starts.map(|start| start[11..16].to_owned()).collect()
+    }
+}
+
+fn extend(value: &mut Value, more: Value) {
+    let Value::Object(more) = more else { panic!("what is added is an object") };
+    value.as_object_mut().unwrap().extend(more);
+}
+
+#[tokio::test]
+async fn an_appointment_is_booked_moved_cancelled_and_deleted() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({ "bufferAfter": 10 })).await, salon.staff(json!({})).await);
+    let contact = salon.shop.spot.id("contactId");
+    let wish = json!({
+        "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": contact, "notes": "Short",
+    });
+    let booked = salon.ask_for(wish).created().await;
+    assert_eq!(booked.location(), format!("{}/appointments/{}", salon.client, booked.id()));
+    assert_eq!(
+        booked.body,
+        json!({
+            "id": booked.id(), "clientId": salon.shop.spot.scope.id(), "serviceId": service, "staffId": staff,
+            "startTime": "2026-03-02T10:00:00.000Z", "endTime": "2026-03-02T11:00:00.000Z", "bufferBefore": 0,
+            "bufferAfter": 10, "status": "SCHEDULED", "contactId": contact, "notes": "Short", "source": "API",
+            "cancelledReason": null, "version": 1, "createdAt": booked.body["createdAt"],
+            "updatedAt": booked.body["createdAt"],
+        })
+    );
+    // An hour and ten minutes before, or after it, somebody else can come, and then on the grid of half hours.
+    let expected = ["11:30", "12:00", "12:30", "13:00", "13:30", "14:00", "14:30", "15:00", "15:30", "16:00"];
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await, expected);
+    salon.book(&service, Some(&staff), "2026-03-02T10:30:00Z").problem(409, "slot_unavailable").await;
+    salon.book(&service, Some(&staff), "2026-03-02T09:00:00Z").problem(409, "slot_unavailable").await;
+
+    let later = json!({ "startTime": "2026-03-02T10:30:00Z" });
+    let moved = salon.then(&booked, "reschedule").json(&later).is(200).await;
+    assert_eq!((&moved.body["startTime"], &moved.body["version"]), (&json!("2026-03-02T10:30:00.000Z"), &json!(2)));
+    assert_eq!(moved.body["endTime"], "2026-03-02T11:30:00.000Z");
+    let patched =
+        salon.owner().patch(booked.location()).json(json!({ "notes": null, "contactId": null })).is(200).await;
+    assert_eq!((&patched.body["notes"], &patched.body["contactId"]), (&Value::Null, &Value::Null));
+    salon
+        .owner()
+        .patch(booked.location())
+        .json(json!({ "startTime": null, "status": "CONFIRMED" }))
+        .invalid(&["/startTime", "/status"])
+        .await;
+
+    let reason = json!({ "reason": "Ill" });
+    let cancelled = salon.then(&booked, "cancel").json(&reason).is(200).await;
+    assert_eq!((&cancelled.body["status"], &cancelled.body["cancelledReason"]), (&json!("CANCELLED"), &json!("Ill")));
+    salon.then(&booked, "reschedule").json(&later).problem(409, "invalid_transition").await;
+    salon.then(&booked, "cancel").problem(409, "invalid_transition").await;
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await.len(), 15);
+
+    let read = salon.owner().get(booked.location()).is(200).await;
+    assert_eq!((&read.body, read.header("etag")), (&cancelled.body, "\"4\""));
+    salon.owner().delete(&format!("{}/services/{service}", salon.client)).problem(409, "in_use").await;
+    salon.owner().delete(&format!("{}/staff/{staff}", salon.client)).problem(409, "in_use").await;
+    salon.owner().delete(booked.location()).header("if-match", "\"3\"").problem(412, "precondition_failed").await;
+    salon.owner().delete(booked.location()).is(204).await;
+    salon.owner().delete(booked.location()).problem(404, "not_found").await;
+    salon.owner().delete(&format!("{}/services/{service}", salon.client)).is(204).await;
+    salon.owner().delete(&format!("{}/staff/{staff}", salon.client)).is(204).await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_with_a_booking_is_named() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let nobody = Uuid::now_v7();
+    salon
+        .ask_for(json!({ "endTime": 1, "staffId": "x", "force": "yes" }))
+        .invalid(&["/serviceId", "/startTime", "/endTime", "/staffId", "/force"])
+        .await;
+    salon
+        .ask_for(json!({ "serviceId": nobody, "staffId": nobody, "startTime": NOW }))
+        .invalid(&["/serviceId", "/staffId"])
+        .await;
+    salon.ask_for(json!({ "serviceId": nobody, "startTime": NOW })).invalid(&["/serviceId"]).await;
+    let wish =
+        json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": nobody });
+    salon.ask_for(wish).invalid(&["/contactId"]).await;
+    let others = salon.service(json!({ "staffIds": [salon.shop.spot.id("staffId")] })).await;
+    let refused = salon.book(&others, Some(&staff), "2026-03-02T10:00:00Z").invalid(&["/staffId"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "not_offered");
+    // Before hours, off the grid, in the past, and more than sixty days ahead.
+    for start in ["2026-03-02T08:30:00Z", "2026-03-02T10:15:00Z", "2026-02-27T10:00:00Z", "2026-05-04T10:00:00Z"] {
+        salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
+    }
+    // None of that matters to somebody who means it, but for what is booked.
+    let forced = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T08:15:00Z", "force": true });
+    salon.ask_for(&forced).created().await;
+    salon.ask_for(&forced).problem(409, "slot_unavailable").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = salon.book(&service, Some(&staff), "2026-03-04T10:00:00Z").created().await;
+    let times_off = format!("{}/staff/{staff}/time-off", salon.client);
+    let week = json!({ "start": "2026-03-02T00:00:00Z", "end": "2026-03-07T00:00:00Z", "reason": "Skiing" });
+    let refused = salon.owner().post(&times_off).json(&week).problem(409, "time_booked").await;
+    let told = json!([{ "id": booked.id(), "startTime": booked.body["startTime"], "endTime": booked.body["endTime"] }]);
+    assert_eq!(refused.body["appointments"], told);
+    let off = salon.owner().post(&format!("{times_off}?keepBookings=true")).json(&week).created().await;
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-05").await, [""; 0]);
+    salon.book(&service, Some(&staff), "2026-03-05T10:00:00Z").problem(409, "slot_unavailable").await;
+    let forced = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:00:00Z", "force": true });
+    salon.ask_for(&forced).problem(409, "slot_unavailable").await;
+    // Back on Thursday.
+    let shorter = json!({ "end": "2026-03-05T00:00:00Z" });
+    salon.owner().patch(off.location()).json(&shorter).problem(409, "time_booked").await;
+    let shortened = salon.owner().patch(&format!("{}?keepBookings=true", off.location())).json(&shorter).is(200).await;
+    assert_eq!(
+        (&shortened.body["end"], &shortened.body["reason"]),
+        (&json!("2026-03-05T00:00:00.000Z"), &json!("Skiing"))
+    );
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-05").await.len(), 15);
+    salon.owner().post(&times_off).json(json!({ "start": NOW, "end": NOW })).invalid(&["/end"]).await;
+    let long = json!({ "start": "2026-03-02T00:00:00Z", "end": "2026-06-02T00:00:00Z" });
+    salon.owner().post(&times_off).json(long).invalid(&["/end"]).await;
+    let listed = salon.owner().get(&times_off).is(200).await;
+    assert_eq!(ids(listed.body["items"].as_array().unwrap()), [off.id()]);
+    salon.owner().delete(off.location()).is(204).await;
+    salon.owner().delete(off.location()).problem(404, "not_found").await;
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await.len(), 15);
+    world.assert_whole().await;
+}
