@@ -7,7 +7,7 @@ use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 use shared::appointments::Days;
 use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
-use shared::booking::{Booking, Buffers, Span};
+use shared::booking::{Booking, Span};
 use shared::entity::{Meta, Staff, StaffId, StaffRow, TimeOff, TimeOffFields, TimeOffId};
 use shared::http::page::PageParams;
 use shared::http::{
@@ -176,7 +176,9 @@ impl Agenda {
             ));
         }
         if let Some(days) = &self.days {
-            let booked: Vec<_> = days.bookings(None).iter().filter(|one| meets(one, span)).map(told).collect();
+            // A time off has no buffers of its own; those of what is booked keep away from it.
+            let meets = |booking: &&Booking| booking.extent().meets(&span);
+            let booked: Vec<_> = days.bookings(None).iter().filter(meets).map(told).collect();
             if !booked.is_empty() {
                 let detail = "There are appointments then. Move or cancel those first, or say keepBookings=true.";
                 return Err(Problem::conflict("time_booked", detail).with("appointments", booked));
@@ -185,12 +187,6 @@ impl Agenda {
         }
         revise(transaction, client, &self.staff, &next)
     }
-}
-
-/// Whether a booking, with the time around it, meets a time off, which has none of its own.
-fn meets(booking: &Booking, off: Span) -> bool {
-    let off = Booking { span: off, buffers: Buffers { before: 0, after: 0 }, ..booking.clone() };
-    booking.conflicts_with(&off)
 }
 
 fn told(booking: &Booking) -> Value {

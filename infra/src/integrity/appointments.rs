@@ -41,7 +41,9 @@ fn taken<'a>(owner: &Owner<'a>) -> BTreeMap<&'a str, Vec<Taken<'a>>> {
             taken.entry(text(row, "staffId")).or_default().push(Taken { id, row, start, end });
         }
     }
-    taken.values_mut().for_each(|taken| taken.sort_by_key(|one| (one.start, one.end)));
+    for taken in taken.values_mut() {
+        taken.sort_by_key(|one| (one.start, one.end));
+    }
     taken
 }
 

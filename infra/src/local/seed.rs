@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
+use chrono::TimeDelta;
 use lambda_http::http::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use shared::App;
 use shared::auth::Role;
 use shared::auth::operator::Operator;
 use shared::entity::Profile;
+use shared::value::Instant;
 
 use super::{Error, Seed, Settings};
 use crate::gateway::Gateway;
@@ -44,7 +46,7 @@ pub(super) async fn seed(settings: &Settings, app: &App, api: &Gateway) -> Resul
         fs::write(&pending, "")?;
     }
     if pending.exists() {
-        demo(&Admin::sign_in(api, email, password).await?).await?;
+        demo(app, &Admin::sign_in(api, email, password).await?).await?;
         fs::remove_file(&pending)?;
     }
     sign_ins(settings, &operator).await
@@ -80,7 +82,7 @@ async fn create_admin(operator: &Operator, email: &str, password: &str) -> Resul
     }
 }
 
-async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
+async fn demo(app: &App, admin: &Admin<'_>) -> Result<(), Error> {
     let tenant =
         admin.create("/v1/tenants", json!({ "name": "Northwind Group", "domain": "northwind.example" })).await?;
     let agencies = format!("/v1/tenants/{tenant}/agencies");
@@ -103,6 +105,7 @@ async fn demo(admin: &Admin<'_>) -> Result<(), Error> {
         known.push(admin.create(&format!("/v1/clients/{bakery}/contacts"), contact).await?);
     }
     sales(admin, &format!("/v1/clients/{bakery}"), &known).await?;
+    tastings(admin, &format!("/v1/clients/{bakery}"), &known, app.clock().now()).await?;
     for domain in ["bakery.example", "*.bakery.example", "localhost"] {
         admin.create(&format!("/v1/clients/{bakery}/domains"), json!({ "domain": domain })).await?;
     }
@@ -127,6 +130,34 @@ async fn sales(admin: &Admin<'_>, client: &str, contacts: &[String]) -> Result<(
     for ((title, value), contact) in deals.into_iter().zip(contacts) {
         let deal = json!({ "title": title, "value": value, "pipelineId": pipeline, "contactId": contact });
         admin.create(&format!("{client}/deals"), deal).await?;
+    }
+    Ok(())
+}
+
+/// Services, two who do them, and a booking in the next days for each of these contacts.
+async fn tastings(admin: &Admin<'_>, client: &str, contacts: &[String], now: Instant) -> Result<(), Error> {
+    let hours = json!([
+        { "days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "12:30" },
+        { "days": ["mon", "tue", "wed", "thu", "fri"], "start": "13:30", "end": "17:00" },
+    ]);
+    let staff = format!("{client}/staff");
+    let mut team = Vec::new();
+    for (name, email) in [("Maya Rossi", "maya@bakery.example"), ("Noah Berg", "noah@bakery.example")] {
+        team.push(admin.create(&staff, json!({ "name": name, "email": email, "weeklyHours": hours })).await?);
+    }
+    let services = format!("{client}/services");
+    let tasting = json!({ "name": "Cake tasting", "duration": 45, "price": 25, "bufferAfter": 15, "minNotice": 120 });
+    let tasting = admin.create(&services, tasting).await?;
+    let course =
+        json!({ "name": "Bread course", "duration": 180, "price": 90, "staffIds": [team[0]], "slotInterval": 30 });
+    admin.create(&services, course).await?;
+    for (day, (contact, staff)) in contacts.iter().zip(team.iter().cycle()).enumerate() {
+        // Ten in the morning in New York, or eleven.
+        let date = (now.to_utc() + TimeDelta::days(2 + i64::try_from(day)?)).date_naive();
+        let start = format!("{date}T15:00:00Z");
+        let booking =
+            json!({ "serviceId": tasting, "staffId": staff, "contactId": contact, "startTime": start, "force": true });
+        admin.create(&format!("{client}/appointments"), booking).await?;
     }
     Ok(())
 }
@@ -157,7 +188,8 @@ impl<'a> Admin<'a> {
 
     /// Creates something, once however often it is asked to, and gives its id.
     async fn create(&self, path: &str, body: Value) -> Result<String, Error> {
-        let named = ["name", "title", "domain", "email", "firstName"].iter().find_map(|name| body.get(name));
+        let named =
+            ["name", "title", "domain", "email", "firstName", "contactId"].iter().find_map(|name| body.get(name));
         let name = named.and_then(Value::as_str).unwrap_or_default();
         let key = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
         let created = self.post(path, &body, Some(&key)).await?;

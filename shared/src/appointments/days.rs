@@ -90,7 +90,7 @@ impl Days {
         let all = self.days.values().flat_map(|day| &day.bookings);
         let distinct: BTreeMap<_, _> =
             all.map(|booking| ((booking.span.start, booking.appointment), booking)).collect();
-        distinct.into_values().filter(|booking| Some(booking.appointment) != but).cloned().collect()
+        distinct.into_values().filter(|booking| Some(booking.appointment) != but).copied().collect()
     }
 
     /// Adds that one booking goes and another comes, in each day that they touch; stale if one of these has changed.

@@ -37,8 +37,8 @@ struct Book {
 }
 
 impl Desk {
-    /// Reads what decides on a wish: one BatchGetItem if it says by whom, at most a Query and two BatchGetItems for each 20 members of
-    /// the staff if not; and one Query more for each of them whose working hours have no end.
+    /// Reads what decides on a wish: one BatchGetItem if it says by whom; if not, one GetItem, one Query if anybody offers the service,
+    /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose hours have no end.
     pub async fn read(store: &Store, client: ClientScope, wish: &Wish, now: Instant) -> Result<Self> {
         let day_keys = |staff| keys(client, staff, around(wish.start));
         let (Offering { service, staff }, found) =

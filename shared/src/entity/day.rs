@@ -19,7 +19,7 @@ impl Day {
     #[must_use]
     pub fn changed(&self, gone: Option<AppointmentId>, new: Option<&Booking>) -> Self {
         let staying = self.bookings.iter().filter(|booking| Some(booking.appointment) != gone);
-        let mut bookings: Vec<_> = staying.chain(new).cloned().collect();
+        let mut bookings: Vec<_> = staying.chain(new).copied().collect();
         bookings.sort_by_key(|booking| (booking.span.start, booking.appointment));
         Self { bookings, version: self.version + 1 }
     }

@@ -41,7 +41,7 @@ pub struct Service {
     pub slot_interval: Option<Whole<1, 1440>>,
     /// How long before it begins it must be booked, in minutes.
     #[deserr(default = Whole::LEAST)]
-    #[schema(value_type = u32, required = false, minimum = 0, maximum = 525600, default = 0)]
+    #[schema(value_type = u32, required = false, minimum = 0, maximum = 525_600, default = 0)]
     pub min_notice: Whole<0, 525_600>,
     /// How far ahead it can be booked, in days of 24 hours.
     #[deserr(default = USUAL_HORIZON)]
