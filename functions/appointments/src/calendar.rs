@@ -92,7 +92,7 @@ pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store
     let appointments = booked(&store, client, staff, Span { start: now.before(PAST), end: now.after(AHEAD) }).await?;
     let names = store.get_each(named(client, &appointments)).await?;
     let mut document = Calendar::new();
-    document.name(&row.staff.fields.name.to_string());
+    document.name(&row.staff.fields.name.to_string()).append_property(("PRODID", "-//Upzento//Upzento CRM//EN"));
     for appointment in &appointments {
         document.push(event(client, appointment, &names)?);
     }
