@@ -96,3 +96,66 @@ impl TryFrom<Stored> for Booking {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const HOUR: i64 = 60 * 60_000;
+
+    fn booking(start: i64, length: i64, before: u16, after: u16) -> Booking {
+        let at = |minute: i64| Instant::from_unix_millis(490_000 * HOUR + minute * 60_000).unwrap();
+        let span = Span { start: at(start), end: at(start + length) };
+        Booking { appointment: AppointmentId::from_uuid(Uuid::nil()), span, buffers: Buffers { before, after } }
+    }
+
+    fn bookings() -> impl Strategy<Value = Booking> {
+        (0..200_i64, 1..90_i64, 0..40_u16, 0..40_u16)
+            .prop_map(|(start, length, before, after)| booking(start, length, before, after))
+    }
+
+    proptest! {
+        /// A new booking with buffers `(b, a)` conflicts with `[s, e)` that has `(b', a')` when it meets `(s - b' - a, e + a' + b)`.
+        #[test]
+        fn bookings_conflict_as_the_formula_says(new in bookings(), old in bookings()) {
+            let since = old.span.start.before(minutes(old.buffers.before)).before(minutes(new.buffers.after));
+            let until = old.span.end.after(minutes(old.buffers.after)).after(minutes(new.buffers.before));
+            let conflict = new.span.end > since && new.span.start < until;
+            prop_assert_eq!(new.conflicts_with(&old), conflict);
+            prop_assert_eq!(old.conflicts_with(&new), conflict);
+            prop_assert_eq!(new.buffers.kept_from(old.extent()).meets(&new.span), conflict);
+        }
+
+        #[test]
+        fn a_booking_reads_back_from_its_row(booking in bookings()) {
+            let item = serde_dynamo::to_attribute_value::<_, aws_sdk_dynamodb::types::AttributeValue>(booking).unwrap();
+            prop_assert_eq!(serde_dynamo::from_attribute_value::<_, Booking>(item).unwrap(), booking);
+        }
+    }
+
+    #[test]
+    fn buffers_add() {
+        let old = booking(60, 60, 5, 10);
+        // From minute 120 on the old one needs 10, the new one 15.
+        assert!(booking(144, 30, 15, 0).conflicts_with(&old));
+        assert!(!booking(145, 30, 15, 0).conflicts_with(&old));
+        // Until minute 60 the old one needs 5, the new one 20.
+        assert!(booking(6, 30, 0, 20).conflicts_with(&old));
+        assert!(!booking(5, 30, 0, 20).conflicts_with(&old));
+    }
+
+    #[test]
+    fn a_booking_is_stored_in_few_bytes() {
+        let stored =
+            json!({ "i": Uuid::nil(), "s": 1_764_000_000_000_i64, "e": 1_764_001_800_000_i64, "b": 5, "a": 10 });
+        assert_eq!(json!(booking(0, 30, 5, 10)), stored);
+        assert!(
+            serde_json::from_value::<Booking>(json!({ "i": Uuid::nil(), "s": i64::MAX, "e": 0, "b": 0, "a": 0 }))
+                .is_err()
+        );
+    }
+}

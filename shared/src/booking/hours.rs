@@ -240,3 +240,94 @@ impl Deserr<Invalid> for Overrides {
         faults.map_or(Ok(Self(dates)), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults<T: Deserr<Invalid>>(value: serde_json::Value) -> Vec<(String, String)> {
+        let Err(invalid) = deserr::deserialize::<T, _, Invalid>(value) else { return Vec::new() };
+        let mut faults: Vec<_> =
+            invalid.into_fields().into_iter().map(|fault| (fault.pointer, fault.code.into_owned())).collect();
+        faults.sort();
+        faults
+    }
+
+    fn expected<const N: usize>(faults: [(&str, &str); N]) -> Vec<(String, String)> {
+        faults.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())).to_vec()
+    }
+
+    #[test]
+    fn weekly_hours_are_written_as_they_were_read() {
+        let text = json!([
+            { "days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:00" },
+            { "days": ["sun", "sat"], "start": "00:00", "end": "24:00" },
+        ]);
+        let hours: WeeklyHours = deserr::deserialize::<_, _, Invalid>(text.clone()).unwrap();
+        assert_eq!(json!(hours), text);
+        assert_eq!(serde_json::from_value::<WeeklyHours>(text).unwrap(), hours);
+    }
+
+    #[test]
+    fn each_fault_of_weekly_hours_is_named() {
+        let text = json!([
+            { "days": ["mon"], "start": "17:00", "end": "09:00" },
+            { "days": [], "start": "09:00", "end": "9:30" },
+            { "days": ["mon", "mon"], "start": "24:30", "end": "24:00", "until": 1 },
+            { "days": ["Monday"], "start": "09:00", "end": "09:00" },
+        ]);
+        let named = expected([
+            ("/0/end", "end_not_after_start"),
+            ("/1/days", "empty"),
+            ("/1/end", "invalid_time"),
+            ("/2/days", "duplicate"),
+            ("/2/start", "invalid_time"),
+            ("/2/until", "unknown_field"),
+            ("/3/days/0", "invalid_value"),
+        ]);
+        assert_eq!(faults::<WeeklyHours>(text), named);
+        let entry = json!({ "days": ["mon"], "start": "09:00", "end": "17:00" });
+        assert_eq!(faults::<WeeklyHours>(json!(vec![&entry; 100])), []);
+        assert_eq!(faults::<WeeklyHours>(json!(vec![&entry; 101])), expected([("", "too_many")]));
+        assert_eq!(faults::<WeeklyHours>(json!({})), expected([("", "wrong_type")]));
+    }
+
+    #[test]
+    fn overrides_are_kept_in_a_row_as_they_were_read() {
+        let text = json!({ "2026-12-24": [{ "start": "09:00", "end": "12:00" }], "2026-12-25": [] });
+        let overrides: Overrides = deserr::deserialize::<_, _, Invalid>(text.clone()).unwrap();
+        assert_eq!(json!(overrides), text);
+        let item = serde_dynamo::to_attribute_value::<_, aws_sdk_dynamodb::types::AttributeValue>(&overrides).unwrap();
+        assert_eq!(serde_dynamo::from_attribute_value::<_, Overrides>(item).unwrap(), overrides);
+    }
+
+    #[test]
+    fn each_fault_of_overrides_is_named() {
+        let window = json!({ "start": "09:00", "end": "12:00" });
+        let text = json!({
+            "2026-12-24": [window, { "start": "12:00", "end": "09:00" }],
+            "2026-02-29": [],
+            "24/12": [],
+            "2026-12-26": { "start": "09:00", "end": "12:00" },
+            "2026-12-27": vec![&window; 25],
+            "2026-12-28": vec![&window; 24],
+        });
+        let named = expected([
+            ("/2026-02-29", "invalid_date"),
+            ("/2026-12-24/1/end", "end_not_after_start"),
+            ("/2026-12-26", "wrong_type"),
+            ("/2026-12-27", "too_many"),
+            ("/24~112", "invalid_date"),
+        ]);
+        assert_eq!(faults::<Overrides>(text), named);
+        let first: Date = "2026-01-01".parse().unwrap();
+        let last = Date::from(first.to_naive() + chrono::Days::new(366));
+        let mut dates: BTreeMap<_, Vec<Window>> = first.through(last).map(|date| (date, Vec::new())).collect();
+        assert_eq!(faults::<Overrides>(json!(dates)), expected([("", "too_many")]));
+        dates.pop_first();
+        assert_eq!(faults::<Overrides>(json!(dates)), []);
+        assert_eq!(faults::<Overrides>(json!([])), expected([("", "wrong_type")]));
+    }
+}

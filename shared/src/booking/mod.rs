@@ -10,6 +10,8 @@ mod grid;
 mod hours;
 mod slots;
 mod span;
+#[cfg(test)]
+mod tests;
 
 pub use busy::{Booking, Buffers};
 pub use closed::{Closed, ClosedBy};

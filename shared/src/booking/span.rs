@@ -70,3 +70,57 @@ pub fn minus(spans: &[Span], holes: &[Span]) -> Vec<Span> {
     rest.retain(|span| !span.is_empty());
     rest
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Spans of the first 40 milliseconds of 1970, some of them empty or inverted.
+    fn spans() -> impl Strategy<Value = Vec<Span>> {
+        let at = |millis| Instant::from_unix_millis(millis).unwrap();
+        let span =
+            (0..40_i64, -2..9_i64).prop_map(move |(start, length)| Span { start: at(start), end: at(start + length) });
+        prop::collection::vec(span, 0..9)
+    }
+
+    fn moments() -> impl Iterator<Item = Instant> {
+        (-1..50).filter_map(Instant::from_unix_millis)
+    }
+
+    fn holds(spans: &[Span], at: Instant) -> bool {
+        spans.iter().any(|span| span.contains(at))
+    }
+
+    fn is_merged(spans: &[Span]) -> bool {
+        spans.iter().all(|span| !span.is_empty()) && spans.is_sorted_by(|one, next| one.end < next.start)
+    }
+
+    proptest! {
+        #[test]
+        fn merging_keeps_the_time_and_is_done_once(spans in spans()) {
+            let merged = merge(spans.clone());
+            prop_assert!(is_merged(&merged), "{merged:?}");
+            prop_assert!(moments().all(|at| holds(&merged, at) == holds(&spans, at)));
+            prop_assert_eq!(merge(merged.clone()), merged);
+        }
+
+        #[test]
+        fn what_is_left_is_in_the_one_and_not_in_the_other(spans in spans(), holes in spans()) {
+            let [spans, holes] = [spans, holes].map(merge);
+            let rest = minus(&spans, &holes);
+            prop_assert!(is_merged(&rest), "{rest:?}");
+            prop_assert!(moments().all(|at| holds(&rest, at) == (holds(&spans, at) && !holds(&holes, at))));
+        }
+
+        #[test]
+        fn spans_meet_if_they_have_a_moment_in_common(spans in spans()) {
+            let spans: Vec<_> = spans.into_iter().filter(|span| !span.is_empty()).collect();
+            for (one, other) in spans.iter().flat_map(|one| spans.iter().map(move |other| (one, other))) {
+                let common = moments().any(|at| one.contains(at) && other.contains(at));
+                prop_assert_eq!(one.meets(other), common);
+            }
+        }
+    }
+}

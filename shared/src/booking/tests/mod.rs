@@ -1,0 +1,47 @@
+//! What the rules have to hold for together: tables of zones, an oracle that goes minute by minute, and laws.
+
+mod case;
+mod laws;
+mod oracle;
+mod rules;
+mod zones;
+
+use serde_json::json;
+
+use super::{Hours, Overrides, Span, WeeklyHours};
+use crate::value::{Instant, Invalid, TimeZone};
+
+/// Owns what [`Hours`] borrow.
+#[derive(Clone, Debug)]
+struct Staff {
+    time_zone: TimeZone,
+    weekly: WeeklyHours,
+    overrides: Overrides,
+}
+
+impl Staff {
+    fn new(zone: &str, weekly: serde_json::Value, overrides: serde_json::Value) -> Self {
+        Self {
+            time_zone: zone.parse().unwrap(),
+            weekly: deserr::deserialize::<_, _, Invalid>(weekly).unwrap(),
+            overrides: deserr::deserialize::<_, _, Invalid>(overrides).unwrap(),
+        }
+    }
+
+    /// Works on one date only.
+    fn on(zone: &str, date: &str, start: &str, end: &str) -> Self {
+        Self::new(zone, json!([]), json!({ date: [{ "start": start, "end": end }] }))
+    }
+
+    fn hours(&self) -> Hours<'_> {
+        Hours { time_zone: self.time_zone, weekly: &self.weekly, overrides: &self.overrides }
+    }
+}
+
+fn at(text: &str) -> Instant {
+    text.parse().unwrap()
+}
+
+fn span(start: &str, end: &str) -> Span {
+    Span { start: at(start), end: at(end) }
+}
