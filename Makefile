@@ -4,10 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# A function is a program. Each package has one of its own name, and contacts has another, which advances its jobs.
-PACKAGES := appointments auth contacts deals docs mail tenancy
-FUNCTIONS := $(PACKAGES) contacts-jobs
-FUNCTION_PACKAGES := $(addprefix -p ,$(PACKAGES))
+# A function is a program, of the name of its package.
+FUNCTIONS := appointments auth contacts deals docs jobs mail tenancy
+FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
 
 # Everything that is downloaded is a package whose version a lock file pins.
 DYNAMODB_LOCAL := infra/dynamodb-local/node_modules/.package-lock.json

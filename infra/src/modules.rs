@@ -89,12 +89,12 @@ pub fn listeners(app: &App, surroundings: &Surroundings) -> Result<Listeners, ma
         let mail = Arc::clone(&mail);
         async move { mail.handle(event).await }
     });
-    let jobs = Arc::new(contacts::jobs::Service::new(app.clone()));
+    let jobs = Arc::new(jobs::Service::new(app.clone()));
     let jobs = EventFunction::new(move |event| {
         let jobs = Arc::clone(&jobs);
         async move { jobs.handle(event).await }
     });
-    Ok([("contacts-jobs", Arc::new(jobs) as Arc<dyn Invoke>), ("mail", Arc::new(mail) as _)].into())
+    Ok([("jobs", Arc::new(jobs) as Arc<dyn Invoke>), ("mail", Arc::new(mail) as _)].into())
 }
 
 /// Functions by the name of their code.

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use uuid::Uuid;
+
+use crate::Problem;
+use crate::entity::{ContactId, ImportId, PipelineId, StageId, TagId, UserId};
 use crate::keys::Key;
 use crate::value::Instant;
 
 /// A job, and who is at it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Job<W> {
+pub struct Job {
     /// What is to be done.
     #[serde(flatten)]
-    pub work: W,
+    pub work: Work,
     /// When somebody is to take it up: while somebody is at it, after they would have ended.
     pub due: Instant,
     /// How often it was taken up. Whoever took it up later than somebody else ends what they do.
@@ -25,9 +29,62 @@ pub struct Job<W> {
     pub created_at: Instant,
 }
 
-impl<W: Clone> Job<W> {
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Work {
+    /// Takes a deleted tag off every contact.
+    Untag {
+        /// The tag.
+        tag: TagId,
+    },
+    /// Takes a deleted contact off every deal and appointment.
+    Unrefer {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Forgets that something was deleted, once no read can still be under way that saw a reference to it.
+    Forget {
+        /// What.
+        id: Uuid,
+    },
+    /// Goes on with an import of contacts.
+    Import {
+        /// The import.
+        import: ImportId,
+    },
+    /// Moves all deals to another stage, and deletes what held them.
+    Vacate(Vacating),
+}
+
+/// What is deleted once its deals stand elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vacating {
+    /// The pipeline.
+    pub pipeline: PipelineId,
+    /// The one stage of it that goes; all of it goes otherwise.
+    pub stage: Option<StageId>,
+    /// The stage to which the deals go.
+    pub to: StageId,
+    /// The user who deleted it.
+    pub by: UserId,
+}
+
+/// How a step of a job ended.
+#[derive(Debug)]
+pub enum Step {
+    /// There is more to do.
+    Again,
+    /// There is this to do, after so long.
+    Then(Work, Duration),
+    /// There is no more to do.
+    Done,
+}
+
+impl Job {
     /// To be taken up at `due`.
-    pub const fn new(work: W, due: Instant, now: Instant) -> Self {
+    pub const fn new(work: Work, due: Instant, now: Instant) -> Self {
         Self { work, due, attempts: 0, failures: 0, created_at: now }
     }
 
@@ -39,7 +96,7 @@ impl<W: Clone> Job<W> {
 
     /// The same, to be gone on with later.
     #[must_use]
-    pub fn resting(&self, work: W, due: Instant) -> Self {
+    pub fn resting(&self, work: Work, due: Instant) -> Self {
         Self { work, due, failures: 0, ..self.clone() }
     }
 
@@ -52,11 +109,16 @@ impl<W: Clone> Job<W> {
     }
 }
 
-impl<W> Key<Job<W>> {
+impl Key<Job> {
     /// Names the job in the log.
     pub fn id(&self) -> &str {
         &self.sk
     }
+}
+
+/// Somebody else has taken a job up.
+pub fn taken() -> Problem {
+    Problem::conflict("job_taken", "Somebody else is at this job.")
 }
 
 #[cfg(test)]
@@ -69,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_job_rests_while_somebody_is_at_it_and_longer_each_time_it_fails() {
-        let now = at("2026-03-08T06:30:00Z");
-        let job = Job::new((), now, now).begun(now, Duration::from_secs(90));
+        let (now, work) = (at("2026-03-08T06:30:00Z"), Work::Forget { id: Uuid::nil() });
+        let job = Job::new(work.clone(), now, now).begun(now, Duration::from_secs(90));
         assert_eq!((job.attempts, job.due), (1, at("2026-03-08T06:31:30Z")));
         let mut failed = job;
         let pauses = [2, 4, 8, 16, 32, 60, 60].map(|pause| {
@@ -78,6 +140,6 @@ mod tests {
             (failed.due.to_utc() - now.to_utc()).num_seconds() == pause
         });
         assert_eq!(pauses, [true; 7]);
-        assert_eq!(failed.resting((), now).failures, 0);
+        assert_eq!(failed.resting(work, now).failures, 0);
     }
 }

@@ -19,7 +19,7 @@
 //! | a day of a member of the staff, by UTC; when they are off | `<client>STAFF#<id>#DAY` · `<client>STAFF#<id>#OFF` | date; id |
 //! | notes of a deal; its history | `<client>DEAL#<id>#NOTE` · `<client>DEAL#<id>#HISTORY` | id; version |
 //! | what was deleted and is still referred to | `<client>GONE` | `IDS` |
-//! | jobs of the contacts module | `<client>CONTACT_JOB` | id |
+//! | jobs: work that fits no call | `<client>JOB` | id |
 //! | imports; their faults; their text | `<client>IMPORT` · `<client>IMPORT#<id>#FAULT` · `<client>IMPORT#<id>#TEXT` | id; line; number |
 //! | domains | `<client>DOMAIN` | id |
 //! | the widgets' key, and where they work | `<client>WIDGET` | `KEY` |
@@ -44,7 +44,7 @@
 //! | `assignee` | `<client>USER#<id>#DEAL` | id | deals of that user |
 //! | `assignee` | `<client>STAFF#<id>#APPOINTMENT` | start `#` id | appointments of that member of the staff |
 //! | `contact` | `<client>CONTACT#<id>` | `DEAL#` id · `APPT#` start `#` id | deals and appointments of that contact |
-//! | `due` | `DUE#MAIL` · `DUE#CONTACT_JOB` | instant `#` id | keys of what is to be done from that instant on |
+//! | `due` | `DUE#MAIL` · `DUE#JOB` | instant `#` id | keys of what is to be done from that instant on |
 //!
 //! An index `x` is of the attributes `x_pk` and `x_sk`; all but `due` hold whole rows. `~` is the character U+0001, which no text
 //! contains and which sorts before all others, so that «Ann» comes before «Ann-Marie».
@@ -62,8 +62,8 @@ use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, Platf
 use crate::booking::Span;
 use crate::entity::{
     Account, AccountPointer, Agency, Appointment, AppointmentId, AppointmentStatus, Claim, Client, ContactId,
-    ContactRow, ContactWork, Day, Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings,
-    Import, ImportFaults, ImportId, ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record,
+    ContactRow, Day, Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings, Import,
+    ImportFaults, ImportId, ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record,
     References, ServiceId, ServiceRecord, Session, StaffId, StaffRow, StageId, Tag, TagId, TagName, Tagged, Tally,
     Team, Tenant, Term, TimeOff, TimeOffId, User, UserId, Uses, Widget, WidgetKey, WidgetPlace,
 };
@@ -516,9 +516,9 @@ impl ClientScope {
         Partition::new(self, "GONE").at("IDS")
     }
 
-    /// A job of the contacts module.
-    pub fn contact_job(self, id: Id<Job<ContactWork>>) -> Key<Job<ContactWork>> {
-        Partition::new(self, "CONTACT_JOB").at(id)
+    /// A job.
+    pub fn job(self, id: Id<Job>) -> Key<Job> {
+        Partition::new(self, "JOB").at(id)
     }
 
     /// An import of contacts.
@@ -601,9 +601,8 @@ impl HomeScope {
 /// The mail that waits to be sent.
 pub const MAIL_DUE: Agenda<QueuedMail> = Agenda { pk: "DUE#MAIL", collection: "#MAIL", holds: PhantomData };
 
-/// The contacts module's jobs.
-pub const CONTACT_JOBS_DUE: Agenda<Job<ContactWork>> =
-    Agenda { pk: "DUE#CONTACT_JOB", collection: "#CONTACT_JOB", holds: PhantomData };
+/// The jobs that are to be taken up.
+pub const JOBS_DUE: Agenda<Job> = Agenda { pk: "DUE#JOB", collection: "#JOB", holds: PhantomData };
 
 impl<T> Agenda<T> {
     /// The key of a row that the index or the table's stream names; `None` for rows of another kind.
@@ -617,10 +616,10 @@ impl<T> Agenda<T> {
     }
 }
 
-impl Key<Job<ContactWork>> {
+impl Key<Job> {
     /// The client whose job it is.
     pub fn client(&self) -> Option<ClientScope> {
-        ClientScope::of_row(self.pk.strip_suffix("CONTACT_JOB")?)
+        ClientScope::of_row(self.pk.strip_suffix("JOB")?)
     }
 }
 
@@ -693,9 +692,9 @@ impl Item for QueuedMail {
     }
 }
 
-impl Item for Job<ContactWork> {
+impl Item for Job {
     fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
-        CONTACT_JOBS_DUE.at(Some(self.due), key)
+        JOBS_DUE.at(Some(self.due), key)
     }
 }
 

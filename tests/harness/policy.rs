@@ -618,15 +618,15 @@ mod tests {
     }
 
     #[test]
-    fn the_contacts_jobs_read_what_is_due_of_theirs_and_who_refers_to_a_contact() {
-        let function = template().functions.remove("ContactsJobsFunction").unwrap();
+    fn the_jobs_read_what_is_due_of_theirs_and_what_they_clear() {
+        let function = template().functions.remove("JobsFunction").unwrap();
         let policies = Policies::parse(&function.policies, TABLE).unwrap();
         let query = |index: &str, partition: &str| {
             let touch =
                 Touch { action: "Query".to_owned(), index: Some(index.to_owned()), ..get(partition).touches.remove(0) };
             Call { touches: vec![touch], ..get(partition) }
         };
-        assert!(policies.allows(&query("due", "DUE#CONTACT_JOB")));
+        assert!(policies.allows(&query("due", "DUE#JOB")));
         assert!(policies.allows(&query("contact", "T#t#A#a#C#c#CONTACT#x")));
         assert!(!policies.allows(&query("due", "DUE#MAIL")));
         assert!(!policies.allows(&query("sorted", "T#t#A#a#C#c#CONTACT#NAME")));

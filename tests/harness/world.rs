@@ -38,7 +38,7 @@ use crate::who::Who;
 /// The password of every user of every world.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// How often the contacts' jobs are let go on before they are held to come to no end.
+/// How often the jobs are let go on before they are held to come to no end.
 const MOST_RUNS: usize = 10_000;
 
 /// The deployment, as its template describes it.
@@ -94,7 +94,7 @@ pub struct World {
     keys: Keys,
     table: String,
     mail: mail::Service,
-    jobs: contacts::jobs::Service,
+    jobs: jobs::Service,
     /// The functions as processes, by logical id; none when they run in this process.
     compiled: Functions,
 }
@@ -183,7 +183,7 @@ impl World {
             (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
         });
         let mail = modules::mail(&app, &surroundings()).expect("the mail function starts");
-        let jobs = contacts::jobs::Service::new(app.clone());
+        let jobs = jobs::Service::new(app.clone());
         let (policies, compiled) = (policies.collect(), Functions::new());
         Self { gateway, policies, served, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
     }
@@ -271,19 +271,19 @@ impl World {
         self.tick("mail", self.mail.handle(scheduled())).await
     }
 
-    /// Lets the contacts' jobs go on, as the clock would, until nothing of them is left to be done now.
+    /// Lets the jobs go on, as the clock would, until nothing of them is left to be done now.
     pub async fn work(&self) {
         for _ in 0..MOST_RUNS {
             if self.work_once().await == 0 {
                 return;
             }
         }
-        panic!("the contacts' jobs come to no end");
+        panic!("the jobs come to no end");
     }
 
-    /// Lets the contacts' jobs go on once, as one tick of the clock would, and gives how many were taken up.
+    /// Lets the jobs go on once, as one tick of the clock would, and gives how many were taken up.
     pub async fn work_once(&self) -> u64 {
-        let report = self.tick("contacts-jobs", self.jobs.handle(scheduled())).await;
+        let report = self.tick("jobs", self.jobs.handle(scheduled())).await;
         report["advanced"].as_u64().expect("how many jobs went on")
     }
 

@@ -43,7 +43,7 @@ async fn people(shop: &Shop<'_>, many: usize, tags: &[&Answer]) -> Vec<String> {
     paths
 }
 
-fn in_collection<'a>(rows: &'a [Value], collection: &str) -> Vec<&'a Value> {
+pub(crate) fn in_collection<'a>(rows: &'a [Value], collection: &str) -> Vec<&'a Value> {
     rows.iter().filter(|row| row["pk"].as_str().is_some_and(|pk| pk.ends_with(&format!("#{collection}")))).collect()
 }
 
@@ -58,7 +58,7 @@ async fn settle(world: &World) {
 async fn assert_done(world: &World) {
     world.assert_whole().await;
     let rows = world.rows().await;
-    for collection in ["GONE", "CONTACT_JOB"] {
+    for collection in ["GONE", "JOB"] {
         assert_eq!(in_collection(&rows, collection), Vec::<&Value>::new());
     }
 }
@@ -221,7 +221,7 @@ fn deaths() -> [Vec<Fault>; 2] {
 }
 
 /// Lets a worker die at each write of a job in turn; in between the table is whole, and others end the job.
-async fn dies_at_every_write(
+pub(crate) async fn dies_at_every_write(
     world: &World,
     writes: usize,
     mut begin: impl AsyncFnMut() -> String,
@@ -470,7 +470,7 @@ async fn a_contact_goes_however_much_refers_to_it_and_all_of_that_stays() {
         shop.owner.delete(&contact).header("if-match", "\"1\"").problem(412, "precondition_failed").await;
         world.clock().advance(1);
         shop.owner.delete(&contact).header("if-match", "\"2\"").is(204).await;
-        let jobs = in_collection(&world.rows().await, "CONTACT_JOB").len();
+        let jobs = in_collection(&world.rows().await, "JOB").len();
         assert_eq!(jobs, usize::from(needs_job), "{many}");
         let id = contact_id(&contact);
         for round in 0..3 {
@@ -640,7 +640,7 @@ async fn of_many_who_delete_one_deletes() {
         statuses.sort_unstable();
         assert_eq!(statuses, [204, 404, 404, 404, 404, 404], "{path}");
     }
-    assert_eq!(in_collection(&world.rows().await, "CONTACT_JOB").len(), 2);
+    assert_eq!(in_collection(&world.rows().await, "JOB").len(), 2);
     settle(&world).await;
     let id: Id<Deal> = Id::from_uuid(Uuid::now_v7());
     assert!(world.store().get(&shop.spot.scope.deal(id)).await.unwrap().is_none());

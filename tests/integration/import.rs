@@ -382,7 +382,7 @@ async fn a_long_report_is_whole_and_says_where_to_ask_when_the_request_comes_aga
     let answer = ask().is(200).await;
     assert_eq!((counts(&answer.body), faults(&answer.body).len()), ([0, 0, 600], 4800));
     assert_eq!(poll(&shop, answer.location()).await, answer.body);
-    assert!(rows(&world, &shop, "CONTACT_JOB").await.is_empty(), "it is done");
+    assert!(rows(&world, &shop, "JOB").await.is_empty(), "it is done");
     // A row has no room for the whole.
     let again = ask().is(202).await;
     assert_eq!((again.header("idempotency-replayed"), again.location()), ("true", answer.location()));
@@ -851,7 +851,7 @@ async fn an_import_that_does_not_fit_the_call_goes_on_from_where_it_was() {
     assert_eq!(contacts(&world, &shop).await.len(), 120);
     let partition = format!("{}IMPORT#{}#TEXT", shop.spot.scope, location.rsplit('/').next().unwrap());
     assert!(world.rows().await.iter().all(|row| row["pk"] != partition), "the text goes with the job");
-    assert!(rows(&world, &shop, "CONTACT_JOB").await.is_empty());
+    assert!(rows(&world, &shop, "JOB").await.is_empty());
     world.assert_whole().await;
 }
 
@@ -1029,7 +1029,7 @@ async fn die_at_work(fault: Fault) {
         assert_done(&world, &shop, &name, &location).await;
         world.clock().reset();
     }
-    assert!(rows(&world, &shop, "CONTACT_JOB").await.is_empty());
+    assert!(rows(&world, &shop, "JOB").await.is_empty());
     world.assert_whole().await;
 }
 

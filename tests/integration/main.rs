@@ -30,4 +30,5 @@ mod throttling;
 mod upserts;
 mod user_rules;
 mod users;
+mod vacating;
 mod watching;

@@ -43,7 +43,7 @@ async fn a_pipeline_lives_and_goes() {
         first,
         &json!({
             "id": first["id"], "clientId": shop.spot.scope.id(), "pipelineId": made.id(), "name": "First", "order": 0,
-            "probability": 0, "version": 1, "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
+            "probability": 0, "movesTo": null, "version": 1, "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
         })
     );
     assert_eq!((names(&made.body), &made.body["isDefault"]), (vec!["First", "Second"], &json!(false)));

@@ -2,9 +2,10 @@
 
 use axum::Json;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Appointment, Contact, ContactId, ContactWork, Deal, Gone, References};
+use shared::entity::{Appointment, Contact, ContactId, Deal, Gone, References};
 use shared::http::page::PageParams;
 use shared::http::{Page, Paging, PathId};
+use shared::job::Work;
 use shared::store::{Order, Store, Transaction};
 use shared::value::Instant;
 use shared::{App, Result};
@@ -106,7 +107,7 @@ pub(crate) fn clear(
         Some(referring) => referring.clear(transaction, client, app.clock().now())?,
         None if references.n == 0 => {}
         None => {
-            let work = ContactWork::Unrefer { contact };
+            let work = Work::Unrefer { contact };
             return jobs::accept(transaction, app, client, gone, contact.uuid(), work);
         }
     }

@@ -6,9 +6,10 @@ use std::slice;
 use axum::Json;
 use axum::extract::State;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Claim, ContactWork, Gone, Record, Tag, TagId, TagName, TagRecord};
+use shared::entity::{Claim, Gone, Record, Tag, TagId, TagName, TagRecord};
 use shared::http::page::PageParams;
 use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::job::Work;
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
 use shared::value::Rejected;
@@ -106,7 +107,7 @@ pub(crate) async fn delete(
         transaction.delete(&row, tag.meta.version)?;
         transaction.remove(&client.tag_name(&tag.fields.name))?;
         transaction.let_go(&client.holdings())?;
-        jobs::accept(transaction, &app, *client, gone.as_ref(), id.uuid(), ContactWork::Untag { tag: id })
+        jobs::accept(transaction, &app, *client, gone.as_ref(), id.uuid(), Work::Untag { tag: id })
     };
     store.decide(read, decide).await.map(|()| Deleted)
 }

@@ -185,7 +185,7 @@ async fn patched(store: &Store, client: ClientScope, patch: &Patch, deal: &Deal)
     }
     fields.check()?;
     let names = |name| patch.member(name).is_some();
-    if names("stageId") || names("pipelineId") {
+    if (fields.pipeline_id, fields.stage_id) != (deal.fields.pipeline_id, deal.fields.stage_id) {
         let pipeline = names("pipelineId").then_some(fields.pipeline_id);
         // Another pipeline alone means its first stage.
         let elsewhere = fields.pipeline_id != deal.fields.pipeline_id;

@@ -8,11 +8,13 @@ mod notes;
 mod pipelines;
 mod place;
 mod stages;
+mod vacate;
 
 use axum::Router;
 use shared::App;
 use shared::http::{Api, serve};
 use utoipa_axum::routes;
+pub use vacate::vacate;
 
 /// The routes, with their description.
 pub fn api() -> Api {

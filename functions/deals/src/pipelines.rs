@@ -2,19 +2,26 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use deserr::Deserr;
+use futures_util::future::OptionFuture;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, ManagePipelines, UseCrm};
 use shared::entity::{DefaultPipeline, Meta, Pipeline, PipelineFields, PipelineId, Stage, StageFields, Tally};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId};
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
 use shared::value::{Instant, Invalid, Name, Percent, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
+use crate::vacate::{Deleting, Destination, Leaving, being_deleted};
+
 type PipelinePage = Page<Pipeline>;
+
+/// What there is to know before a pipeline is deleted.
+type Deletable = (Pipeline, Option<DefaultPipeline>, Option<Leaving>);
 
 /// A pipeline that is to be made.
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -71,7 +78,7 @@ impl NewStage {
     pub(crate) fn make(self, app: &App, client: ClientScope, pipeline_id: PipelineId, order: u8) -> Stage {
         let fields = StageFields { name: self.name, order, probability: self.probability };
         let meta = Meta::created(app.clock().now());
-        Stage { id: app.ids().make(), client_id: client.id(), pipeline_id, fields, meta }
+        Stage { id: app.ids().make(), client_id: client.id(), pipeline_id, fields, moves_to: None, meta }
     }
 }
 
@@ -82,7 +89,7 @@ impl NewPipeline {
         stages.sort_by_key(|(stage, place)| stage.order.unwrap_or(*place));
         let stages = (0..).zip(stages).map(|(order, (stage, _))| stage.make(app, client, id, order)).collect();
         let fields = PipelineFields { name: self.name, is_default: self.is_default };
-        Pipeline { id, client_id: client.id(), fields, stages, meta: Meta::created(app.clock().now()) }
+        Pipeline { id, client_id: client.id(), fields, stages, moves_to: None, meta: Meta::created(app.clock().now()) }
     }
 }
 
@@ -173,6 +180,9 @@ pub(crate) async fn update(
         let next = current.changed(fields, now);
         transaction.replace(&key, &next, current.meta.version)?;
         if next.fields.is_default && !current.fields.is_default {
+            if current.moves_to.is_some() {
+                return Err(being_deleted());
+            }
             defaults.hand_over(transaction, *client, &next, now)?;
         }
         Ok(next)
@@ -180,34 +190,58 @@ pub(crate) async fn update(
     store.decide(read, decide).await.map(Found::new)
 }
 
-/// Delete a pipeline and its stages. `409 not_empty` while it holds deals; the default pipeline goes last, or once another is the
-/// default one.
+/// Delete a pipeline and its stages; the default pipeline goes last, or once another is the default one. While it holds deals it is
+/// `409 not_empty`, unless `moveTo` names the stage of another pipeline to which they go. If they are many, that takes a while: until it
+/// is done the pipeline is shown with `movesTo`, each deal is where it is shown, and no deal comes to the pipeline.
 #[utoipa::path(delete, path = "/v1/clients/{clientId}/pipelines/{pipelineId}", tag = "deals", operation_id = "deletePipeline",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), Destination),
+    responses((status = 204, description = "Deleted."),
+        (status = 202, body = Pipeline, description = "It goes once its deals are moved: `Location` says where to look for it.")),
+    extensions(("x-round-trips" = json!(8)), ("x-versioned" = json!(true))))]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManagePipelines>,
     PathId(id): PathId<Pipeline>,
+    State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-) -> Result<Deleted> {
-    let (key, default) = (client.pipeline(id), client.default_pipeline());
-    // Both are always read to their end, so that it costs the same whether or not the pipeline is there.
+    Parameters(Destination { move_to }): Parameters<Destination>,
+) -> Result<Response> {
+    let (client, by) = (*client, client.actor().user());
+    let (key, default, deals) = (client.pipeline(id), client.default_pipeline(), client.deals_of_pipeline(id));
     let read = || async {
-        let (pipeline, default) = tokio::join!(store.find(&key), store.get(&default));
-        Ok((pipeline?, default?))
+        // All are always read to their end, so that it costs the same whether or not the pipeline is there.
+        let leaving = OptionFuture::from(move_to.map(|to| Leaving::read(&store, client, &deals, to)));
+        let (pipeline, default, leaving) = tokio::join!(store.find(&key), store.get(&default), leaving);
+        Ok((pipeline?, default?, leaving.transpose()?))
     };
-    let decide = |(pipeline, default): &(Pipeline, Option<DefaultPipeline>), transaction: &mut Transaction| {
+    let decide = |(pipeline, default, leaving): &Deletable, transaction: &mut Transaction| {
         if_match.check(pipeline.meta.version)?;
-        transaction.let_go(&client.holdings())?;
-        transaction.delete(&key, pipeline.meta.version)?;
-        for stage in &pipeline.stages {
-            transaction.close_stage(&client.stage(stage.id))?;
+        let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
+        let Some(many) = deleting.stages(transaction, &pipeline.stages, leaving.as_ref())? else {
+            remove(transaction, client, pipeline, default.as_ref())?;
+            return Ok(None);
+        };
+        if pipeline.fields.is_default {
+            return Err(is_default());
         }
-        count_one_less(transaction, *client, pipeline, default.as_ref())
+        let next = deleting.later(transaction, pipeline, None, many)?;
+        let location = format!("/v1/clients/{}/pipelines/{id}", client.id());
+        Created::new(StatusCode::ACCEPTED, &next, location).map(Some)
     };
-    store.decide(read, decide).await.map(|()| Deleted)
+    let under_way = store.decide(read, decide).await?;
+    Ok(under_way.map_or_else(|| Deleted.into_response(), Created::into_response))
+}
+
+/// Adds that a pipeline is deleted, but for its stages.
+pub(crate) fn remove(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    pipeline: &Pipeline,
+    default: Option<&DefaultPipeline>,
+) -> Result<()> {
+    transaction.let_go(&client.holdings())?;
+    transaction.delete(&client.pipeline(pipeline.id), pipeline.meta.version)?;
+    count_one_less(transaction, client, pipeline, default)
 }
 
 /// What there is to know before another pipeline becomes the default one.
@@ -289,9 +323,12 @@ fn count_one_less(
         return transaction.delete(&key, default.version);
     }
     if default.pipeline_id == gone.id {
-        let detail = "It is the default pipeline. Make another one the default first.";
-        return Err(Problem::conflict("default_pipeline", detail));
+        return Err(is_default());
     }
     let next = DefaultPipeline { n: default.n - 1, version: default.version + 1, ..default.clone() };
     transaction.replace_anew(&key, &next, default.version)
+}
+
+fn is_default() -> Problem {
+    Problem::conflict("default_pipeline", "It is the default pipeline. Make another one the default first.")
 }

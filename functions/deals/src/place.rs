@@ -33,7 +33,9 @@ async fn named(
     pipeline: Option<PipelineId>,
     stage: StageId,
 ) -> Result<(PipelineId, StageId)> {
-    let tally = store.get(&client.stage(stage)).await?.ok_or_else(|| Problem::dangling("/stageId"))?;
+    // To a stage that is being deleted no deal comes any more.
+    let tally = store.get(&client.stage(stage)).await?.filter(|tally| tally.moves_to.is_none());
+    let tally = tally.ok_or_else(|| Problem::dangling("/stageId"))?;
     if pipeline.is_some_and(|pipeline| pipeline != tally.pipeline_id) {
         let why = Rejected::new("other_pipeline", "is not a stage of the pipeline that pipelineId names");
         return Err(Invalid::field("/stageId", why).into());
@@ -49,15 +51,47 @@ async fn first(store: &Store, client: ClientScope, pipeline: Option<PipelineId>)
         None => store.get(&client.default_pipeline()).await?.ok_or_else(required)?.pipeline_id,
     };
     let pipeline = store.get(&client.pipeline(id)).await?.ok_or_else(|| Problem::dangling("/pipelineId"))?;
-    let stage = pipeline.stages.first().ok_or_else(required)?;
+    let stage = pipeline.stages.iter().find(|stage| stage.moves_to.is_none()).ok_or_else(required)?;
     Ok((id, stage.id))
 }
 
 /// A position behind all deals of a status in a stage. The index follows the table within moments: deals that come at the same time
 /// may come in any order.
 pub(crate) async fn at_the_end(store: &Store, client: ClientScope, stage: StageId, status: DealStatus) -> Result<Rank> {
-    let last = neighbour(store, &client.deals_in(stage, Some(status)), Order::Desc, None, status).await?;
-    rank(last.as_ref(), None)
+    rank(last(store, client, stage, status).await?.as_ref(), None)
+}
+
+async fn last(store: &Store, client: ClientScope, stage: StageId, status: DealStatus) -> Result<Option<Rank>> {
+    neighbour(store, &client.deals_in(stage, Some(status)), Order::Desc, None, status).await
+}
+
+/// The last positions of a stage, for several deals that come to it one behind the other.
+#[derive(Clone)]
+pub(crate) struct Ends {
+    open: Option<Rank>,
+    won: Option<Rank>,
+    lost: Option<Rank>,
+}
+
+impl Ends {
+    /// Reads them at the same time, as [`at_the_end`] does one.
+    pub(crate) async fn read(store: &Store, client: ClientScope, stage: StageId) -> Result<Self> {
+        let of = |status| last(store, client, stage, status);
+        let (open, won, lost) = tokio::try_join!(of(DealStatus::Open), of(DealStatus::Won), of(DealStatus::Lost))?;
+        Ok(Self { open, won, lost })
+    }
+
+    /// The position of the next deal of a status.
+    pub(crate) fn next(&mut self, status: DealStatus) -> Result<Rank> {
+        let last = match status {
+            DealStatus::Open => &mut self.open,
+            DealStatus::Won => &mut self.won,
+            DealStatus::Lost => &mut self.lost,
+        };
+        let next = rank(last.as_ref(), None)?;
+        *last = Some(next.clone());
+        Ok(next)
+    }
 }
 
 /// A position for `deal` right behind another deal of the stage, or before all of them.

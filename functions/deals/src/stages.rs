@@ -2,18 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use deserr::Deserr;
+use futures_util::future::OptionFuture;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, ManagePipelines, UseCrm};
 use shared::entity::{Pipeline, PipelineId, Stage, StageFields, StageId, Tally};
 use shared::http::page::PageParams;
-use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, PathIds};
+use shared::http::{
+    Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds,
+};
 use shared::store::{Store, Transaction};
 use shared::value::{Invalid, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 use crate::pipelines::NewStage;
+use crate::vacate::{Deleting, Destination, Leaving, being_deleted};
 
 type StagePage = Page<Stage>;
 
@@ -42,6 +47,9 @@ pub(crate) async fn create(
     let place = fields.order.map_or(usize::MAX, usize::from);
     let new = fields.make(&app, *client, id, 0);
     let decide = |pipeline: &Pipeline, transaction: &mut Transaction| {
+        if pipeline.moves_to.is_some() {
+            return Err(being_deleted());
+        }
         if pipeline.stages.len() >= Pipeline::MOST_STAGES {
             return Err(Problem::conflict("too_many_stages", "The pipeline has as many stages as it can have."));
         }
@@ -123,28 +131,44 @@ pub(crate) async fn update(
     store.decide(|| store.find(&key), decide).await.map(Found::new)
 }
 
-/// Delete a stage. `409 not_empty` while it holds deals.
+/// Delete a stage. While it holds deals it is `409 not_empty`, unless `moveTo` names the stage to which they go. If they are many, that
+/// takes a while: until it is done the stage is shown with `movesTo`, each deal is where it is shown, and no deal comes to the stage.
 #[utoipa::path(delete, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals", operation_id = "deleteStage",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), ("stageId" = StageId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), ("stageId" = StageId, Path), Destination),
+    responses((status = 204, description = "Deleted."),
+        (status = 202, body = Stage, description = "It goes once its deals are moved: `Location` says where to look for it.")),
+    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManagePipelines>,
     PathIds(pipeline, id): PathIds<Pipeline, Stage>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-) -> Result<Deleted> {
-    let key = client.pipeline(pipeline);
-    let decide = |pipeline: &Pipeline, transaction: &mut Transaction| {
-        let (place, stage) = found(pipeline, id)?;
-        if_match.check(stage.meta.version)?;
-        let mut stages = pipeline.stages.clone();
-        stages.remove(place);
-        transaction.replace(&key, &pipeline.with_stages(stages, app.clock().now()), pipeline.meta.version)?;
-        transaction.close_stage(&client.stage(id))
+    Parameters(Destination { move_to }): Parameters<Destination>,
+) -> Result<Response> {
+    let (client, by) = (*client, client.actor().user());
+    let (key, deals) = (client.pipeline(pipeline), client.deals_in(id, None));
+    let read = || async {
+        // All are always read to their end, so that it costs the same whether or not the stage is there.
+        let leaving = OptionFuture::from(move_to.map(|to| Leaving::read(&store, client, &deals, to)));
+        let (pipeline, leaving) = tokio::join!(store.find(&key), leaving);
+        Ok((pipeline?, leaving.transpose()?))
     };
-    store.decide(|| store.find(&key), decide).await.map(|()| Deleted)
+    let decide = |(pipeline, leaving): &(Pipeline, Option<Leaving>), transaction: &mut Transaction| {
+        let (_, stage) = found(pipeline, id)?;
+        if_match.check(stage.meta.version)?;
+        let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
+        let Some(many) = deleting.stages(transaction, std::slice::from_ref(stage), leaving.as_ref())? else {
+            transaction.replace(&key, &pipeline.without_stage(id, deleting.now), pipeline.meta.version)?;
+            return Ok(None);
+        };
+        let next = deleting.later(transaction, pipeline, Some(id), many)?;
+        let (_, stage) = found(&next, id)?;
+        let location = format!("/v1/clients/{}/pipelines/{}/stages/{id}", client.id(), pipeline.id);
+        Created::new(StatusCode::ACCEPTED, stage, location).map(Some)
+    };
+    let under_way = store.decide(read, decide).await?;
+    Ok(under_way.map_or_else(|| Deleted.into_response(), Created::into_response))
 }
 
 /// Put the stages of a pipeline in order, in one call.

@@ -10,7 +10,14 @@ use super::owners::{Owner, text};
 
 /// Everything about deals that is not as it must be.
 pub(super) fn damages(owner: &Owner<'_>) -> Vec<String> {
-    let found = [wrong_stages(owner), wrong_tallies(owner), wrong_deals(owner), strays(owner), wrong_default(owner)];
+    let found = [
+        wrong_stages(owner),
+        wrong_tallies(owner),
+        wrong_deals(owner),
+        strays(owner),
+        wrong_default(owner),
+        wrong_moves(owner),
+    ];
     found.concat()
 }
 
@@ -130,6 +137,38 @@ fn strays(owner: &Owner<'_>) -> Vec<String> {
     wrong
 }
 
+/// A stage whose deals are being moved says so itself, has a job that does it, and is counted where they go.
+fn wrong_moves(owner: &Owner<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut inbound: BTreeMap<&str, u32> = BTreeMap::new();
+    for (id, pipeline) in owner.all("PIPELINE") {
+        for stage in pipeline["stages"].as_array().into_iter().flatten() {
+            let (name, to) = (text(stage, "id"), stage["movesTo"].as_str());
+            let tally = owner.find("STAGE", name).and_then(|tally| tally["movesTo"].as_str());
+            let moves = |job: &Value| {
+                let stages = [Some(name), None].contains(&job["stage"].as_str());
+                stages && text(job, "pipeline") == id && job["to"].as_str() == to
+            };
+            if tally != to || (to.is_some() && !owner.all("JOB").any(|(_, job)| moves(job))) {
+                wrong.push(owner.at("STAGE", name, "is to be left by its deals, and is not, or nobody moves them"));
+            }
+            to.into_iter().for_each(|to| *inbound.entry(to).or_default() += 1);
+        }
+    }
+    for (stage, tally) in owner.all("STAGE") {
+        let found = inbound.remove(stage).unwrap_or_default();
+        if tally["inbound"].as_f64().unwrap_or_default().to_string() != found.to_string() {
+            wrong.push(owner.at(
+                "STAGE",
+                stage,
+                format_args!("counts {}, and gets the deals of {found} stages", tally["inbound"]),
+            ));
+        }
+    }
+    wrong.extend(inbound.into_keys().map(|stage| owner.at("STAGE", stage, "gets deals, and is not there")));
+    wrong
+}
+
 /// One pipeline is the default one, if there is any, and as many are counted as there are.
 fn wrong_default(owner: &Owner<'_>) -> Vec<String> {
     let defaults: Vec<_> =
@@ -222,6 +261,27 @@ mod tests {
     }
 
     #[test]
+    fn deals_leave_a_stage_by_a_job_for_one_that_counts_it() {
+        let leave = |rows: &mut Vec<Value>| {
+            rows[0]["stages"] = json!([{ "id": "lead", "pipelineId": "sales", "order": 0, "movesTo": "won" },
+                { "id": "won", "pipelineId": "sales", "order": 1, "movesTo": null }]);
+            rows[2]["movesTo"] = json!("won");
+            let there = |collection: &str, sort: &str| json!({ "pk": format!("{PREFIX}{collection}"), "sk": sort });
+            let tally = json!({ "pipelineId": "sales", "n": 0, "inbound": 1 });
+            rows.push(with(tally, &there("STAGE", "won")));
+            rows.push(with(json!({ "pipeline": "sales", "stage": "lead", "to": "won" }), &there("JOB", "job")));
+        };
+        assert_eq!(found(leave), 0);
+        for (row, name, value) in [(9, "stage", json!("won")), (8, "inbound", json!(0)), (2, "movesTo", Value::Null)] {
+            let broken = |rows: &mut Vec<Value>| {
+                leave(rows);
+                rows[row][name] = value;
+            };
+            assert_eq!(found(broken), 1, "{name}");
+        }
+    }
+
+    #[test]
     fn whatever_is_not_as_it_must_be_is_found() {
         let change =
             |row: usize, name: &'static str, value: Value| move |rows: &mut Vec<Value>| rows[row][name] = value;
@@ -235,6 +295,8 @@ mod tests {
         assert_eq!(found(change(4, "closedAt", Value::Null)), 1);
         assert_eq!(found(change(6, "changes", json!([{ "field": "status", "to": "LOST" }]))), 1);
         assert_eq!(found(|rows| drop(rows.remove(5))), 1, "a deal without a history");
+        assert_eq!(found(change(2, "inbound", json!(1))), 1);
+        assert_eq!(found(change(2, "movesTo", json!("other"))), 1);
         // A tally and a deal of nothing, the history and the note of nothing.
         assert!(found(|rows| drop(rows.remove(0))) > 1);
         assert_eq!(found(|rows| drop(rows.remove(4))), 3, "the tally, and what belongs to no deal");

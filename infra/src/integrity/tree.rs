@@ -125,7 +125,7 @@ fn may_outlive(collection: &str, row: &Value) -> bool {
     match collection {
         "IDEM" | "MAIL" | "SESSION" | "SOURCE" => true,
         "GONE" => row.get("ids").is_none(),
-        "CONTACT_JOB" => row.get("ttl").is_some(),
+        "JOB" => row.get("ttl").is_some(),
         _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
     }
 }

@@ -86,7 +86,7 @@ fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 }
 
 /// Counts the shapes in which local data was written. A deployment's data is migrated; that of a demo is made again.
-const FORMAT: &str = "4";
+const FORMAT: &str = "5";
 
 /// Refuses data of an earlier shape; marks new data with the present one.
 fn check_format(data_dir: &Path) -> Result<(), Error> {

@@ -125,10 +125,16 @@ async fn sales(admin: &Admin<'_>, client: &str, contacts: &[String]) -> Result<(
     let stages = [("Enquiry", 10), ("Tasting", 40), ("Offer", 60), ("Order", 90)];
     let stages = stages.map(|(name, probability)| json!({ "name": name, "probability": probability }));
     let catering = json!({ "name": "Catering", "stages": stages });
-    let pipeline = admin.create(&format!("{client}/pipelines"), catering).await?;
-    let deals = [("Retirement party", 1250), ("Weekly pastries", 320), ("Wedding cake", 890), ("Tea tasting", 75)];
-    for ((title, value), contact) in deals.into_iter().zip(contacts) {
-        let deal = json!({ "title": title, "value": value, "pipelineId": pipeline, "contactId": contact });
+    let pipeline = admin.post(&format!("{client}/pipelines"), &catering, Some("Catering")).await?;
+    let deals = [
+        ("Retirement party", 1250.0, 0, "OPEN"),
+        ("Weekly pastries", 320.5, 1, "OPEN"),
+        ("Wedding cake", 890.0, 2, "OPEN"),
+        ("Tea tasting", 75.0, 3, "WON"),
+    ];
+    for ((title, value, stage, status), contact) in deals.into_iter().zip(contacts) {
+        let stage = &pipeline["stages"][stage]["id"];
+        let deal = json!({ "title": title, "value": value, "stageId": stage, "status": status, "contactId": contact });
         admin.create(&format!("{client}/deals"), deal).await?;
     }
     Ok(())

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::auth::{ClientScope, HomeScope, PlatformScope};
-use crate::entity::{Deal, DealChange, DealId, StageId, TallyChange, UserId};
+use crate::entity::{Deal, DealChange, DealId, PipelineId, StageId, TallyChange, UserId};
 use crate::keys::Scope;
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
@@ -61,6 +61,40 @@ pub fn delete(transaction: &mut Transaction, client: ClientScope, read: &Deal) -
     transaction.let_go(&client.holdings())?;
     transaction.delete(&client.deal(read.id), read.stored_version())?;
     follow(transaction, client, Some(read), None, None)
+}
+
+/// What changes of deals add to what stages hold.
+pub type TallyChanges = BTreeMap<StageId, TallyChange>;
+
+/// Adds that deals go to other places, which `by` does; stale if one of them has changed since it was read. What that adds to the
+/// tallies is the caller's to add.
+pub fn relocate(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    moves: &[(Deal, Deal)],
+    by: UserId,
+) -> Result<TallyChanges> {
+    let mut changes = TallyChanges::new();
+    for (read, next) in moves {
+        transaction.replace_anew(&client.deal(next.id), next, read.stored_version())?;
+        note_change(transaction, client, Some(read), next, by)?;
+        note_tallies(&mut changes, Some(read), Some(next));
+    }
+    Ok(changes)
+}
+
+/// Adds to what stages hold. The stage to which deals come must be of the pipeline `to`, and stay; stale otherwise.
+pub fn tally(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    changes: TallyChanges,
+    to: Option<PipelineId>,
+) -> Result<()> {
+    for (stage, change) in changes.into_iter().filter(|(_, change)| !change.is_none()) {
+        let of = to.filter(|_| change.n > 0 || change.inbound > 0);
+        transaction.tally(&client.stage(stage), &change, of, Problem::stale())?;
+    }
+    Ok(())
 }
 
 /// Where a user may be at home who may act in a client: which of them it is, their id does not say.
@@ -120,10 +154,8 @@ fn count(
     before: Option<&Deal>,
     after: Option<&Deal>,
 ) -> Result<()> {
-    let mut changes: BTreeMap<StageId, TallyChange> = BTreeMap::new();
-    for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
-        changes.entry(deal.fields.stage_id).or_default().count(deal, by);
-    }
+    let mut changes = TallyChanges::new();
+    note_tallies(&mut changes, before, after);
     for (stage, change) in changes.into_iter().filter(|(_, change)| !change.is_none()) {
         let comes_to = after.filter(|after| after.fields.stage_id == stage && change.n > 0);
         let (of, otherwise) = match comes_to {
@@ -134,6 +166,12 @@ fn count(
         transaction.tally(&client.stage(stage), &change, of, otherwise)?;
     }
     Ok(())
+}
+
+fn note_tallies(changes: &mut TallyChanges, before: Option<&Deal>, after: Option<&Deal>) {
+    for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
+        changes.entry(deal.fields.stage_id).or_default().count(deal, by);
+    }
 }
 
 /// Counts what refers to the contacts that a deal named and names.

@@ -3,7 +3,6 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ContactId, ImportId, TagId};
 use crate::id::Id;
 
 /// What of a client was deleted while other rows still refer to it: a job clears their references, and until then whoever reads
@@ -36,30 +35,4 @@ impl Gone {
     pub fn is_one(&self) -> bool {
         self.ids.len() == 1
     }
-}
-
-/// A job of the contacts module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "work", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum ContactWork {
-    /// Takes a deleted tag off every contact.
-    Untag {
-        /// The tag.
-        tag: TagId,
-    },
-    /// Takes a deleted contact off every deal and appointment.
-    Unrefer {
-        /// The contact.
-        contact: ContactId,
-    },
-    /// Forgets that something was deleted, once no read can still be under way that saw a reference to it.
-    Forget {
-        /// What.
-        id: Uuid,
-    },
-    /// Goes on with an import.
-    Import {
-        /// The import.
-        import: ImportId,
-    },
 }

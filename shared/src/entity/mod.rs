@@ -34,7 +34,7 @@ pub use contact::{Contact, ContactRow, Origin, References, Term};
 pub use day::Day;
 pub use deal::{Deal, DealChange, DealFields, DealStatus, FieldChange};
 pub use domain::Domain;
-pub use gone::{ContactWork, Gone};
+pub use gone::Gone;
 pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
 pub use note::{Note, NoteFields};
 pub use pipeline::{DefaultPipeline, Pipeline, PipelineFields, Stage, StageFields};

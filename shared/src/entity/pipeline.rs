@@ -19,6 +19,9 @@ pub struct Pipeline {
     pub fields: PipelineFields,
     /// Its stages, in their order.
     pub stages: Vec<Stage>,
+    /// The stage to which its deals are being moved, while it is deleted.
+    #[schema(required)]
+    pub moves_to: Option<StageId>,
     /// Its version and times. A change of a stage is one of its pipeline.
     #[serde(flatten)]
     pub meta: Meta,
@@ -49,6 +52,9 @@ pub struct Stage {
     /// What its users write.
     #[serde(flatten)]
     pub fields: StageFields,
+    /// The stage to which its deals are being moved, while it is deleted. No deal comes to it any more.
+    #[schema(required)]
+    pub moves_to: Option<StageId>,
     /// Its version and times.
     #[serde(flatten)]
     pub meta: Meta,
@@ -85,6 +91,24 @@ impl Pipeline {
     #[must_use]
     pub fn changed(&self, fields: PipelineFields, now: Instant) -> Self {
         Self { fields, meta: self.meta.changed(now), ..self.clone() }
+    }
+
+    /// The same pipeline without one of its stages, changed now.
+    #[must_use]
+    pub fn without_stage(&self, id: StageId, now: Instant) -> Self {
+        self.with_stages(self.stages.iter().filter(|stage| stage.id != id).cloned().collect(), now)
+    }
+
+    /// The same pipeline, of which one stage or all are deleted once their deals are moved.
+    #[must_use]
+    pub fn vacating(&self, stage: Option<StageId>, to: StageId, now: Instant) -> Self {
+        let mut next = Self { meta: self.meta.changed(now), ..self.clone() };
+        next.moves_to = if stage.is_none() { Some(to) } else { self.moves_to };
+        for one in next.stages.iter_mut().filter(|one| stage.is_none_or(|stage| stage == one.id)) {
+            one.moves_to = Some(to);
+            one.meta = one.meta.changed(now);
+        }
+        next
     }
 
     /// The same pipeline with these stages in this order, changed now. A stage that has another place than before is changed, too.

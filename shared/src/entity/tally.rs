@@ -5,7 +5,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Deal, DealStatus, PipelineId};
+use super::{Deal, DealStatus, PipelineId, StageId};
 use crate::value::Currency;
 
 /// What a stage holds: how many deals, and how many open ones of what value in each currency. Each change of a deal adds to it in
@@ -16,6 +16,10 @@ pub struct Tally {
     pub pipeline_id: PipelineId,
     /// How many deals, whatever their status.
     pub n: u64,
+    /// How many stages are being deleted whose deals come here; as long as there is one, this stage stays.
+    pub inbound: u64,
+    /// The stage to which its deals are being moved, while it is deleted.
+    pub moves_to: Option<StageId>,
     /// Of the open deals, by the currency's code.
     pub open: BTreeMap<String, Sum>,
 }
@@ -34,6 +38,8 @@ pub struct Sum {
 pub struct TallyChange {
     /// To the number of deals.
     pub n: i64,
+    /// To the number of stages whose deals come here.
+    pub inbound: i64,
     /// To what is open.
     pub open: BTreeMap<&'static str, Sum>,
 }
@@ -84,14 +90,15 @@ impl TallyChange {
         let open = self.open.iter().flat_map(|(code, sum)| {
             PARTS.iter().zip(sum.parts()).map(move |(part, number)| (format!("{part}{code}"), number))
         });
-        [("n".to_owned(), self.n)].into_iter().chain(open).filter(|(_, number)| *number != 0).collect()
+        let counts = [("n", self.n), ("inbound", self.inbound)].map(|(name, number)| (name.to_owned(), number));
+        counts.into_iter().chain(open).filter(|(_, number)| *number != 0).collect()
     }
 }
 
 impl Tally {
     /// Of a new stage.
     pub const fn new(pipeline_id: PipelineId) -> Self {
-        Self { pipeline_id, n: 0, open: BTreeMap::new() }
+        Self { pipeline_id, n: 0, inbound: 0, moves_to: None, open: BTreeMap::new() }
     }
 }
 
@@ -102,6 +109,8 @@ impl Serialize for Tally {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pipelineId", &self.pipeline_id)?;
         map.serialize_entry("n", &self.n)?;
+        map.serialize_entry("inbound", &self.inbound)?;
+        map.serialize_entry("movesTo", &self.moves_to)?;
         for (code, sum) in &self.open {
             for (part, number) in PARTS.iter().zip(sum.parts()) {
                 map.serialize_entry(&format!("{part}{code}"), &number)?;
@@ -128,11 +137,14 @@ impl<'de> Visitor<'de> for Attributes {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tally, A::Error> {
         let (mut pipeline_id, mut n, mut open) = (None, 0, BTreeMap::<String, Sum>::new());
+        let (mut inbound, mut moves_to) = (0, None);
         while let Some(name) = map.next_key::<String>()? {
             let part = PARTS.iter().enumerate().find_map(|(part, prefix)| Some((part, name.strip_prefix(prefix)?)));
             match (name.as_str(), part) {
                 ("pipelineId", _) => pipeline_id = Some(map.next_value()?),
                 ("n", _) => n = map.next_value()?,
+                ("inbound", _) => inbound = map.next_value()?,
+                ("movesTo", _) => moves_to = map.next_value()?,
                 (_, Some((part, code))) => open.entry(code.to_owned()).or_default().add_part(part, map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -141,6 +153,122 @@ impl<'de> Visitor<'de> for Attributes {
         }
         open.retain(|_, sum| *sum != Sum::default());
         let pipeline_id = pipeline_id.ok_or_else(|| serde::de::Error::missing_field("pipelineId"))?;
-        Ok(Tally { pipeline_id, n, open })
+        Ok(Tally { pipeline_id, n, inbound, moves_to, open })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::entity::DealFields;
+    use crate::id::Id;
+    use crate::value::{Amount, Name, Rank};
+
+    /// A stage's row, to which transactions add as DynamoDB does.
+    struct Row(Map<String, Value>);
+
+    impl Row {
+        fn new() -> Self {
+            let row = serde_json::to_value(Tally::new(Id::from_uuid(uuid::Uuid::nil()))).unwrap();
+            Self(row.as_object().unwrap().clone())
+        }
+
+        fn add(&mut self, change: &TallyChange) {
+            for (name, number) in change.additions() {
+                let was = self.0.get(&name).and_then(Value::as_i64).unwrap_or_default();
+                self.0.insert(name, json!(was + number));
+            }
+        }
+
+        fn read(&self) -> Tally {
+            serde_json::from_value(Value::Object(self.0.clone())).unwrap()
+        }
+    }
+
+    fn deal(currency: &str, value: Decimal, status: DealStatus) -> Deal {
+        let nobody = uuid::Uuid::nil();
+        let fields = DealFields {
+            title: "Engine".parse::<Name>().unwrap(),
+            value: Some(Amount::new(value).unwrap()),
+            currency: currency.parse().unwrap(),
+            stage_id: Id::from_uuid(nobody),
+            pipeline_id: Id::from_uuid(nobody),
+            assigned_to_id: None,
+            contact_id: None,
+            status,
+            lost_reason: None,
+            expected_close_date: None,
+        };
+        let now = "2026-03-08T06:30:00Z".parse().unwrap();
+        Deal::new(Id::from_uuid(nobody), Id::from_uuid(nobody), fields, Rank::between(None, None, 0).unwrap(), now)
+    }
+
+    fn change(before: Option<&Deal>, after: Option<&Deal>) -> TallyChange {
+        let mut change = TallyChange::default();
+        before.into_iter().for_each(|deal| change.count(deal, -1));
+        after.into_iter().for_each(|deal| change.count(deal, 1));
+        change
+    }
+
+    fn any_deal() -> impl Strategy<Value = Deal> {
+        let currency = prop::sample::select(vec![("JPY", 0), ("USD", 2), ("EUR", 2), ("KWD", 3)]);
+        let status = prop::sample::select(vec![DealStatus::Open, DealStatus::Open, DealStatus::Won, DealStatus::Lost]);
+        (currency, 0..=999_999_999_999_999_i64, status)
+            .prop_map(|((code, scale), minor, status)| deal(code, Decimal::new(minor, scale), status))
+    }
+
+    #[test]
+    fn the_sum_of_ten_thousand_of_the_largest_amounts_is_exact() {
+        let mut row = Row::new();
+        for (currency, largest) in [("JPY", 0), ("USD", 2), ("KWD", 3)] {
+            let largest = deal(currency, Decimal::new(999_999_999_999_999, largest), DealStatus::Open);
+            (0..10_000).for_each(|_| row.add(&change(None, Some(&largest))));
+            assert_eq!(row.read().open[currency], Sum { n: 10_000, minor: 9_999_999_999_999_990_000 });
+        }
+        assert_eq!(row.read().n, 30_000);
+    }
+
+    #[test]
+    fn a_tenth_and_two_tenths_are_three_tenths() {
+        let mut row = Row::new();
+        for tenths in [1, 2] {
+            row.add(&change(None, Some(&deal("USD", Decimal::new(tenths, 1), DealStatus::Open))));
+        }
+        assert_eq!(row.read().open["USD"], Sum { n: 2, minor: 30 });
+    }
+
+    proptest! {
+        #[test]
+        fn a_tally_is_what_its_deals_make_however_they_came_changed_and_went(
+            deals in prop::collection::vec((any_deal(), prop::option::of(prop::option::of(any_deal()))), 1..200),
+        ) {
+            let mut row = Row::new();
+            let mut left = Vec::new();
+            for (first, later) in deals {
+                row.add(&change(None, Some(&first)));
+                match later {
+                    None => left.push(first),
+                    Some(next) => {
+                        row.add(&change(Some(&first), next.as_ref()));
+                        left.extend(next);
+                    }
+                }
+            }
+            let mut open: BTreeMap<String, Sum> = BTreeMap::new();
+            for deal in left.iter().filter(|deal| deal.fields.status == DealStatus::Open) {
+                let currency = deal.fields.currency;
+                let value = deal.fields.value.unwrap().to_decimal() * Decimal::from(10_u32.pow(currency.decimals()));
+                let sum = open.entry(currency.code().to_owned()).or_default();
+                sum.n += 1;
+                sum.minor += i128::try_from(value).unwrap();
+            }
+            let tally = row.read();
+            prop_assert_eq!(tally.n, left.len() as u64);
+            prop_assert_eq!(tally.open, open);
+        }
     }
 }

@@ -3,13 +3,18 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Transaction;
-use crate::entity::{PipelineId, Tally, TallyChange};
+use super::item::value;
+use crate::entity::{PipelineId, StageId, Tally, TallyChange};
+use crate::id::Id;
 use crate::keys::Key;
 use crate::{Problem, Result};
 
+/// Of a stage to which no other is being emptied.
+const ALONE: &str = "(attribute_not_exists(inbound) OR inbound = :none)";
+
 impl Transaction {
-    /// Adds to a stage's tally. If deals come to the stage, `of` names the pipeline of which it must be; `otherwise` says what it means
-    /// if it is not, or if it is gone.
+    /// Adds to a stage's tally. If deals come to the stage, `of` names the pipeline of which it must be, and it must not be on its way
+    /// out; `otherwise` says what it means if that is not so, or if it is gone.
     pub fn tally(
         &mut self,
         stage: &Key<Tally>,
@@ -18,15 +23,14 @@ impl Transaction {
         otherwise: Problem,
     ) -> Result<()> {
         let additions = change.additions();
-        let condition = if of.is_some() { "pipelineId = :pipeline" } else { "attribute_exists(pk)" };
+        let open = "pipelineId = :pipeline AND attribute_not_exists(movesTo)";
+        let condition = if of.is_some() { open } else { "attribute_exists(pk)" };
         let terms: Vec<_> = (0..additions.len()).map(|at| format!("#a{at} :a{at}")).collect();
         let mut update = self
             .change(stage)
             .condition_expression(condition)
             .update_expression(format!("ADD {}", terms.join(", ")))
-            .set_expression_attribute_values(
-                of.map(|pipeline| [(":pipeline".to_owned(), AttributeValue::S(pipeline.to_string()))].into()),
-            );
+            .set_expression_attribute_values(of.map(|pipeline| [(":pipeline".to_owned(), text(pipeline))].into()));
         for (at, (name, number)) in additions.into_iter().enumerate() {
             update = update
                 .expression_attribute_names(format!("#a{at}"), name)
@@ -35,15 +39,54 @@ impl Transaction {
         self.add(update, |_| Ok(otherwise))
     }
 
-    /// Deletes a stage's tally: `409 not_empty` if it holds a deal.
-    pub fn close_stage(&mut self, stage: &Key<Tally>) -> Result<()> {
-        let delete = self
-            .deletion(stage)
-            .condition_expression("n = :none")
-            .expression_attribute_values(":none", AttributeValue::N("0".to_owned()));
-        self.add(delete, |there| {
-            let not_empty = "It still holds deals. Move or delete those first.";
-            Ok(there.map_or_else(Problem::stale, |_| Problem::conflict("not_empty", not_empty)))
+    /// Lets no deal come to a stage any more, because it is deleted once those that it holds are moved to another; `409 not_empty` while
+    /// others are moved to it.
+    pub fn vacate(&mut self, stage: &Key<Tally>, to: StageId) -> Result<()> {
+        let update = self
+            .change(stage)
+            .condition_expression(format!("attribute_exists(pk) AND attribute_not_exists(movesTo) AND {ALONE}"))
+            .update_expression("SET movesTo = :to")
+            .expression_attribute_values(":to", text(to))
+            .expression_attribute_values(":none", number(0));
+        self.add(update, |there| {
+            let there: Option<Tally> = there.map(value).transpose()?;
+            Ok(there.filter(|there| there.inbound > 0).map_or_else(Problem::stale, |_| awaits()))
         })
     }
+
+    /// Deletes the tally of a stage that holds nothing: `409 not_empty` if it does, and while deals of another stage are moved to it.
+    pub fn close_stage(&mut self, stage: &Key<Tally>) -> Result<()> {
+        let not_empty = "It still holds deals. Delete those first, or say with moveTo where they go.";
+        self.close_tally(stage, 0, Problem::conflict("not_empty", not_empty))
+    }
+
+    /// Deletes the tally of a stage that so many deals leave in the same transaction: stale if that are not all. `409 not_empty` while
+    /// deals of another stage are moved to it.
+    pub fn close_left_stage(&mut self, stage: &Key<Tally>, left: u64) -> Result<()> {
+        self.close_tally(stage, left, Problem::stale())
+    }
+
+    fn close_tally(&mut self, stage: &Key<Tally>, holding: u64, otherwise: Problem) -> Result<()> {
+        let delete = self
+            .deletion(stage)
+            .condition_expression(format!("n = :holding AND {ALONE}"))
+            .expression_attribute_values(":holding", number(holding))
+            .expression_attribute_values(":none", number(0));
+        self.add(delete, move |there| {
+            let there: Option<Tally> = there.map(value).transpose()?;
+            Ok(there.map_or_else(Problem::stale, |there| if there.inbound > 0 { awaits() } else { otherwise }))
+        })
+    }
+}
+
+fn awaits() -> Problem {
+    Problem::conflict("not_empty", "Deals of a stage that is being deleted are on their way here. Try again later.")
+}
+
+fn text<T>(id: Id<T>) -> AttributeValue {
+    AttributeValue::S(id.to_string())
+}
+
+fn number(n: u64) -> AttributeValue {
+    AttributeValue::N(n.to_string())
 }

@@ -444,15 +444,12 @@ impl Transaction {
     }
 
     /// Writes a job as it goes on; `otherwise` says what it means if somebody else has taken it up.
-    pub fn put_job<W>(&mut self, key: &Key<Job<W>>, job: &Job<W>, attempts: u64, otherwise: Problem) -> Result<()>
-    where
-        Job<W>: Item,
-    {
+    pub fn put_job(&mut self, key: &Key<Job>, job: &Job, attempts: u64, otherwise: Problem) -> Result<()> {
         self.put_attempt(key, job, attempts, otherwise)
     }
 
     /// Deletes a job that is done; `otherwise` says what it means if somebody else has taken it up.
-    pub fn end_job<W>(&mut self, key: &Key<Job<W>>, attempts: u64, otherwise: Problem) -> Result<()> {
+    pub fn end_job(&mut self, key: &Key<Job>, attempts: u64, otherwise: Problem) -> Result<()> {
         let delete = self
             .deletion(key)
             .condition_expression("attempts = :attempts")

@@ -18,9 +18,9 @@ use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Client, ContactWork, Import, ImportId, ImportProgress, ImportStatus, Record, RowFault};
+use shared::entity::{Client, Import, ImportId, ImportProgress, ImportStatus, Record, RowFault};
 use shared::http::{Created, Creation, Parameters, PathId, Upload};
-use shared::job::Job;
+use shared::job::{Job, Work, taken};
 use shared::keys::{Key, Scope};
 use shared::store::{Order, Store};
 use shared::value::{Flag, Invalid};
@@ -28,7 +28,6 @@ use shared::{App, Problem, Result};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::jobs::{ContactJob, taken};
 use crate::sheet::Sheet;
 
 use run::Running;
@@ -172,8 +171,8 @@ async fn rehearse(
 /// An import that is a job by now, which is this call's for a while.
 struct Accepted {
     import: Import,
-    key: Key<ContactJob>,
-    job: ContactJob,
+    key: Key<Job>,
+    job: Job,
     created: Created,
 }
 
@@ -198,8 +197,8 @@ async fn accept(
         created_at: now,
         ttl: text::ttl(now),
     };
-    let key = client.contact_job(app.ids().make());
-    let job = Job::new(ContactWork::Import { import: import.id }, now, now).begun(now, LEASE);
+    let key = client.job(app.ids().make());
+    let job = Job::new(Work::Import { import: import.id }, now, now).begun(now, LEASE);
     let mut transaction = store.transaction();
     transaction.require(&client.holdings(), Problem::not_found())?;
     transaction.create(&client.import(import.id), &import)?;

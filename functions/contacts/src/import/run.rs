@@ -9,6 +9,7 @@ use shared::entity::{
     ContactId, ContactRecord, ContactRow, Import, ImportFaults, ImportId, ImportProgress, ImportStatus, Record,
     RowFault, TagName,
 };
+use shared::job::Step;
 use shared::keys::Scope;
 use shared::store::{MAX_PARTS, Store, Transaction};
 use shared::value::{Country, Email};
@@ -18,7 +19,6 @@ use tokio::time::Instant;
 use super::plan::{Planned, plan};
 use super::text;
 use super::window::{Found, Window, look_up, origin};
-use crate::jobs::Step;
 use crate::sheet::{Mark, Row, Sheet};
 use crate::tags;
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use shared::auth::ClientScope;
-use shared::entity::{ContactId, ContactWork, References};
+use shared::entity::{ContactId, References};
+use shared::job::{Step, Work};
 use shared::store::{Store, Transaction};
 use shared::{App, Result};
 
-use super::{Step, mourn};
+use super::mourn;
 use crate::references::Referring;
 
 /// How long an index may take to follow the table.
@@ -25,7 +26,7 @@ pub(super) async fn unrefer(app: &App, store: &Store, client: ClientScope, conta
         match (counted.n, referring.len()) {
             (0, _) => transaction.close_references(&key, counted)?,
             // The index has not caught up.
-            (_, 0) => return Ok(Step::Then(ContactWork::Unrefer { contact }, LAG)),
+            (_, 0) => return Ok(Step::Then(Work::Unrefer { contact }, LAG)),
             (_, some) => {
                 referring.clear(transaction, client, app.clock().now())?;
                 transaction.unrefer(&key, some)?;

@@ -3,11 +3,12 @@
 use shared::auth::ClientScope;
 use shared::contacts::{self, Otherwise};
 use shared::entity::{ContactRow, TagId, Tagged};
+use shared::job::Step;
 use shared::store::{Order, Store, Transaction};
 use shared::value::Instant;
 use shared::{App, Result};
 
-use super::{Step, mourn};
+use super::mourn;
 
 /// How many contacts a step takes the tag off: a transaction has at most 100 parts, and each contact takes two.
 const AT_ONCE: i32 = 40;
