@@ -95,7 +95,7 @@ check-data: need-rust ## Compute anew what the running local server counts; infr
 	  cargo run --quiet -p infra --bin check-data
 
 .PHONY: bench bench-functions bench-scale
-bench: bench-functions bench-scale ## Measure both of these
+bench: bench-functions bench-scale ## Take both measurements below
 
 bench-functions: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
 	@# Built apart from the rest, whose needs would add to their dependencies: what is measured is what is deployed.

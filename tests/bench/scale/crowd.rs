@@ -20,7 +20,7 @@ use crate::rows::Rows;
 /// The rows of a file. One of 5 MiB is the largest that is taken.
 const FILE: usize = 20_000;
 
-/// How many files, or deals, are sent at a time. The engine takes one transaction after another: more would only wait.
+/// How many files, or deals, are sent at a time, so that the engine, which takes one transaction after another, never waits.
 const AT_A_TIME: usize = 4;
 
 /// For how many deals somebody signs in anew, lest the token end before them.
@@ -61,7 +61,7 @@ impl<'w> Crowd<'w> {
         format!("{}/{collection}", self.client)
     }
 
-    /// Imports so many contacts, and creates deals. Straight on the engine: the recorder would take as long as it.
+    /// Imports so many contacts, and creates deals, straight on the engine, whose writing takes nearly all of the time.
     pub(super) async fn fill(&self, contacts: usize) -> Filled {
         let deals = contacts / CONTACTS_PER_DEAL;
         let start = Instant::now();
