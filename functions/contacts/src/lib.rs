@@ -26,7 +26,7 @@ pub fn api() -> Api {
         .routes(routes!(import::read))
         .routes(routes!(export::export))
         .routes(routes!(contacts::read, contacts::update, contacts::delete))
-        .routes(routes!(tagging::read))
+        .routes(routes!(tagging::list))
         .routes(routes!(tagging::tag, tagging::untag))
         .routes(routes!(references::deals))
         .routes(routes!(references::appointments))

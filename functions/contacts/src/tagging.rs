@@ -2,37 +2,35 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::contacts::{self, Otherwise};
 use shared::entity::{Contact, ContactId, ContactRecord, Tag, TagId, TagRecord};
-use shared::http::{Deleted, Found, IfMatch, PathId, PathIds};
+use shared::http::page::PageParams;
+use shared::http::{Deleted, Found, IfMatch, Page, Paging, PathId, PathIds};
 use shared::store::Store;
 use shared::{App, Problem, Result};
-use utoipa::ToSchema;
 
 use crate::contacts::replace;
 
-/// All tags of a contact, which are few.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ContactTags {
-    /// In the order in which the contact got them.
-    items: Vec<TagRecord>,
-}
+type TagPage = Page<TagRecord>;
 
-/// Read the tags of a contact, all at once.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts/{contactId}/tags", tag = "contacts", operation_id = "readContactTags",
-    params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
-    responses((status = 200, body = ContactTags, description = "The tags.")),
+/// List the tags of a contact, in the order in which it got them.
+#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts/{contactId}/tags", tag = "contacts", operation_id = "listContactTags",
+    params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path), PageParams),
+    responses((status = 200, body = TagPage, description = "A page.")),
     extensions(("x-round-trips" = json!(3))))]
-pub(crate) async fn read(
+pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
     store: Store,
-) -> Result<Json<ContactTags>> {
+    paging: Paging,
+) -> Result<Json<TagPage>> {
     let contact = contacts::find(&store, *client, id).await?.contact;
-    let keys: Vec<_> = contact.fields.tag_ids.iter().map(|tag| client.tag(*tag)).collect();
-    Ok(Json(ContactTags { items: store.get_all(&keys).await?.into_iter().flatten().collect() }))
+    // Two contacts' tags are two lists, and a cursor is of one.
+    let page = paging.of_row(&client.deals_of(id), contact.fields.tag_ids, |tag| *tag)?;
+    let keys: Vec<_> = page.items.iter().map(|tag| client.tag(*tag)).collect();
+    let items = store.get_all(&keys).await?.into_iter().flatten().collect();
+    Ok(Json(Page { items, next_cursor: page.next_cursor }))
 }
 
 /// Tag a contact. It may have the tag already.
