@@ -84,7 +84,7 @@ pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>
 /// The functions in this process, straight on the engine, with the world's table and keys.
 pub(crate) struct Bench {
     gateway: Gateway,
-    jobs: contacts::jobs::Service,
+    jobs: jobs::Service,
     took: Took,
 }
 
@@ -105,7 +105,7 @@ impl Bench {
         });
         let gateway =
             Gateway::new(&TEMPLATE, "Api", timed.collect::<Functions>()).expect("every function has a router");
-        Self { gateway, jobs: contacts::jobs::Service::new(app), took }
+        Self { gateway, jobs: jobs::Service::new(app), took }
     }
 
     /// Answers a request that must succeed, and says how long its function took.
@@ -114,7 +114,7 @@ impl Bench {
         (*self.took.lock().expect("nobody panics here"), response)
     }
 
-    /// Lets the contacts' jobs go on until nothing of them is left to be done now.
+    /// Lets the jobs go on until nothing of them is left to be done now.
     pub(crate) async fn work(&self) {
         while self.jobs.handle(json!({})).await.expect("a report")["advanced"] != 0 {}
     }

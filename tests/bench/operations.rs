@@ -1,10 +1,12 @@
 //! What is measured: one line an operation.
 
-use harness::who::{Ask, Who};
+use chrono::TimeDelta;
+use harness::who::{Answer, Ask, Who};
 use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::auth::Role;
+use shared::value::Instant;
 
 /// So many of each entity: a page of 25, and the row that tells that there is another page.
 const ROWS: usize = 26;
@@ -36,6 +38,10 @@ pub(crate) struct Stage<'w> {
     /// The id of the stage in which all deals stand.
     first: Value,
     deals: Vec<String>,
+    service: String,
+    staff: String,
+    appointments: Vec<String>,
+    now: Instant,
 }
 
 impl<'w> Stage<'w> {
@@ -53,6 +59,14 @@ impl<'w> Stage<'w> {
         let pipeline = json!({ "name": "Sales" });
         let pipeline = admin.post(&format!("{}/pipelines", clients[0])).json(pipeline).created().await;
         let deals = create(&admin, &format!("{}/deals", clients[0]), deal).await;
+        let service = admin.post(&format!("{}/services", clients[0])).json(service()).created().await;
+        let staff = admin.post(&format!("{}/staff", clients[0])).json(staff()).created().await;
+        let mut appointments = Vec::new();
+        for number in 0..ROWS {
+            let booking = appointment(world.clock().now(), [&service, &staff].map(Answer::id), number);
+            let booked = admin.post(&format!("{}/appointments", clients[0])).json(booking).created().await;
+            appointments.push(booked.location().to_owned());
+        }
         let tenant_scope = world.operator().platform().tenant(id(&tenants[0]).parse().unwrap());
         let agency_scope = tenant_scope.agency(id(&agencies[0]).parse().unwrap());
         let client_scope = agency_scope.client(id(&clients[0]).parse().unwrap());
@@ -74,6 +88,10 @@ impl<'w> Stage<'w> {
             pipeline: pipeline.location().to_owned(),
             first: pipeline.body["stages"][0]["id"].clone(),
             deals,
+            service: service.id().to_owned(),
+            staff: staff.id().to_owned(),
+            appointments,
+            now: world.clock().now(),
         }
     }
 
@@ -101,6 +119,15 @@ impl<'w> Stage<'w> {
         let board = format!("{}/board", self.pipeline);
         let in_stage = format!("{deals}?stageId={}", self.first.as_str().expect("an id"));
         let widget = format!("{client_path}/widget");
+        let (booked, bookings) = (&self.appointments[0], format!("{client_path}/appointments"));
+        let (week, who) = (week(self.now), [self.service.as_str(), &self.staff]);
+        let availability = format!("{client_path}/availability?serviceId={}&{week}", self.service);
+        let free = appointment(self.now, who, ROWS);
+        let mut with_anybody = free.clone();
+        with_anybody.as_object_mut().expect("an object").remove("staffId");
+        let elsewhere = json!({ "startTime": free["startTime"] });
+        let staff_path = format!("{client_path}/staff/{}", self.staff);
+        let holidays = json!({ "start": day(self.now, 30), "end": day(self.now, 37) });
         let operations = vec![
             ("docs", "OpenAPI document", anyone.get("/openapi.json")),
             ("auth", "login", anyone.post("/v1/auth/login").json(login)),
@@ -173,12 +200,26 @@ impl<'w> Stage<'w> {
                 client_user.post(&format!("{deal_path}/notes")).json(json!({ "content": "Call." })),
             ),
             ("deals", "history of a deal", client_user.get(&format!("{deal_path}/history"))),
+            (
+                "appointments",
+                "a week's availability",
+                client_user.get(&format!("{availability}&staffId={}", self.staff)),
+            ),
+            ("appointments", "the same, of anybody", client_user.get(&availability)),
+            ("appointments", "book", client_user.post(&bookings).json(free)),
+            ("appointments", "book with anybody", client_user.post(&bookings).json(with_anybody)),
+            ("appointments", "a week's appointments", client_user.get(&format!("{bookings}?{week}"))),
+            ("appointments", "read appointment", client_user.get(booked)),
+            ("appointments", "confirm appointment", client_user.post(&format!("{booked}/confirm"))),
+            ("appointments", "reschedule", client_user.post(&format!("{booked}/reschedule")).json(elsewhere)),
+            ("appointments", "cancel appointment", client_user.post(&format!("{booked}/cancel"))),
+            ("appointments", "a week off", agency_admin.post(&format!("{staff_path}/time-off")).json(holidays)),
         ];
         operations.into_iter().map(|(module, name, ask)| Operation { module, name, ask }).collect()
     }
 
     /// Rows whose sizes are worth knowing, by their sort keys.
-    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 6] {
+    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 9] {
         let user = self.client_user.session["user"]["id"].as_str();
         [
             ("tenant", id(&self.tenants[0])),
@@ -186,6 +227,9 @@ impl<'w> Stage<'w> {
             ("client", id(&self.clients[0])),
             ("contact", id(&self.contacts[0])),
             ("deal", id(&self.deals[0])),
+            ("service", &self.service),
+            ("staff", &self.staff),
+            ("appointment", id(&self.appointments[0])),
             ("user", user.expect("a user has an id")),
         ]
     }
@@ -236,6 +280,38 @@ fn tag(number: usize) -> Value {
 
 fn deal(number: usize) -> Value {
     json!({ "title": format!("Summer party {number}"), "value": 1250.5, "currency": "USD" })
+}
+
+fn service() -> Value {
+    json!({ "name": "Cake tasting", "duration": 45, "price": 25, "bufferAfter": 15, "slotInterval": 30 })
+}
+
+fn staff() -> Value {
+    let every_day = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+    let hours = json!([
+        { "days": every_day, "start": "08:00", "end": "12:00" },
+        { "days": every_day, "start": "13:00", "end": "17:00" },
+    ]);
+    json!({ "name": "Grace Hopper", "email": "grace@example.com", "timeZone": "UTC", "weeklyHours": hours })
+}
+
+/// The beginning of a day that is so many days ahead.
+fn day(now: Instant, ahead: i64) -> String {
+    let date = now.to_utc().date_naive() + TimeDelta::days(ahead);
+    format!("{date}T00:00:00.000Z")
+}
+
+/// A week's range, in which there are [`ROWS`] appointments.
+fn week(now: Instant) -> String {
+    format!("from={}&to={}", day(now, 3), day(now, 10))
+}
+
+/// The booking of this number: five a day in that week.
+fn appointment(now: Instant, [service, staff]: [&str; 2], number: usize) -> Value {
+    let hours = ["08", "09", "10", "11", "14"];
+    let ahead = 3 + i64::try_from(number / hours.len()).expect("a small number");
+    let start = day(now, ahead).replace("T00", &format!("T{}", hours[number % hours.len()]));
+    json!({ "serviceId": service, "staffId": staff, "startTime": start })
 }
 
 /// Creates [`ROWS`] entities; their paths, oldest first.
