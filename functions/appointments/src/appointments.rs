@@ -58,7 +58,7 @@ pub(crate) struct Reschedule {
 #[utoipa::path(post, path = "/v1/clients/{clientId}/appointments", tag = "appointments", operation_id = "createAppointment",
     params(("clientId" = ClientId, Path)), request_body = NewAppointment,
     responses((status = 201, body = Appointment, description = "Booked.")),
-    extensions(("x-round-trips" = json!(9))))]
+    extensions(("x-round-trips" = json!(108))))]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,

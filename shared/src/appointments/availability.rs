@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::days::Days;
-use super::offering::Offering;
+use super::offering::{AT_A_TIME, Offering};
 use crate::Result;
 use crate::auth::ClientScope;
 use crate::booking::{Calendar, Closed, Span, Terms, reach};
 use crate::entity::{ServiceId, StaffId, StaffRow};
 use crate::store::Store;
 use crate::value::Instant;
-
-/// How many members of the staff are asked at a time.
-const AT_A_TIME: usize = 8;
 
 /// When a service is offered, and by whom.
 pub struct Availability {

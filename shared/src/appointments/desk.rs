@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::days::{Days, around, keys};
-use super::offering::Offering;
+use super::offering::{AT_A_TIME, Offering};
 use crate::auth::ClientScope;
 use crate::booking::{Booking, Calendar, Span, Terms, reach};
 use crate::entity::{Appointment, AppointmentId, Seat, ServiceId, ServiceRecord, StaffId, StaffRow};
-use crate::store::{Store, Transaction};
+use crate::store::{Found, Store, Transaction};
 use crate::value::Instant;
 use crate::{Problem, Result};
 
@@ -43,17 +45,9 @@ impl Desk {
         let day_keys = |staff| keys(client, staff, around(wish.start));
         let (Offering { service, staff }, found) =
             Offering::read(store, client, wish.service, wish.staff, day_keys).await?;
-        let terms = service.fields.terms();
-        let mut books = Vec::new();
-        for staff in staff {
-            let mut days = Days::found(&found, client, staff.id(), around(wish.start))?;
-            if !wish.force {
-                let range = Span { start: wish.start, end: wish.start.next() };
-                let reach = reach(&staff.staff.fields.hours(), &terms, now, range);
-                days = days.back_to(store, client, reach.start).await?;
-            }
-            books.push(Book { staff, days });
-        }
+        let terms = &service.fields.terms();
+        let books = stream::iter(staff).map(|staff| Book::read(store, client, &found, staff, terms, wish, now));
+        let books = books.buffered(AT_A_TIME).try_collect().await?;
         Ok(Self { service, books })
     }
 
@@ -109,6 +103,26 @@ impl Desk {
 }
 
 impl Book {
+    /// Reads what is not among what was found already: the days before, if the starts of the window are counted from there that is
+    /// wished for.
+    async fn read(
+        store: &Store,
+        client: ClientScope,
+        found: &Found,
+        staff: StaffRow,
+        terms: &Terms,
+        wish: &Wish,
+        now: Instant,
+    ) -> Result<Self> {
+        let mut days = Days::found(found, client, staff.id(), around(wish.start))?;
+        if !wish.force {
+            let range = Span { start: wish.start, end: wish.start.next() };
+            let reach = reach(&staff.staff.fields.hours(), terms, now, range);
+            days = days.back_to(store, client, reach.start).await?;
+        }
+        Ok(Self { staff, days })
+    }
+
     fn is_free(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> bool {
         let (hours, off) = (self.staff.staff.fields.hours(), self.staff.time_off());
         let bookings = self.days.bookings(moving);

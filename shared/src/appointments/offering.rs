@@ -7,6 +7,9 @@ use crate::store::{Found, Store, Wanted};
 use crate::value::{Invalid, Rejected};
 use crate::{Problem, Result};
 
+/// How many members of the staff are looked at a time.
+pub(super) const AT_A_TIME: usize = 8;
+
 /// A service, and those who may be asked to do it.
 pub(super) struct Offering {
     /// The service.
