@@ -9,6 +9,7 @@ mod contact_lists;
 mod contacts;
 mod conventions;
 mod cost;
+mod deal_races;
 mod deals;
 mod domains;
 mod export;

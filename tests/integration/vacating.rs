@@ -218,7 +218,8 @@ async fn whoever_dies_while_deals_leave_a_stage_leaves_the_rest_to_others() {
     };
     let check = async |gone: &str| {
         let mut there = Vec::new();
-        for stage in [&*stage.borrow(), gone] {
+        let now = stage.borrow().clone();
+        for stage in [&now, gone] {
             there.extend(titles(&shop, stage.rsplit('/').next().expect("an id")).await);
         }
         there.sort_unstable();

@@ -152,7 +152,9 @@ fn wrong_moves(owner: &Owner<'_>) -> Vec<String> {
             if tally != to || (to.is_some() && !owner.all("JOB").any(|(_, job)| moves(job))) {
                 wrong.push(owner.at("STAGE", name, "is to be left by its deals, and is not, or nobody moves them"));
             }
-            to.into_iter().for_each(|to| *inbound.entry(to).or_default() += 1);
+            if let Some(to) = to {
+                *inbound.entry(to).or_default() += 1;
+            }
         }
     }
     for (stage, tally) in owner.all("STAGE") {

@@ -209,8 +209,9 @@ mod tests {
 
     fn change(before: Option<&Deal>, after: Option<&Deal>) -> TallyChange {
         let mut change = TallyChange::default();
-        before.into_iter().for_each(|deal| change.count(deal, -1));
-        after.into_iter().for_each(|deal| change.count(deal, 1));
+        for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
+            change.count(deal, by);
+        }
         change
     }
 
