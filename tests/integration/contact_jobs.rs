@@ -386,7 +386,7 @@ async fn appointment(world: &World, shop: &Shop<'_>, contact: ContactId, start: 
     let (id, seat) = (Id::from_uuid(Uuid::now_v7()), desk.seat(&wish, None, now)?);
     let new = Appointment::new(id, client.id(), &seat, fields, BookingSource::Api, now);
     let mut transaction = store.transaction();
-    shared::appointments::create(&mut transaction, client, &desk, &new)?;
+    shared::appointments::create(&mut transaction, client, (&desk, &seat), &new)?;
     transaction.commit().await.map(|()| json!(new))
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct NewAppointment {
     /// What the staff should know.
     #[deserr(default)]
     notes: Option<Lines<10_000>>,
-    /// Whether working hours, notice and how far ahead it is are not minded. What is booked and times off always are.
+    /// Whether working hours, their grid, notice and horizon are not minded. What is booked and times off always are.
     #[deserr(default)]
     #[schema(required = false)]
     force: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Reschedule {
     /// By whom; by the same member of the staff unless given.
     #[deserr(default)]
     staff_id: Option<StaffId>,
-    /// Whether working hours, notice and how far ahead it is are not minded. What is booked and times off always are.
+    /// Whether working hours, their grid, notice and horizon are not minded. What is booked and times off always are.
     #[deserr(default)]
     #[schema(required = false)]
     force: bool,
@@ -74,7 +74,7 @@ pub(crate) async fn create(
         let now = app.clock().now();
         let seat = desk.seat(&wish, None, now)?;
         let new = Appointment::new(id, client.id(), &seat, fields.clone(), BookingSource::Api, now);
-        appointments::create(transaction, *client, desk, &new)?;
+        appointments::create(transaction, *client, (desk, &seat), &new)?;
         Created::new(StatusCode::CREATED, &new, location.clone())
     };
     request.decide_as(&store, *client, read, decide).await
@@ -167,8 +167,9 @@ pub(crate) async fn reschedule(
     };
     let decide = |(current, left, wish, desk): &(Appointment, Days, Wish, Desk), transaction: &mut Transaction| {
         let now = app.clock().now();
-        let next = current.moved(&desk.seat(wish, Some(id), now)?, now);
-        appointments::reschedule(transaction, *client, desk, (current, left), &next)?;
+        let seat = desk.seat(wish, Some(current), now)?;
+        let next = current.moved(&seat, now);
+        appointments::reschedule(transaction, *client, (desk, &seat), (current, left), &next)?;
         Ok(next)
     };
     store.decide(read, decide).await.map(Found::new)

@@ -8,7 +8,7 @@ use super::days::Days;
 use super::offering::{AT_A_TIME, Offering};
 use crate::Result;
 use crate::auth::ClientScope;
-use crate::booking::{Calendar, Closed, Span, Terms, reach};
+use crate::booking::{Calendar, Closed, ClosedBy, Span, Terms, reach};
 use crate::entity::{ServiceId, StaffId, StaffRow};
 use crate::store::Store;
 use crate::value::Instant;
@@ -49,10 +49,12 @@ impl Availability {
         explain: bool,
         now: Instant,
     ) -> Result<Self> {
-        let (Offering { service, staff }, _) = Offering::read(store, client, service, staff, |_| Vec::new()).await?;
-        let terms = service.fields.terms();
-        let active = staff.into_iter().filter(|row| row.staff.fields.active);
-        let offers = stream::iter(active)
+        let (offering, _) = Offering::read(store, client, service, staff, |_| Vec::new()).await?;
+        if let Some(staff) = staff {
+            offering.service.fields.require_offered_by(staff)?;
+        }
+        let terms = offering.service.fields.terms();
+        let offers = stream::iter(offering.staff)
             .map(|row| async move { offer(store, client, &row, &terms, range, explain, now).await })
             .buffered(AT_A_TIME)
             .try_collect()
@@ -81,6 +83,14 @@ async fn offer(
     explain: bool,
     now: Instant,
 ) -> Result<Offer> {
+    if !row.staff.fields.active {
+        let closed = Closed { span: range, rule: ClosedBy::Inactive };
+        return Ok(Offer {
+            staff: row.id(),
+            starts: Vec::new(),
+            closed: explain.then_some(closed).into_iter().collect(),
+        });
+    }
     let (hours, off) = (row.staff.fields.hours(), row.time_off());
     let bookings = Days::within(store, client, row.id(), reach(&hours, terms, now, range)).await?.bookings(None);
     let calendar = Calendar { hours: &hours, time_off: &off, bookings: &bookings };

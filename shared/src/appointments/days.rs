@@ -1,6 +1,6 @@
 //! Days of a member of the staff, as they were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::auth::ClientScope;
@@ -10,6 +10,10 @@ use crate::keys::Key;
 use crate::store::{Found, Store, Transaction, Wanted};
 use crate::value::{Date, Instant};
 use crate::{Problem, Result};
+
+/// On how many days before a booking its transaction makes a condition at most. Only starts that are counted from longer ago, through as
+/// many days without a booking, could be given although they have just ceased to be offered, and never a time that is taken.
+const MOST_BEFORE: usize = 30;
 
 /// The days that were read, those on which nothing was ever booked too.
 pub struct Days {
@@ -93,25 +97,38 @@ impl Days {
         distinct.into_values().filter(|booking| Some(booking.appointment) != but).copied().collect()
     }
 
-    /// Adds that one booking goes and another comes, in each day that they touch; stale if one of these has changed.
-    pub fn write(
+    /// Adds that one booking goes and another comes, in each day that they touch. What comes was counted from an instant, if it matters:
+    /// the days since then are required to be as they were read, up to [`MOST_BEFORE`] of them. Stale if one of all these has changed.
+    pub(super) fn write(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
         gone: Option<&Booking>,
         new: Option<&Booking>,
+        counted_from: Option<Instant>,
     ) -> Result<()> {
         let dates = |booking: Option<&Booking>| booking.map(|booking| touched(booking.extent())).into_iter().flatten();
-        let mut changed: Vec<_> = dates(gone).chain(dates(new)).collect();
-        changed.sort_unstable();
-        changed.dedup();
-        for date in changed {
-            let read = self.days.get(&date).ok_or_else(|| Problem::internal("a day that was not read"))?;
-            let comes = new.filter(|new| touched(new.extent()).any(|touched| touched == date));
+        let written: BTreeSet<_> = dates(gone).chain(dates(new)).collect();
+        for date in &written {
+            let read = self.days.get(date).ok_or_else(|| Problem::internal("a day that was not read"))?;
+            let comes = new.filter(|new| touched(new.extent()).any(|touched| touched == *date));
             let next = read.changed(gone.map(|gone| gone.appointment), comes);
-            transaction.write_day(&client.day(self.staff, date), read, &next)?;
+            transaction.write_day(&client.day(self.staff, *date), read, &next)?;
+        }
+        if let (Some(from), Some(new)) = (counted_from, new) {
+            let since = touched(Span { start: from.before(Duration::from_millis(1)), end: new.span.start });
+            let since = since.filter(|date| !written.contains(date)).filter_map(|date| self.days.get_key_value(&date));
+            let since: Vec<_> = since.collect();
+            for (date, read) in since.iter().rev().take(MOST_BEFORE) {
+                transaction.require_day(&client.day(self.staff, **date), read)?;
+            }
         }
         Ok(())
+    }
+
+    /// Adds that a booking goes; stale if one of its days has changed.
+    pub(super) fn free(&self, transaction: &mut Transaction, client: ClientScope, gone: &Booking) -> Result<()> {
+        self.write(transaction, client, Some(gone), None, None)
     }
 
     /// These days and others of the same member of the staff, each as one of both has read it.

@@ -26,7 +26,7 @@ pub struct Wish {
     pub force: bool,
 }
 
-/// What decides on a wish, as it was read. What it gives out is good if the transaction finds all of it unchanged.
+/// What decides on a wish, as it was read. What it gives out is good if the transaction finds that unchanged.
 pub struct Desk {
     service: ServiceRecord,
     books: Vec<Book>,
@@ -40,7 +40,7 @@ struct Book {
 
 impl Desk {
     /// Reads what decides on a wish: one BatchGetItem if it says by whom; if not, one GetItem, one Query if anybody offers the service,
-    /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose hours have no end.
+    /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose free time may have begun before the day before, if starts are counted from there.
     pub async fn read(store: &Store, client: ClientScope, wish: &Wish, now: Instant) -> Result<Self> {
         let day_keys = |staff| keys(client, staff, around(wish.start));
         let (Offering { service, staff }, found) =
@@ -52,40 +52,56 @@ impl Desk {
     }
 
     /// A seat for a wish: of those who are free, with the one who is booked for the least time on that day. `409 slot_unavailable` if
-    /// nobody is free. `moving` is an appointment that is not in its own way.
-    pub fn seat(&self, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> Result<Seat> {
-        let terms = self.service.fields.terms();
+    /// nobody is free. `moving` is an appointment that is not in its own way, and that stays with who has it, even if they no longer
+    /// offer the service.
+    pub fn seat(&self, wish: &Wish, moving: Option<&Appointment>, now: Instant) -> Result<Seat> {
+        if let Some(staff) = wish.staff.filter(|staff| moving.is_none_or(|moving| moving.staff_id != *staff)) {
+            self.service.fields.require_offered_by(staff)?;
+        }
+        let (terms, moving) = (self.service.fields.terms(), moving.map(|moving| moving.id));
         let free = self.books.iter().filter(|book| book.is_free(&terms, wish, moving, now));
         let least_busy = free.min_by_key(|book| book.booked_on_the_day_of(wish.start, moving));
-        let staff = least_busy.ok_or_else(unavailable)?.staff.id();
-        let span = terms.core(wish.start);
-        Ok(Seat { service: self.service.id, staff, span, buffers: terms.buffers })
+        let book = least_busy.ok_or_else(unavailable)?;
+        Ok(Seat {
+            service: self.service.id,
+            staff: book.staff.id(),
+            span: terms.core(wish.start),
+            buffers: terms.buffers,
+            counted_from: book.counted_from(&terms, wish, moving, now),
+        })
     }
 
-    /// Adds that an appointment takes its seat; `from` is what it was before and the days that it leaves. Stale if anything that
-    /// decided on it has changed.
+    /// Adds that an appointment takes a seat; `from` is what it was before and the days that it leaves. Stale if anything that decided
+    /// on it has changed.
     pub(super) fn take(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
         from: Option<(&Appointment, &Days)>,
+        seat: &Seat,
         appointment: &Appointment,
     ) -> Result<()> {
-        let book = self.book(appointment.staff_id)?;
-        let (service, staff) = (client.service_uses(self.service.id), client.staff_uses(appointment.staff_id));
+        let book = self.book(seat.staff)?;
+        let (service, staff) = (client.service_uses(self.service.id), client.staff_uses(seat.staff));
         let (revision, new) = (self.service.meta.version, appointment.booking());
-        let stays = from.filter(|(before, _)| before.staff_id == appointment.staff_id);
+        let stays = from.filter(|(before, _)| before.staff_id == seat.staff);
         match (stays, from) {
             (Some((before, left)), _) => {
-                book.days.and(left).write(transaction, client, Some(&before.booking()), Some(&new))?;
+                book.days.and(left).write(
+                    transaction,
+                    client,
+                    Some(&before.booking()),
+                    Some(&new),
+                    seat.counted_from,
+                )?;
                 transaction.require_revision(&staff, book.staff.revision)?;
             }
             (None, from) => {
                 if let Some((before, left)) = from {
-                    left.write(transaction, client, Some(&before.booking()), None)?;
+                    left.free(transaction, client, &before.booking())?;
                     transaction.unuse(&client.staff_uses(before.staff_id))?;
                 }
-                book.days.write(transaction, client, None, Some(&new))?;
+                book.days.write(transaction, client, None, Some(&new), seat.counted_from)?;
                 transaction.use_as_read(&staff, book.staff.revision)?;
             }
         }
@@ -124,11 +140,20 @@ impl Book {
     }
 
     fn is_free(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> bool {
+        self.staff.staff.fields.active
+            && self.ask(moving, |calendar| {
+                if wish.force { calendar.is_free(terms, wish.start) } else { calendar.offers(terms, now, wish.start) }
+            })
+    }
+
+    fn counted_from(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> Option<Instant> {
+        if wish.force { None } else { self.ask(moving, |calendar| calendar.counted_from(terms, now, wish.start)) }
+    }
+
+    fn ask<T>(&self, moving: Option<AppointmentId>, question: impl FnOnce(Calendar<'_>) -> T) -> T {
         let (hours, off) = (self.staff.staff.fields.hours(), self.staff.time_off());
         let bookings = self.days.bookings(moving);
-        let calendar = Calendar { hours: &hours, time_off: &off, bookings: &bookings };
-        let offers = || calendar.offers(terms, now, wish.start);
-        self.staff.staff.fields.active && if wish.force { calendar.is_free(terms, wish.start) } else { offers() }
+        question(Calendar { hours: &hours, time_off: &off, bookings: &bookings })
     }
 
     /// For how long they are booked on a day of their calendar; whoever came first to the staff goes first among equals.

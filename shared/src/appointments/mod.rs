@@ -12,7 +12,7 @@ pub use days::Days;
 pub use desk::{Desk, Wish};
 
 use crate::auth::ClientScope;
-use crate::entity::{Appointment, AppointmentId, ContactId};
+use crate::entity::{Appointment, AppointmentId, ContactId, Seat};
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
 
@@ -34,24 +34,30 @@ pub async fn find(store: &Store, client: ClientScope, id: AppointmentId) -> Resu
     shown(store, client, vec![stored]).await?.pop().ok_or_else(Problem::not_found)
 }
 
-/// Adds a new appointment, for which `desk` has a seat.
-pub fn create(transaction: &mut Transaction, client: ClientScope, desk: &Desk, new: &Appointment) -> Result<()> {
+/// Adds a new appointment in a seat that `desk` gave.
+pub fn create(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    (desk, seat): (&Desk, &Seat),
+    new: &Appointment,
+) -> Result<()> {
     transaction.create(&client.appointment(new.id), new)?;
-    desk.take(transaction, client, None, new)?;
+    desk.take(transaction, client, None, seat, new)?;
     refer(transaction, client, None, new.fields.contact_id)
 }
 
-/// Adds the next version of an appointment at another time, for which `desk` has a seat; `left` are the days that it leaves. Stale
-/// if it has changed since it was read.
+/// Adds the next version of an appointment in another seat, which `desk` gave; `left` are the days that it leaves. Stale if it has
+/// changed since it was read.
 pub fn reschedule(
     transaction: &mut Transaction,
     client: ClientScope,
-    desk: &Desk,
+    (desk, seat): (&Desk, &Seat),
     (read, left): (&Appointment, &Days),
     next: &Appointment,
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, read.stored_version())?;
-    desk.take(transaction, client, Some((read, left)), next)
+    desk.take(transaction, client, Some((read, left)), seat, next)?;
+    refer(transaction, client, read.stored_contact(), next.fields.contact_id)
 }
 
 /// Adds the next version of an appointment at the same time; `days` are those that it takes a part of, which it frees if its status
@@ -66,7 +72,7 @@ pub fn replace(
     transaction.replace(&client.appointment(next.id), next, read.stored_version())?;
     if read.status.blocks() && !next.status.blocks() {
         let days = days.ok_or_else(|| Problem::internal("a time is freed whose days were not read"))?;
-        days.write(transaction, client, Some(&read.booking()), None)?;
+        days.free(transaction, client, &read.booking())?;
     }
     refer(transaction, client, read.stored_contact(), next.fields.contact_id)
 }
@@ -75,7 +81,7 @@ pub fn replace(
 pub fn delete(transaction: &mut Transaction, client: ClientScope, read: &Appointment, days: &Days) -> Result<()> {
     transaction.delete(&client.appointment(read.id), read.stored_version())?;
     if read.status.blocks() {
-        days.write(transaction, client, Some(&read.booking()), None)?;
+        days.free(transaction, client, &read.booking())?;
     }
     transaction.unuse(&client.service_uses(read.service_id))?;
     transaction.unuse(&client.staff_uses(read.staff_id))?;

@@ -4,10 +4,9 @@ use crate::auth::{ClientScope, Located};
 use crate::entity::{Day, ServiceId, ServiceRecord, StaffId, StaffRow};
 use crate::keys::Key;
 use crate::store::{Found, Store, Wanted};
-use crate::value::{Invalid, Rejected};
 use crate::{Problem, Result};
 
-/// How many members of the staff are looked at a time.
+/// How many members of the staff are looked at at a time.
 pub(super) const AT_A_TIME: usize = 8;
 
 /// A service, and those who may be asked to do it.
@@ -56,10 +55,6 @@ impl Offering {
             (Some(_), None) => return Err(Problem::dangling("/staffId")),
             (None, None) => return Err(Problem::dangling("/serviceId").with_fields_of(Problem::dangling("/staffId"))),
         };
-        if !service.fields.is_offered_by(staff) {
-            let why = Rejected::new("not_offered", "must name somebody who offers the service");
-            return Err(Invalid::field("/staffId", why).into());
-        }
         Ok((Self { service, staff: vec![row] }, found))
     }
 

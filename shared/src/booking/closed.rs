@@ -19,6 +19,8 @@ pub struct Closed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ClosedBy {
+    /// The staff member cannot be booked at all.
+    Inactive,
     /// It is too soon.
     Notice,
     /// It is too far ahead.

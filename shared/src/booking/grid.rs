@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use super::Span;
 use crate::value::{Instant, TimeZone};
 
 /// The minutes of the hour, local time, at which starts begin to be offered.
@@ -12,6 +15,16 @@ impl Grid {
     pub(super) fn of(zone: TimeZone, interval: u16) -> Self {
         let minutes = [60, 30, 20, 15, 10, 5].into_iter().find(|minutes| interval.is_multiple_of(*minutes));
         Self { zone, minutes: minutes.unwrap_or(1) }
+    }
+
+    /// Whether a start every `interval` minutes is each of its points at the end of `span`, from wherever in it they are counted: then
+    /// clocks must not have changed in it by a part of the grid.
+    pub(super) fn has_all(self, interval: u16, span: Span) -> bool {
+        const LOOK: Duration = Duration::from_hours(24 * 7);
+        let phase = |at: Instant| self.zone.offset_at(at).rem_euclid(i32::from(self.minutes) * 60);
+        let phases = |from: Instant| std::iter::successors(Some(from), |at| Some(at.after(LOOK)));
+        interval == self.minutes
+            && phases(span.start).take_while(|at| *at < span.end).all(|at| phase(at) == phase(span.end))
     }
 
     /// The first moment on it that is not before `at`.

@@ -52,13 +52,17 @@ impl Terms {
 }
 
 /// The time whose bookings (with their buffers) and time off have to be known to tell the slots of `range`, and what closes it. It
-/// begins with the window in which `range` begins, since starts are counted from there; empty if nothing has to be known.
+/// begins with the window in which `range` begins, if starts are counted from there; empty if nothing has to be known.
 pub fn reach(hours: &Hours, terms: &Terms, now: Instant, range: Span) -> Span {
     let starts = terms.starts(now, range);
     if starts.is_empty() {
         return Span { start: range.start, end: range.start };
     }
-    terms.buffers.around(occupied(hours, terms, now, starts))
+    let occupied = occupied(hours, terms, now, starts);
+    let before = Span { start: occupied.start, end: starts.start };
+    let grid = Grid::of(hours.time_zone, terms.slot_interval);
+    let start = if grid.has_all(terms.slot_interval, before) { starts.start } else { occupied.start };
+    terms.buffers.around(Span { start, ..occupied })
 }
 
 /// From where the first of `starts` is counted from to the end of the last one.
@@ -92,6 +96,19 @@ impl Calendar<'_> {
     pub fn is_free(&self, terms: &Terms, start: Instant) -> bool {
         let core = terms.core(start);
         !self.blocked(terms).any(|blocked| blocked.meets(&core))
+    }
+
+    /// From when on `start` is counted: the beginning of the free time that it is in, or the end of the notice. `None` if it does not
+    /// matter, because each point of the grid is a start whatever came before.
+    pub fn counted_from(&self, terms: &Terms, now: Instant, start: Instant) -> Option<Instant> {
+        let opening = self.hours.opening(start, terms.earliest(now));
+        if Grid::of(self.hours.time_zone, terms.slot_interval)
+            .has_all(terms.slot_interval, Span { start: opening, end: start })
+        {
+            return None;
+        }
+        let before = self.blocked(terms).map(|blocked| blocked.end).filter(|end| *end <= start);
+        Some(before.fold(opening, Instant::max))
     }
 
     /// The time that must not be met by what `terms` ask for, from its start to its end.

@@ -161,6 +161,8 @@ pub struct Seat {
     pub span: Span,
     /// How long its staff are busy around it.
     pub buffers: Buffers,
+    /// From when the start was counted, if another one would have made it another.
+    pub counted_from: Option<Instant>,
 }
 
 impl Appointment {

@@ -75,9 +75,12 @@ impl Service {
         fault.map_or(Ok(()), |why| Err(Invalid::field("/price", why)))
     }
 
-    /// Whether a member of the staff offers it.
-    pub fn is_offered_by(&self, staff: StaffId) -> bool {
-        self.staff_ids.is_empty() || self.staff_ids.contains(&staff)
+    /// Requires that a member of the staff offers it, whom the request names as `staffId`.
+    pub fn require_offered_by(&self, staff: StaffId) -> Result<(), Invalid> {
+        if self.staff_ids.is_empty() || self.staff_ids.contains(&staff) {
+            return Ok(());
+        }
+        Err(Invalid::field("/staffId", Rejected::new("not_offered", "must name somebody who offers the service")))
     }
 
     /// What decides on its slots.

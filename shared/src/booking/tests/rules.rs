@@ -180,7 +180,9 @@ fn what_is_free_is_so_out_of_hours_and_without_notice() {
 #[test]
 fn a_reach_begins_with_the_window_and_ends_with_the_last_slot() {
     let staff = mondays(&[("09:00", "17:00")]);
-    let terms = Terms { buffers: Buffers { before: 10, after: 20 }, ..HOURLY };
+    let buffers = Buffers { before: 10, after: 20 };
+    // Every hour and a half, which is another hour each time.
+    let terms = Terms { buffers, slot_interval: 90, ..HOURLY };
     let told = |staff: &Staff, now, start, end| reach(&staff.hours(), &terms, at(now), stretch(start, end));
     assert_eq!(told(&staff, NOW, "12:00", "14:00"), stretch("08:50", "15:20"));
     assert_eq!(told(&staff, NOW, "17:00", "18:00"), stretch("16:50", "19:20"));
@@ -193,6 +195,28 @@ fn a_reach_begins_with_the_window_and_ends_with_the_last_slot() {
         told(&always(), NOW, "12:00", "14:00"),
         Span { start: at("2026-05-27T23:50:00Z"), ..stretch("12:00", "15:20") }
     );
+    // Where each point of the grid is a start, none of that matters.
+    let hourly = Terms { buffers, ..HOURLY };
+    assert_eq!(reach(&always().hours(), &hourly, at(NOW), stretch("12:00", "14:00")), stretch("11:50", "15:20"));
+}
+
+#[test]
+fn a_start_is_counted_from_the_beginning_of_its_free_time_if_that_matters() {
+    let staff = mondays(&[("09:00", "17:00")]);
+    let calendar = Calendar { hours: &staff.hours(), time_off: &[], bookings: &[booking("10:15", "11:00", 0, 0)] };
+    let odd = Terms { slot_interval: 90, ..HOURLY };
+    for (start, from) in [("09:00", "09:00"), ("11:00", "11:00"), ("14:00", "11:00")] {
+        assert_eq!(calendar.counted_from(&odd, at(NOW), monday(start)), Some(monday(from)), "{start}");
+    }
+    assert_eq!(calendar.counted_from(&odd, monday("12:10"), monday("14:00")), Some(monday("12:10")));
+    assert_eq!(calendar.counted_from(&HOURLY, at(NOW), monday("14:00")), None);
+    // Lord Howe's clocks go back by half an hour: each hour from before is no longer on the hour.
+    let sundays = json!([{ "days": ["sun"], "start": "00:00", "end": "24:00" }]);
+    let lord_howe = Staff::new("Australia/Lord_Howe", sundays, json!({}));
+    let calendar = Calendar { hours: &lord_howe.hours(), time_off: &[], bookings: &[] };
+    let (before, after) = (at("2026-04-04T14:00:00Z"), at("2026-04-04T17:30:00Z"));
+    assert_eq!(calendar.counted_from(&HOURLY, at("2026-04-01T00:00:00Z"), before), None);
+    assert!(calendar.counted_from(&HOURLY, at("2026-04-01T00:00:00Z"), after).is_some());
 }
 
 #[test]
