@@ -1,7 +1,9 @@
 //! The system as its users see it: events in, answers out, on the real DynamoDB Local.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod appointment_lists;
 mod appointments;
+mod booking_faults;
 mod booking_races;
 mod checking;
 mod contact_jobs;
@@ -23,6 +25,7 @@ mod paging;
 mod passwords;
 mod permissions;
 mod pipelines;
+mod services;
 mod signing_in;
 mod tags;
 mod tenancy;
