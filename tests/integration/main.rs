@@ -30,6 +30,7 @@ mod signing_in;
 mod tags;
 mod tenancy;
 mod throttling;
+mod transitions;
 mod upserts;
 mod user_rules;
 mod users;

@@ -51,7 +51,8 @@ pub fn reschedule(
     next: &Appointment,
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, read.stored_version())?;
-    desk.take(transaction, client, Some((read, left)), next)
+    desk.take(transaction, client, Some((read, left)), next)?;
+    refer(transaction, client, read.stored_contact(), next.fields.contact_id)
 }
 
 /// Adds the next version of an appointment at the same time; `days` are those that it takes a part of, which it frees if its status
