@@ -27,6 +27,7 @@ mod permissions;
 mod pipelines;
 mod services;
 mod signing_in;
+mod staff;
 mod tags;
 mod tenancy;
 mod throttling;
