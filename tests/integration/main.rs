@@ -5,6 +5,7 @@ mod appointment_lists;
 mod appointments;
 mod booking_faults;
 mod booking_races;
+mod calendar;
 mod checking;
 mod contact_jobs;
 mod contact_lists;

@@ -76,8 +76,11 @@ const AHEAD: Duration = Duration::from_hours(366 * 24);
 /// The most events; those farthest ahead are left out.
 const MOST: usize = 1000;
 
-/// Read a staff member's calendar: what is booked with them, from a month ago to a year ahead, and what was cancelled of it. The token
-/// is all that it takes.
+/// The most characters of an event's notes: all events together must fit into an answer of 6 MB (a limit of Lambda).
+const MOST_NOTES: usize = 500;
+
+/// Read a staff member's calendar: what is booked with them, from a month ago to a year ahead, and what was cancelled of it. Of notes
+/// it has the first 500 characters. The token is all that it takes.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/staff/{staffId}/calendar.ics", tag = "appointments", operation_id = "readCalendar",
     params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), CalendarQuery),
     security(("calendar" = [])),
@@ -92,7 +95,8 @@ pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store
     let appointments = booked(&store, client, staff, Span { start: now.before(PAST), end: now.after(AHEAD) }).await?;
     let names = store.get_each(named(client, &appointments)).await?;
     let mut document = Calendar::new();
-    document.name(&row.staff.fields.name.to_string());
+    // `Calendar::name` also writes the `NAME` of RFC 7986, whose value it does not escape.
+    document.append_property(Property::new("X-WR-CALNAME", row.staff.fields.name.to_string()));
     for appointment in &appointments {
         document.push(event(client, appointment, &names)?);
     }
@@ -143,7 +147,7 @@ fn event(client: ClientScope, appointment: &Appointment, names: &Found) -> Resul
         .timestamp(appointment.meta.updated_at.to_utc())
         .status(status(appointment.status));
     if let Some(notes) = &appointment.fields.notes {
-        event.description(&notes.to_string());
+        event.description(&notes.to_string().chars().take(MOST_NOTES).collect::<String>());
     }
     if !appointment.status.blocks() {
         event.append_property(Property::new("TRANSP", "TRANSPARENT"));
