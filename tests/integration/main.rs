@@ -3,6 +3,7 @@
 
 mod appointment_lists;
 mod appointments;
+mod availability;
 mod booking_faults;
 mod booking_races;
 mod calendar;
