@@ -36,6 +36,11 @@ impl<'w> Who<'w> {
         Self { world, token: None, home: None, session: Value::Null }
     }
 
+    /// Somebody who has not signed in and knows a secret that is good in a home.
+    pub(crate) const fn with_secret_of(world: &'w World, home: HomeScope) -> Self {
+        Self { world, token: None, home: Some(home), session: Value::Null }
+    }
+
     pub(crate) async fn sign_in(world: &'w World, email: &str, home: HomeScope) -> Self {
         let login = json!({ "email": email, "password": PASSWORD });
         let session = Self::anyone(world).post("/v1/auth/login").json(login).is(200).await.body;

@@ -311,6 +311,12 @@ impl World {
         Who::anyone(self)
     }
 
+    /// Somebody who has not signed in and asks with a secret in the address, which is good in one home: they are held to it as if they
+    /// had signed in there.
+    pub fn subscriber(&self, home: impl Into<HomeScope>) -> Who<'_> {
+        Who::with_secret_of(self, home.into())
+    }
+
     /// A new `ADMIN`, signed in.
     pub async fn admin(&self) -> Who<'_> {
         self.user(self.operator().platform(), Role::Admin).await

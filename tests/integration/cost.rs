@@ -7,6 +7,8 @@ use harness::who::Answer;
 use harness::world::World;
 use serde_json::{Value, json};
 
+use crate::appointments::Salon;
+
 /// What each call of a read consumed, in read units.
 fn read_units(answer: &Answer) -> Vec<f64> {
     let consumed = answer.calls.iter().map(|call| call.answer.as_ref().and_then(|answer| answer.capacity));
@@ -219,4 +221,96 @@ async fn a_typical_contact_fits_into_one_write_unit() {
 
 fn size(value: &Value) -> usize {
     value.as_str().map_or_else(|| value.to_string().len(), str::len)
+}
+
+// ── Appointments ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// What the parts of a transaction do.
+fn parts(answer: &Answer) -> Vec<&str> {
+    let transaction = answer.calls.last().filter(|call| call.operation == "TransactWriteItems");
+    transaction.expect("a transaction").touches.iter().map(|touch| touch.action.as_str()).collect()
+}
+
+fn write_units(answer: &Answer) -> f64 {
+    let consumed = answer.calls.iter().filter_map(|call| call.answer.as_ref()).filter_map(|answer| answer.capacity);
+    consumed.map(|capacity| capacity.write).sum()
+}
+
+#[tokio::test]
+async fn availability_of_a_week_is_a_batch_and_a_query() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    for day in 2..7 {
+        for hour in [9, 12, 15] {
+            salon.book(&service, Some(&staff), &format!("2026-03-{day:02}T{hour:02}:00:00Z")).created().await;
+        }
+    }
+    let week =
+        format!("{}/availability?serviceId={service}&from=2026-03-02T00:00:00Z&to=2026-03-09T00:00:00Z", salon.client);
+    let one = salon.owner().get(&format!("{week}&staffId={staff}")).is(200).await;
+    assert_eq!((one.operations(), read_units(&one)), (vec!["BatchGetItem", "Query"], vec![2.0, 1.0]), "{one}");
+    let explained = salon.owner().get(&format!("{week}&staffId={staff}&explain=true")).is(200).await;
+    assert_eq!(explained.operations(), one.operations());
+    // Of anybody: the service, all of the staff, and the days of each of the two.
+    let any = salon.owner().get(&week).is(200).await;
+    assert_eq!(any.operations(), ["GetItem", "Query", "Query", "Query"], "{any}");
+    salon
+        .owner()
+        .patch(&format!("{}/services/{service}", salon.client))
+        .json(json!({ "staffIds": [staff] }))
+        .is(200)
+        .await;
+    let named = salon.owner().get(&week).is(200).await;
+    assert_eq!(named.operations(), ["GetItem", "BatchGetItem", "Query"], "{named}");
+}
+
+#[tokio::test]
+async fn a_booking_is_a_batch_and_a_transaction() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let wish = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z" });
+    let booked = salon.ask_for(&wish).created().await;
+    assert_eq!(booked.operations(), ["BatchGetItem", "TransactWriteItems"], "{booked}");
+    assert_eq!((read_units(&booked)[0], write_units(&booked)), (2.0, 18.0), "{booked}");
+    // The appointment and the day; what refers to the service, and to the member of the staff.
+    assert_eq!(parts(&booked), ["PutItem", "PutItem", "UpdateItem", "UpdateItem"]);
+    assert_eq!(salon.ask_for(&wish).problem(409, "slot_unavailable").await.operations(), ["BatchGetItem"]);
+    let mut known = wish.clone();
+    known["startTime"] = json!("2026-03-02T12:00:00Z");
+    known["contactId"] = json!(salon.shop.spot.id("contactId"));
+    let known = salon.ask_for(known).header("idempotency-key", "one").created().await;
+    assert_eq!(known.operations(), ["BatchGetItem", "TransactWriteItems"]);
+    // Beside that, that the contact is there, how much refers to it, and the answer.
+    assert_eq!(parts(&known).len(), 7, "{known}");
+    let moved = salon.then(&booked, "reschedule").json(json!({ "startTime": "2026-03-02T10:30:00Z" })).is(200).await;
+    let mut operations = moved.operations();
+    operations.sort_unstable();
+    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "GetItem", "TransactWriteItems"]);
+    let confirmed = salon.then(&booked, "confirm").is(200).await;
+    assert_eq!(confirmed.operations(), ["GetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn appointments_of_a_range_are_a_query_for_each_month() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    for start in ["2026-03-02T10:00:00Z", "2026-03-03T10:00:00Z", "2026-04-02T10:00:00Z"] {
+        salon.book(&service, Some(&staff), start).created().await;
+    }
+    let list = async |query: &str| salon.owner().get(&format!("{}/appointments?{query}", salon.client)).is(200).await;
+    let month = list("from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z").await;
+    assert_eq!((month.operations(), read_units(&month)), (vec!["Query"], vec![0.5]), "{month}");
+    let three = list("from=2026-03-01T00:00:00Z&to=2026-06-01T00:00:00Z").await;
+    assert_eq!(three.operations(), ["Query"; 3]);
+    // A page that is full before the next month has not to look at it.
+    let page = list("from=2026-03-01T00:00:00Z&to=2026-06-01T00:00:00Z&limit=1").await;
+    assert_eq!(page.operations(), ["Query"]);
+    assert_eq!(
+        list(&format!("staffId={staff}&from=2026-03-01T00:00:00Z&to=2026-06-01T00:00:00Z")).await.operations(),
+        ["Query"]
+    );
+    assert_eq!(list("status=SCHEDULED").await.operations(), ["Query"]);
 }

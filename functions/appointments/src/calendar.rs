@@ -73,46 +73,67 @@ pub(crate) async fn revoke(
 const PAST: Duration = Duration::from_hours(31 * 24);
 const AHEAD: Duration = Duration::from_hours(366 * 24);
 
-/// The most events; those farthest ahead are left out.
-const MOST: usize = 1000;
+/// The most events ahead, and the most before; those farthest from now are left out.
+const MOST_AHEAD: usize = 750;
+const MOST_PAST: usize = 250;
 
-/// Read a staff member's calendar: what is booked with them, from a month ago to a year ahead, and what was cancelled of it. The token
-/// is all that it takes.
+/// The most Queries for either. One gives 1 MB at the most (a limit of DynamoDB), which is hundreds of appointments with usual notes.
+const MOST_QUERIES: usize = 4;
+
+/// The most characters of an event's notes: all events together must fit into an answer of 6 MB (a limit of Lambda).
+const MOST_NOTES: usize = 500;
+
+/// Read a staff member's calendar: what is booked with them, from a month ago to a year ahead, and what was cancelled of it; at most the
+/// next 750 and the last 250 of these. Of notes it has the first 500 characters. The token is all that it takes.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/staff/{staffId}/calendar.ics", tag = "appointments", operation_id = "readCalendar",
     params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), CalendarQuery),
     security(("calendar" = [])),
     responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar (RFC 5545).")),
-    extensions(("x-round-trips" = json!(16))))]
+    extensions(("x-round-trips" = json!(21))))]
 pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store: Store) -> Result<Response> {
     let (client, staff) = (calendar.client(), calendar.staff());
     let row = store.get(&client.staff_member(staff)).await?;
     let good = row.filter(|row| row.has_calendar(calendar.number()));
     let Some(row) = good else { return Err(Problem::unauthenticated()) };
     let now = app.clock().now();
-    let appointments = booked(&store, client, staff, Span { start: now.before(PAST), end: now.after(AHEAD) }).await?;
+    let past = booked(&store, client, staff, Span { start: now.before(PAST), end: now }, (Order::Desc, MOST_PAST));
+    let ahead = booked(&store, client, staff, Span { start: now, end: now.after(AHEAD) }, (Order::Asc, MOST_AHEAD));
+    let (past, ahead) = tokio::try_join!(past, ahead)?;
+    let appointments = shown(&store, client, past.into_iter().rev().chain(ahead).collect()).await?;
     let names = store.get_each(named(client, &appointments)).await?;
-    let mut document = Calendar::new();
-    document.name(&row.staff.fields.name.to_string()).append_property(("PRODID", "-//Upzento//Upzento CRM//EN"));
+    let mut document = Calendar::empty();
+    // `Calendar::new` names its own maker, and `Calendar::name` also writes the `NAME` of RFC 7986, whose value it does not escape.
+    for (name, value) in [("VERSION", "2.0"), ("PRODID", "-//Upzento//Upzento CRM//EN"), ("CALSCALE", "GREGORIAN")] {
+        document.append_property(Property::new(name, value));
+    }
+    document.append_property(Property::new("X-WR-CALNAME", row.staff.fields.name.to_string()));
     for appointment in &appointments {
         document.push(event(client, appointment, &names)?);
     }
     Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], document.done().to_string()).into_response())
 }
 
-/// What was ever booked with a member of the staff in a stretch of time.
-async fn booked(store: &Store, client: ClientScope, staff: StaffId, within: Span) -> Result<Vec<Appointment>> {
+/// What was ever booked with a member of the staff in a stretch of time: so many in this order, or what comes with a few Queries.
+async fn booked(
+    store: &Store,
+    client: ClientScope,
+    staff: StaffId,
+    within: Span,
+    (order, most): (Order, usize),
+) -> Result<Vec<Appointment>> {
     let list = client.appointments_of_staff(staff, Some(within));
     let mut booked: Vec<Appointment> = Vec::new();
     let mut after = None;
-    loop {
-        let left = i32::try_from(MOST - booked.len()).map_err(Problem::internal)?;
-        let found = store.query(&list, after, Order::Asc, left).await?;
+    for _ in 0..MOST_QUERIES {
+        let left = i32::try_from(most - booked.len()).map_err(Problem::internal)?;
+        let found = store.query(&list, after, order, left).await?;
         booked.extend(found.rows.into_iter().map(|(_, appointment)| appointment));
         after = found.stopped;
-        if after.is_none() || booked.len() >= MOST {
-            return shown(store, client, booked).await;
+        if after.is_none() || booked.len() >= most {
+            break;
         }
     }
+    Ok(booked)
 }
 
 /// The rows that say how what is booked is called, and for whom it is.
@@ -143,7 +164,7 @@ fn event(client: ClientScope, appointment: &Appointment, names: &Found) -> Resul
         .timestamp(appointment.meta.updated_at.to_utc())
         .status(status(appointment.status));
     if let Some(notes) = &appointment.fields.notes {
-        event.description(&notes.to_string());
+        event.description(&notes.to_string().chars().take(MOST_NOTES).collect::<String>());
     }
     if !appointment.status.blocks() {
         event.append_property(Property::new("TRANSP", "TRANSPARENT"));

@@ -100,16 +100,19 @@ pub(crate) async fn delete(
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not they are there.
         let row = client.staff_member(id);
-        let (row, belongings) = tokio::join!(store.find(&row), Belongings::read(&store, *client, id));
+        let (row, belongings) = tokio::join!(store.get(&row), Belongings::read(&store, *client, id));
         Ok((row?, belongings?))
     };
-    let decide = |(row, belongings): &(StaffRow, Belongings), transaction: &mut Transaction| {
-        if_match.check(row.staff.meta.version)?;
-        let detail = "There are appointments with them, or services that name them. Change or delete those first.";
-        transaction.close_uses(&client.staff_uses(id), row.revision, Problem::conflict("in_use", detail))?;
-        transaction.remove(&client.staff_member(id))?;
-        transaction.leave(&client.team())?;
-        transaction.let_go(&client.holdings())?;
+    let decide = |(row, belongings): &(Option<StaffRow>, Belongings), transaction: &mut Transaction| {
+        match row {
+            Some(row) => {
+                if_match.check(row.staff.meta.version)?;
+                dismiss(transaction, *client, row)?;
+            }
+            None if belongings.are_none() => return Err(Problem::not_found()),
+            // Whoever deleted them did not come to the end of what was theirs.
+            None => {}
+        }
         belongings.remove(transaction, *client, id)?;
         Ok(belongings.are_all)
     };
@@ -123,6 +126,15 @@ pub(crate) async fn delete(
         are_all = rest.are_all;
     }
     Ok(Deleted)
+}
+
+/// Adds that somebody is no longer of the staff.
+fn dismiss(transaction: &mut Transaction, client: ClientScope, row: &StaffRow) -> Result<()> {
+    let detail = "There are appointments with them, or services that name them. Change or delete those first.";
+    transaction.close_uses(&client.staff_uses(row.id()), row.revision, Problem::conflict("in_use", detail))?;
+    transaction.remove(&client.staff_member(row.id()))?;
+    transaction.leave(&client.team())?;
+    transaction.let_go(&client.holdings())
 }
 
 /// Adds the next revision of a staff member's row: stale if it is no longer the one that was read, 404 if they are gone.
@@ -159,6 +171,10 @@ impl Belongings {
         let dates = dates.collect::<std::result::Result<_, _>>();
         let dates = dates.map_err(|_| Problem::internal("a day without a date"))?;
         Ok(Self { times_off: times_off.rows.into_iter().map(|(_, off)| off.id).collect(), days: dates, are_all })
+    }
+
+    const fn are_none(&self) -> bool {
+        self.times_off.is_empty() && self.days.is_empty()
     }
 
     fn remove(&self, transaction: &mut Transaction, client: ClientScope, staff: StaffId) -> Result<()> {

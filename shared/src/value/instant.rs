@@ -1,7 +1,8 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Rejected, string_value};
@@ -10,6 +11,10 @@ use super::{Rejected, string_value};
 /// moments do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(DateTime<Utc>);
+
+/// The years that an instant is read in. What is computed from it may be some time before or after, and has to have a year of four
+/// digits too.
+const YEARS: RangeInclusive<i32> = 1..=9998;
 
 impl Instant {
     /// For arithmetic.
@@ -61,7 +66,8 @@ impl Instant {
 
 impl From<DateTime<Utc>> for Instant {
     fn from(moment: DateTime<Utc>) -> Self {
-        Self(moment.trunc_subsecs(3))
+        // In whole milliseconds, a leap second is the next one.
+        Self(DateTime::from_timestamp_millis(moment.timestamp_millis()).unwrap_or(moment))
     }
 }
 
@@ -69,9 +75,9 @@ impl FromStr for Instant {
     type Err = Rejected;
 
     fn from_str(text: &str) -> Result<Self, Rejected> {
-        DateTime::parse_from_rfc3339(text)
-            .map(|moment| Self::from(moment.to_utc()))
-            .map_err(|_| Rejected::new("invalid_instant", "must be an RFC 3339 instant, such as 2026-03-08T06:30:00Z"))
+        let why = "must be an RFC 3339 instant of the years 1 to 9998, such as 2026-03-08T06:30:00Z";
+        let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| Self::from(moment.to_utc()));
+        moment.filter(|moment| YEARS.contains(&moment.0.year())).ok_or(Rejected::new("invalid_instant", why))
     }
 }
 
@@ -96,3 +102,36 @@ impl<'de> Deserialize<'de> for Instant {
 string_value!([] Instant, "Instant", |schema| schema
     .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime)))
     .examples([serde_json::json!("2026-03-08T06:30:00.000Z")]));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_so_that_texts_sort_as_moments_do() {
+        for (read, written) in [
+            ("2026-03-08T06:30:00Z", "2026-03-08T06:30:00.000Z"),
+            ("2026-03-08t06:30:00.1239+05:45", "2026-03-08T00:45:00.123Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+            ("9998-12-31T23:59:59.999Z", "9998-12-31T23:59:59.999Z"),
+            ("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.500Z"),
+        ] {
+            let instant: Instant = read.parse().unwrap();
+            assert_eq!(instant.to_string(), written);
+            assert_eq!(Instant::from_unix_millis(instant.unix_millis()), Some(instant));
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant_or_has_no_year_of_four_digits_is_refused() {
+        for no in [
+            "2026-03-08",
+            "2026-03-08T06:30:00",
+            "0000-12-31T23:59:59Z",
+            "9999-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+01:00",
+        ] {
+            assert_eq!(no.parse::<Instant>().unwrap_err().code(), "invalid_instant", "{no}");
+        }
+    }
+}

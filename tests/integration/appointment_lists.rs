@@ -1,0 +1,224 @@
+//! Lists of appointments: by range, staff, contact and status, to their end.
+
+use harness::who::Answer;
+use harness::world::World;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::appointments::Salon;
+use crate::paging::{ids, walk, whole};
+
+/// From January to July, the months in which something is booked.
+const ALL: &str = "from=2026-01-01T00:00:00Z&to=2026-08-01T00:00:00Z";
+
+/// A salon with appointments of every kind, over months.
+struct Booked<'w> {
+    salon: Salon<'w>,
+    staff: [String; 2],
+    contacts: [String; 2],
+    list: String,
+}
+
+impl<'w> Booked<'w> {
+    async fn over_months(world: &'w World) -> Self {
+        let salon = Salon::open(world).await;
+        let service = salon.service(json!({})).await;
+        let staff = [salon.staff(json!({})).await, salon.staff(json!({})).await];
+        let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });
+        let ada = salon.owner().post(&salon.shop.contacts).json(person).created().await;
+        let contacts = [salon.shop.spot.id("contactId").to_owned(), ada.id().to_owned()];
+        for at in 0..28 {
+            // Not in the order of their starts; none in May.
+            let (month, day) = ([6, 3, 4, 7][at % 4], 1 + (at * 11) % 28);
+            let mut wish = json!({
+                "serviceId": service, "staffId": staff[at / 2 % 2], "startTime": format!("2026-0{month}-{day:02}T10:00:00Z"),
+                "force": true,
+            });
+            if at % 3 > 0 {
+                wish["contactId"] = json!(contacts[at % 3 - 1]);
+            }
+            let made = salon.ask_for(wish).created().await;
+            let deeds: &[&str] = [&[][..], &["confirm"], &["cancel"], &["confirm", "complete"]][at % 7 % 4];
+            for deed in deeds {
+                salon.then(&made, deed).is(200).await;
+            }
+        }
+        // The first and the last moment of a month.
+        for start in ["2026-05-01T00:00:00Z", "2026-04-30T23:59:59.999Z"] {
+            let wish =
+                json!({ "serviceId": service, "staffId": staff[at_of(start)], "startTime": start, "force": true });
+            salon.ask_for(wish).created().await;
+        }
+        let list = format!("{}/appointments", salon.client);
+        Self { salon, staff, contacts, list }
+    }
+
+    /// All of the salon's, by their start.
+    async fn all(&self) -> Vec<Value> {
+        let mut all = whole(self.salon.owner(), &self.list).await;
+        all.retain(|appointment| appointment["startTime"].as_str().unwrap() < "2030");
+        all.sort_by_key(|appointment| appointment["startTime"].to_string());
+        all
+    }
+}
+
+/// Two that meet are not of the same member of the staff.
+fn at_of(start: &str) -> usize {
+    usize::from(start.starts_with("2026-04"))
+}
+
+#[tokio::test]
+async fn a_range_over_months_is_one_list_whatever_the_size_of_its_pages() {
+    let world = World::new().await;
+    let booked = Booked::over_months(&world).await;
+    let expected = booked.all().await;
+    assert_eq!(expected.len(), 30);
+    for limit in [1, 2, 3, 5, 7, 10, 15, 29, 30, 31, 100] {
+        let walked = walk(booked.salon.owner(), &format!("{}?{ALL}", booked.list), limit).await;
+        assert_eq!(walked.items, expected, "pages of {limit}");
+        walked.assert_full(limit);
+    }
+    // From the first moment on, and up to the last one, that one not included.
+    for (from, to) in [
+        ("2026-04-30T23:59:59.999Z", "2026-05-01T00:00:00Z"),
+        ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00.001Z"),
+        ("2026-03-10T10:00:00Z", "2026-06-10T10:00:00.001Z"),
+        ("2026-05-01T02:00:00+02:00", "2026-06-01T00:00:00Z"),
+        ("2025-03-01T00:00:00Z", "2026-03-02T00:00:00Z"),
+    ] {
+        let [first, end] = [from, to].map(|at| at.parse::<shared::value::Instant>().unwrap().to_string());
+        let within = |one: &&Value| {
+            let start = one["startTime"].as_str().unwrap();
+            first.as_str() <= start && start < end.as_str()
+        };
+        let within: Vec<_> = expected.iter().filter(within).cloned().collect();
+        let range = format!("{}?from={}&to={to}", booked.list, from.replace('+', "%2B"));
+        assert_eq!(walk(booked.salon.owner(), &range, 2).await.items, within, "{range}");
+    }
+}
+
+#[tokio::test]
+async fn filters_leave_out_what_they_do_not_name_and_nothing_else() {
+    let world = World::new().await;
+    let booked = Booked::over_months(&world).await;
+    let all = booked.all().await;
+    let (from, to) = ("2026-03-15T00:00:00.000Z", "2026-06-20T00:00:00.000Z");
+    for filters in 0..16 {
+        let mut query = Vec::new();
+        let mut expected = all.clone();
+        for (at, name, value) in [
+            (0, "staffId", booked.staff[1].as_str()),
+            (1, "contactId", &booked.contacts[0]),
+            (2, "status", "CONFIRMED"),
+        ] {
+            if filters & (1 << at) != 0 {
+                query.push(format!("{name}={value}"));
+                expected.retain(|appointment| appointment[name] == value);
+            }
+        }
+        if filters & 8 != 0 {
+            query.push(format!("from={from}&to={to}"));
+            expected.retain(|one| (from..to).contains(&one["startTime"].as_str().unwrap()));
+        }
+        if query.is_empty() {
+            continue;
+        }
+        let list = format!("{}?{}", booked.list, query.join("&"));
+        for limit in [1, 3, 100] {
+            let walked = walk(booked.salon.owner(), &list, limit).await;
+            let ours = |one: &&Value| one["startTime"].as_str().unwrap() < "2030";
+            let found: Vec<_> = walked.items.iter().filter(ours).cloned().collect();
+            assert_eq!(found, expected, "{list} by {limit}");
+            if filters & 7 == 0 || (filters & 7_i32).count_ones() == 1 {
+                walked.assert_full(limit);
+            }
+        }
+    }
+    assert!(all.iter().any(|one| one["status"] == "COMPLETED") && all.iter().any(|one| one["status"] == "CANCELLED"));
+}
+
+#[tokio::test]
+async fn a_range_has_two_ends_and_a_year_at_most() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let ask = |query: &str| salon.owner().get(&format!("{}/appointments?{query}", salon.client));
+    ask("from=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
+    ask("to=2026-01-01T00:00:00Z").invalid(&["/from"]).await;
+    ask("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
+    ask("from=2026-01-01T00:00:00Z&to=2027-01-02T00:00:00.001Z").invalid(&["/to"]).await;
+    let year = ask("from=2026-01-31T12:00:00Z&to=2027-02-01T12:00:00Z").is(200).await;
+    assert_eq!(year.body, json!({ "items": [], "nextCursor": null }));
+    let wrong = "from=now&to=then&staffId=1&contactId=2&status=OPEN&serviceId=3&limit=0";
+    let faults = ["/from", "/to", "/staffId", "/contactId", "/status", "/serviceId", "/limit"];
+    ask(wrong).invalid(&faults).await;
+    for query in [format!("staffId={}", Uuid::now_v7()), format!("contactId={}", Uuid::now_v7())] {
+        assert_eq!(ask(&query).is(200).await.body, json!({ "items": [], "nextCursor": null }));
+    }
+    let nowhere = format!("/v1/clients/{}/appointments?{ALL}", Uuid::now_v7());
+    salon.shop.admin.get(&nowhere).problem(404, "not_found").await;
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_the_filters_that_it_came_from() {
+    let world = World::new().await;
+    let booked = Booked::over_months(&world).await;
+    let owner = booked.salon.owner();
+    let later = "from=2026-03-01T00:00:00Z&to=2026-08-01T00:00:00Z";
+    let queries = [
+        ALL.to_owned(),
+        later.to_owned(),
+        String::new(),
+        "status=SCHEDULED".to_owned(),
+        "status=CONFIRMED".to_owned(),
+        format!("status=SCHEDULED&{ALL}"),
+        format!("staffId={}", booked.staff[0]),
+        format!("staffId={}", booked.staff[1]),
+        format!("contactId={}", booked.contacts[0]),
+    ];
+    let page =
+        async |query: &str, rest: &str| owner.get(&format!("{}?limit=2&{query}{rest}", booked.list)).send().await;
+    for from in &queries {
+        let first = page(from, "").await;
+        let cursor = format!("&cursor={}", first.body["nextCursor"].as_str().unwrap());
+        for to in &queries {
+            let next: Answer = page(to, &cursor).await;
+            assert_eq!(next.status.as_u16(), if from == to { 200 } else { 400 }, "from {from:?} to {to:?}: {next}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_contact_is_named_by_no_list_and_finds_nothing() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let contact = salon.shop.spot.id("contactId").to_owned();
+    for at in 0..25 {
+        let start = format!("2026-03-{:02}T10:00:00Z", 1 + at);
+        let wish = json!({
+            "serviceId": service, "staffId": staff, "startTime": start, "contactId": contact, "force": true,
+        });
+        salon.ask_for(wish).created().await;
+    }
+    let of_contact = whole(salon.owner(), &format!("{}/appointments", salon.shop.spot.contact)).await;
+    let list = format!("{}/appointments", salon.client);
+    assert_eq!(of_contact, whole(salon.owner(), &format!("{list}?contactId={contact}")).await);
+    assert_eq!(of_contact.len(), 25);
+    salon.owner().delete(&salon.shop.spot.contact).is(204).await;
+    salon.owner().get(&format!("{}/appointments", salon.shop.spot.contact)).problem(404, "not_found").await;
+    for worked in [false, true] {
+        if worked {
+            world.work().await;
+        }
+        for query in [ALL.to_owned(), format!("staffId={staff}"), "status=SCHEDULED".to_owned(), String::new()] {
+            let all = whole(salon.owner(), &format!("{list}?{query}")).await;
+            let of_staff: Vec<_> = all.iter().filter(|one| one["staffId"] == json!(staff)).collect();
+            assert_eq!(of_staff.len(), 25);
+            assert!(of_staff.iter().all(|one| one["contactId"].is_null() && one["version"] == 2), "{query}");
+            assert_eq!(ids(&of_contact).len(), 25);
+        }
+        assert_eq!(whole(salon.owner(), &format!("{list}?contactId={contact}")).await, Vec::<Value>::new());
+        assert_eq!(whole(salon.owner(), &format!("{list}?contactId={contact}&{ALL}")).await, Vec::<Value>::new());
+    }
+    world.assert_whole().await;
+}

@@ -1,0 +1,448 @@
+//! What can be booked: the rules of booking, through the API.
+
+use harness::world::World;
+use rand::rngs::SmallRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use shared::value::Instant;
+use uuid::Uuid;
+
+use crate::appointments::{NOW, Salon};
+
+/// The starts in a range, without the year and the seconds.
+async fn starts(salon: &Salon<'_>, service: &str, staff: &str, from: &str, to: &str) -> Vec<String> {
+    let slots = salon.availability(&format!("serviceId={service}&staffId={staff}&from={from}&to={to}")).await;
+    slots["slots"].as_array().unwrap().iter().map(|slot| slot["start"].as_str().unwrap()[5..16].to_owned()).collect()
+}
+
+/// A service of this duration every so many minutes, as far ahead as can be.
+async fn service(salon: &Salon<'_>, duration: u32, interval: u32) -> String {
+    salon.service(json!({ "duration": duration, "slotInterval": interval, "horizonDays": 3650 })).await
+}
+
+fn instant(text: &Value) -> Instant {
+    text.as_str().unwrap().parse().unwrap()
+}
+
+// ── Clocks that change ──────────────────────────────────────────────────────────────────────────────────────────────
+
+#[tokio::test]
+async fn new_york_loses_an_hour_in_spring_and_gains_one_in_autumn() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (hourly, half) = (service(&salon, 60, 60).await, service(&salon, 30, 30).await);
+    let night = json!([{ "days": ["sun"], "start": "00:00", "end": "06:00" }]);
+    let nights = salon.staff(json!({ "timeZone": "America/New_York", "weeklyHours": night })).await;
+    let spring = ("2026-03-08T00:00:00Z", "2026-03-09T00:00:00Z");
+    let autumn = ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
+    let expected = ["03-08T05:00", "03-08T06:00", "03-08T07:00", "03-08T08:00", "03-08T09:00"];
+    assert_eq!(starts(&salon, &hourly, &nights, spring.0, spring.1).await, expected);
+    let expected =
+        ["11-01T04:00", "11-01T05:00", "11-01T06:00", "11-01T07:00", "11-01T08:00", "11-01T09:00", "11-01T10:00"];
+    assert_eq!(starts(&salon, &hourly, &nights, autumn.0, autumn.1).await, expected);
+    // A bound in the gap takes the offset before it; of a time that comes twice, the first is meant.
+    let overrides = json!({
+        "2026-03-08": [{ "start": "02:30", "end": "04:00" }], "2026-11-01": [{ "start": "01:30", "end": "02:00" }],
+    });
+    let edges = salon.staff(json!({ "timeZone": "America/New_York", "overrides": overrides })).await;
+    assert_eq!(starts(&salon, &half, &edges, spring.0, spring.1).await, ["03-08T07:30"]);
+    let expected = ["11-01T05:30", "11-01T06:00", "11-01T06:30"];
+    assert_eq!(starts(&salon, &half, &edges, autumn.0, autumn.1).await, expected);
+    for start in ["2026-03-08T07:30:00Z", "2026-11-01T06:30:00Z"] {
+        salon.book(&half, Some(&edges), start).created().await;
+    }
+    salon.book(&half, Some(&edges), "2026-11-01T07:00:00Z").problem(409, "slot_unavailable").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn lord_howe_moves_its_clocks_by_half_an_hour() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let service = service(&salon, 60, 30).await;
+    let early = json!([{ "days": ["sun"], "start": "01:00", "end": "04:00" }]);
+    let staff = salon.staff(json!({ "timeZone": "Australia/Lord_Howe", "weeklyHours": early })).await;
+    let autumn = starts(&salon, &service, &staff, "2026-04-04T00:00:00Z", "2026-04-05T00:00:00Z").await;
+    let expected = ["04-04T14:00", "04-04T14:30", "04-04T15:00", "04-04T15:30", "04-04T16:00", "04-04T16:30"];
+    assert_eq!(autumn, expected);
+    let spring = starts(&salon, &service, &staff, "2026-10-03T00:00:00Z", "2026-10-04T00:00:00Z").await;
+    assert_eq!(spring, ["10-03T14:30", "10-03T15:00", "10-03T15:30", "10-03T16:00"]);
+}
+
+// ── Hours ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#[tokio::test]
+async fn windows_that_touch_are_one_across_midnight_too() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let service = service(&salon, 180, 60).await;
+    let hours = json!([
+        { "days": ["mon"], "start": "20:00", "end": "24:00" }, { "days": ["tue"], "start": "00:00", "end": "02:00" },
+        { "days": ["wed"], "start": "08:00", "end": "10:00" }, { "days": ["wed"], "start": "09:00", "end": "12:00" },
+    ]);
+    let staff = salon.staff(json!({ "weeklyHours": hours })).await;
+    let week = starts(&salon, &service, &staff, "2026-03-02T00:00:00Z", "2026-03-08T00:00:00Z").await;
+    let expected = ["03-02T20:00", "03-02T21:00", "03-02T22:00", "03-02T23:00", "03-04T08:00", "03-04T09:00"];
+    assert_eq!(week, expected);
+    salon.book(&service, Some(&staff), "2026-03-02T23:00:00Z").created().await;
+    assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await, ["20:00"]);
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_date_can_be_unlike_its_weekday() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let service = service(&salon, 60, 60).await;
+    let overrides = json!({
+        "2026-03-03": [],
+        "2026-03-04": [{ "start": "06:00", "end": "08:00" }, { "start": "20:00", "end": "21:00" }],
+        "2026-03-07": [{ "start": "10:00", "end": "11:00" }],
+    });
+    let staff = salon.staff(json!({ "overrides": overrides })).await;
+    for (day, expected) in [
+        ("2026-03-02", vec!["09:00", "10:00", "11:00", "12:00", "13:00", "14:00", "15:00", "16:00"]),
+        ("2026-03-03", vec![]),
+        ("2026-03-04", vec!["06:00", "07:00", "20:00"]),
+        ("2026-03-07", vec!["10:00"]),
+        ("2026-03-08", vec![]),
+    ] {
+        assert_eq!(salon.starts(&service, Some(&staff), day).await, expected, "{day}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_is_neither_too_soon_nor_too_far_ahead() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = salon.staff(json!({})).await;
+    let later = salon.service(json!({ "minNotice": 24 * 60 })).await;
+    let soon = salon.service(json!({ "horizonDays": 1 })).await;
+    let never = salon.service(json!({ "minNotice": 2 * 24 * 60, "horizonDays": 1 })).await;
+    // It is noon, and a few moments, of the day before.
+    let first = salon.starts(&later, Some(&staff), "2026-03-02").await;
+    assert_eq!((first[0].as_str(), first.len()), ("12:30", 8));
+    let last = salon.starts(&soon, Some(&staff), "2026-03-02").await;
+    assert_eq!(last, ["09:00", "09:30", "10:00", "10:30", "11:00", "11:30", "12:00"]);
+    assert_eq!(salon.starts(&soon, Some(&staff), "2026-03-03").await, [""; 0]);
+    assert_eq!(salon.starts(&never, Some(&staff), "2026-03-03").await, [""; 0]);
+    for (service, start) in [(&later, "2026-03-02T12:00:00Z"), (&soon, "2026-03-02T12:30:00Z")] {
+        salon.book(service, Some(&staff), start).problem(409, "slot_unavailable").await;
+    }
+    salon.book(&soon, Some(&staff), "2026-03-02T12:00:00Z").created().await;
+}
+
+#[tokio::test]
+async fn starts_are_rounded_up_to_a_grid_of_local_time() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let open = |start: &str, zone: &str| {
+        let hours = json!([{ "days": ["mon"], "start": start, "end": "12:00" }]);
+        json!({ "timeZone": zone, "weeklyHours": hours })
+    };
+    for (zone, opens, duration, interval, expected) in [
+        ("UTC", "09:07", 60, 45, vec!["03-02T09:15", "03-02T10:00", "03-02T10:45"]),
+        ("UTC", "11:31", 7, 7, vec!["03-02T11:31", "03-02T11:38", "03-02T11:45", "03-02T11:52"]),
+        ("UTC", "10:01", 50, 50, vec!["03-02T10:10", "03-02T11:00"]),
+        ("UTC", "09:59", 60, 120, vec!["03-02T10:00"]),
+        ("UTC", "10:21", 40, 20, vec!["03-02T10:40", "03-02T11:00", "03-02T11:20"]),
+        ("Asia/Kolkata", "09:15", 60, 60, vec!["03-02T04:30", "03-02T05:30"]),
+        ("Asia/Kathmandu", "11:05", 15, 15, vec!["03-02T05:30", "03-02T05:45", "03-02T06:00"]),
+    ] {
+        let (service, staff) = (service(&salon, duration, interval).await, salon.staff(open(opens, zone)).await);
+        let found = starts(&salon, &service, &staff, "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z").await;
+        assert_eq!(found, expected, "{zone} from {opens} every {interval}");
+    }
+}
+
+#[tokio::test]
+async fn buffers_add_up_and_after_a_booking_starts_are_counted_anew() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = salon.staff(json!({})).await;
+    let booked = salon.service(json!({ "duration": 60, "bufferBefore": 5, "bufferAfter": 10 })).await;
+    let service =
+        salon.service(json!({ "duration": 45, "slotInterval": 45, "bufferBefore": 15, "bufferAfter": 20 })).await;
+    let free = salon.starts(&service, Some(&staff), "2026-03-02").await;
+    assert_eq!(free[..4], ["09:00", "09:45", "10:30", "11:15"]);
+    salon.book(&booked, Some(&staff), "2026-03-02T11:00:00Z").created().await;
+    // Before it 5 and 20 minutes are kept free, after it 10 and 15.
+    let rest = salon.starts(&service, Some(&staff), "2026-03-02").await;
+    assert_eq!(rest, ["09:00", "09:45", "12:30", "13:15", "14:00", "14:45", "15:30", "16:15"]);
+    salon.book(&service, Some(&staff), "2026-03-02T12:45:00Z").problem(409, "slot_unavailable").await;
+    let forced = |time: &str| {
+        let start = format!("2026-03-02T{time}:00Z");
+        salon.ask_for(json!({ "serviceId": service, "staffId": staff, "startTime": start, "force": true }))
+    };
+    for time in ["12:24", "09:51"] {
+        forced(time).problem(409, "slot_unavailable").await;
+    }
+    for time in ["12:25", "09:50"] {
+        forced(time).created().await;
+    }
+    world.assert_whole().await;
+}
+
+// ── What is asked for ───────────────────────────────────────────────────────────────────────────────────────────────
+
+#[tokio::test]
+async fn a_time_zone_only_formats() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let query = format!("serviceId={service}&staffId={staff}&from=2026-03-02T10:00:00Z&to=2026-03-02T12:00:00Z");
+    let plain = salon.availability(&query).await["slots"].clone();
+    assert_eq!(plain[0]["start"], "2026-03-02T10:00:00.000Z");
+    for (zone, first) in [
+        ("America/New_York", "2026-03-02T05:00:00.000-05:00"),
+        ("Asia/Kathmandu", "2026-03-02T15:45:00.000+05:45"),
+        ("Europe/London", "2026-03-02T10:00:00.000Z"),
+    ] {
+        let slots = salon.availability(&format!("{query}&timeZone={zone}&explain=true")).await["slots"].clone();
+        assert_eq!(slots[0]["start"], first);
+        let instants = |slots: &Value| {
+            let slots = slots.as_array().unwrap().iter();
+            slots.map(|slot| (instant(&slot["start"]), instant(&slot["end"]))).collect::<Vec<_>>()
+        };
+        assert_eq!(instants(&slots), instants(&plain));
+    }
+}
+
+#[tokio::test]
+async fn each_slot_names_those_who_are_free() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let late = json!([{ "days": ["mon"], "start": "11:00", "end": "14:00" }]);
+    let [ann, ben, cid, dan] = [
+        salon.staff(json!({})).await,
+        salon.staff(json!({ "weeklyHours": late })).await,
+        salon.staff(json!({})).await,
+        salon.staff(json!({ "active": false })).await,
+    ];
+    let offered = json!({ "duration": 120, "slotInterval": 60, "staffIds": [dan, ben, ann] });
+    let service = salon.service(offered).await;
+    let query = format!("serviceId={service}&from=2026-03-02T09:00:00Z&to=2026-03-02T13:00:00Z");
+    let slots = salon.availability(&query).await["slots"].clone();
+    let slot = |start: &str, end: &str, staff: &[&String]| {
+        let [start, end] = [start, end].map(|time| format!("2026-03-02T{time}:00.000Z"));
+        json!({ "start": start, "end": end, "staffIds": staff })
+    };
+    let expected = json!([
+        slot("09:00", "11:00", &[&ann]),
+        slot("10:00", "12:00", &[&ann]),
+        slot("11:00", "13:00", &[&ann, &ben]),
+        slot("12:00", "14:00", &[&ann, &ben]),
+    ]);
+    assert_eq!(slots, expected);
+    let path = format!("{}/availability?{query}", salon.client);
+    let refused = salon.owner().get(&format!("{path}&staffId={cid}")).invalid(&["/staffId"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "not_offered");
+    salon.book(&service, Some(&cid), "2026-03-02T09:00:00Z").invalid(&["/staffId"]).await;
+    let everybody = salon.service(json!({})).await;
+    let range = "from=2026-03-02T09:00:00Z&to=2026-03-02T09:30:00Z";
+    let slots = salon.availability(&format!("serviceId={everybody}&{range}")).await["slots"].clone();
+    assert_eq!(slots[0]["staffIds"], json!([ann, cid]));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_must_be_there_and_at_most_31_days() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let path = format!("{}/availability", salon.client);
+    let ask = |query: &str| salon.owner().get(&format!("{path}?{query}"));
+    let day = "from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z";
+    ask(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to=2026-04-02T00:00:00Z")).is(200).await;
+    for to in ["2026-04-03T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"] {
+        ask(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to={to}")).invalid(&["/to"]).await;
+    }
+    // Whole days where clocks are put back within them.
+    let month = "from=2026-10-15T00:00:00-04:00&to=2026-11-15T00:00:00-05:00";
+    ask(&format!("serviceId={service}&{month}")).is(200).await;
+    ask("").invalid(&["/serviceId", "/from", "/to"]).await;
+    let wrong = "serviceId=1&staffId=2&from=now&to=2026-03-02&timeZone=Mars&explain=maybe&day=1";
+    let faults = ["/serviceId", "/staffId", "/from", "/to", "/timeZone", "/explain", "/day"];
+    ask(wrong).invalid(&faults).await;
+    let nothing = Uuid::now_v7();
+    ask(&format!("serviceId={nothing}&{day}")).invalid(&["/serviceId"]).await;
+    ask(&format!("serviceId={service}&staffId={nothing}&{day}")).invalid(&["/staffId"]).await;
+    ask(&format!("serviceId={nothing}&staffId={staff}&{day}")).invalid(&["/serviceId"]).await;
+    let nowhere = format!("/v1/clients/{nothing}/availability?serviceId={service}&staffId={staff}&{day}");
+    salon.shop.admin.get(&nowhere).problem(404, "not_found").await;
+}
+
+#[tokio::test]
+async fn each_closed_stretch_is_explained_by_the_rule_that_closed_it() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = salon.staff(json!({ "overrides": { "2026-03-03": [] } })).await;
+    let terms = json!({ "bufferAfter": 15, "minNotice": 24 * 60, "horizonDays": 4 });
+    let service = salon.service(terms).await;
+    let off = json!({ "start": "2026-03-04T09:00:00Z", "end": "2026-03-04T12:00:00Z" });
+    salon.owner().post(&format!("{}/staff/{staff}/time-off", salon.client)).json(off).created().await;
+    salon.book(&service, Some(&staff), "2026-03-04T13:00:00Z").created().await;
+    let query = format!("serviceId={service}&staffId={staff}&from=2026-03-02T00:00:00Z&to=2026-03-06T00:00:00Z");
+    let answer = salon.availability(&format!("{query}&explain=true")).await;
+    let minute = |time: &Value| time.as_str().unwrap()[5..16].to_owned();
+    let closed: Vec<_> = answer["closed"].as_array().unwrap().iter().collect();
+    assert!(closed.iter().all(|stretch| stretch["staffId"] == json!(staff)));
+    let told: Vec<_> = closed
+        .iter()
+        .map(|stretch| (minute(&stretch["start"]), minute(&stretch["end"]), stretch["rule"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("03-02T00:00", "03-02T12:00", "NOTICE"),
+        ("03-02T17:00", "03-03T00:00", "HOURS"),
+        ("03-03T00:00", "03-04T00:00", "OVERRIDE"),
+        ("03-04T00:00", "03-04T08:45", "HOURS"),
+        ("03-04T08:45", "03-04T09:00", "BUFFER"),
+        ("03-04T09:00", "03-04T12:00", "TIME_OFF"),
+        ("03-04T12:45", "03-04T13:00", "BUFFER"),
+        ("03-04T13:00", "03-04T14:00", "BOOKING"),
+        ("03-04T14:00", "03-04T14:15", "BUFFER"),
+        ("03-04T17:00", "03-05T09:00", "HOURS"),
+        ("03-05T12:00", "03-06T00:00", "HORIZON"),
+    ];
+    assert_eq!(told, expected.map(|(start, end, rule)| (start.to_owned(), end.to_owned(), rule)));
+    for slot in answer["slots"].as_array().unwrap() {
+        let start = instant(&slot["start"]);
+        let starts_in = |stretch: &&&Value| instant(&stretch["start"]) <= start && start < instant(&stretch["end"]);
+        assert_eq!(closed.iter().find(starts_in), None, "{start}");
+    }
+    assert!(salon.availability(&query).await.get("closed").is_none(), "only if asked for");
+}
+
+// ── What is offered is given ────────────────────────────────────────────────────────────────────────────────────────
+
+/// A time of a day, by quarters of an hour.
+fn quarter(at: u32) -> String {
+    format!("{:02}:{:02}", at / 4, at % 4 * 15)
+}
+
+/// A few random windows of a day.
+fn windows(random: &mut SmallRng) -> Vec<Value> {
+    let window = |random: &mut SmallRng| {
+        let start = random.random_range(0..92);
+        json!({ "start": quarter(start), "end": quarter(random.random_range(start + 1..=96)) })
+    };
+    (0..random.random_range(0..3)).map(|_| window(random)).collect()
+}
+
+/// Somebody with a random calendar in the week from Monday on.
+async fn somebody(salon: &Salon<'_>, service: &str, random: &mut SmallRng) -> String {
+    let zones = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia"];
+    let mut weekly = Vec::new();
+    for day in ["mon", "tue", "wed", "thu", "fri"] {
+        for mut window in windows(random) {
+            window["days"] = json!([day]);
+            weekly.push(window);
+        }
+    }
+    let overrides = json!({ "2026-03-03": windows(random), "2026-03-05": windows(random) });
+    let zone = zones.choose(random).unwrap();
+    let staff = json!({ "timeZone": zone, "weeklyHours": weekly, "overrides": overrides });
+    let staff = salon.staff(staff).await;
+    let time = |random: &mut SmallRng| {
+        format!("2026-03-0{}T{}:00Z", random.random_range(2..7), quarter(random.random_range(0..96)))
+    };
+    for _ in 0..6 {
+        let wish = json!({ "serviceId": service, "staffId": staff, "startTime": time(random), "force": true });
+        salon.ask_for(wish).send().await;
+    }
+    let start = time(random);
+    let end = format!("{}T23:59:00Z", &start[..10]);
+    let off = salon.owner().post(&format!("{}/staff/{staff}/time-off?keepBookings=true", salon.client));
+    off.json(json!({ "start": start, "end": end })).created().await;
+    staff
+}
+
+#[tokio::test]
+async fn what_is_offered_can_be_booked_and_nothing_else_can() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let mut booked = 0;
+    for seed in 0..5 {
+        // How soon is too soon must not pass a point of the grid meanwhile.
+        world.clock().set(NOW.parse().unwrap());
+        let mut random = SmallRng::seed_from_u64(seed);
+        let terms = json!({
+            "duration": random.random_range(1..24) * 5, "slotInterval": random.random_range(1..13) * 5,
+            "bufferBefore": random.random_range(0..3) * 5, "bufferAfter": random.random_range(0..3) * 5,
+            "minNotice": random.random_range(0..400) * 5, "horizonDays": random.random_range(4..8),
+        });
+        let service = salon.service(terms).await;
+        let staff = somebody(&salon, &service, &mut random).await;
+        let query = format!("serviceId={service}&staffId={staff}&from=2026-03-01T00:00:00Z&to=2026-03-09T00:00:00Z");
+        let slots = salon.availability(&query).await["slots"].clone();
+        let offered: Vec<_> = slots.as_array().unwrap().iter().map(|slot| slot["start"].as_str().unwrap()).collect();
+        let mut some = offered.clone();
+        for start in some.partial_shuffle(&mut random, 12).0 {
+            let answer = salon.book(&service, Some(&staff), start).created().await;
+            salon.owner().delete(answer.location()).is(204).await;
+            booked += 1;
+        }
+        for _ in 0..12 {
+            let day = random.random_range(1..9);
+            let minute = random.random_range(0..288) * 5;
+            let start = format!("2026-03-{day:02}T{:02}:{:02}:00.000Z", minute / 60, minute % 60);
+            if !offered.contains(&start.as_str()) {
+                salon.book(&service, Some(&staff), &start).problem(409, "slot_unavailable").await;
+            }
+        }
+        assert_eq!(salon.availability(&query).await["slots"], slots, "seed {seed}");
+    }
+    assert!(booked > 20, "the calendars are not empty: {booked}");
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn hours_without_an_end_are_counted_from_the_last_booking() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let week = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+    let always = json!([{ "days": week, "start": "00:00", "end": "24:00" }]);
+    let staff = salon.staff(json!({ "weeklyHours": always })).await;
+    let service = salon.service(json!({ "duration": 45, "slotInterval": 45 })).await;
+    // Until five to eleven, which is rounded up to quarters of an hour.
+    let first = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:10:00Z", "force": true });
+    salon.ask_for(first).created().await;
+    let counted_from = |start: &str, slots: &[String]| {
+        let start: Instant = start.parse().unwrap();
+        assert!(slots.len() > 30, "{slots:?}");
+        for slot in slots {
+            let slot: Instant = format!("2026-{slot}:00Z").parse().unwrap();
+            assert_eq!((slot.unix_millis() - start.unix_millis()) % (45 * 60_000), 0, "{slot}");
+        }
+    };
+    let day = ("2026-03-25T00:00:00Z", "2026-03-26T00:00:00Z");
+    let slots = starts(&salon, &service, &staff, day.0, day.1).await;
+    counted_from("2026-03-05T11:00:00Z", &slots);
+    let start: Instant = format!("2026-{}:00Z", slots[10]).parse().unwrap();
+    let off = (start.to_utc() + chrono::TimeDelta::minutes(15)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    salon.book(&service, Some(&staff), &off).problem(409, "slot_unavailable").await;
+    let booked = salon.book(&service, Some(&staff), &start.to_string()).created().await;
+    let next = starts(&salon, &service, &staff, "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z").await;
+    counted_from(booked.body["endTime"].as_str().unwrap(), &next);
+    salon.book(&service, None, &format!("2026-{}:00Z", next[0])).created().await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_time_at_the_end_of_all_years_is_refused() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({ "bufferBefore": 60 })).await, salon.staff(json!({})).await);
+    for start in ["9999-12-31T23:30:00Z", "9999-12-31T20:00:00-12:00", "0000-01-01T00:30:00Z"] {
+        let wish = json!({ "serviceId": service, "staffId": staff, "startTime": start, "force": true });
+        salon.ask_for(wish).invalid(&["/startTime"]).await;
+    }
+    let range = "from=9999-12-31T00:00:00Z&to=9999-12-31T23:59:59-12:00";
+    let path = format!("{}/availability?serviceId={service}&staffId={staff}&{range}", salon.client);
+    salon.owner().get(&path).invalid(&["/from", "/to"]).await;
+    // The second that is put in now and then is the next one.
+    let leap = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-06-30T23:59:60Z", "force": true });
+    let booked = salon.ask_for(leap).created().await;
+    assert_eq!(booked.body["startTime"], "2026-07-01T00:00:00.000Z");
+    world.assert_whole().await;
+}
