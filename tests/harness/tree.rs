@@ -107,6 +107,12 @@ impl Spot {
         }
     }
 
+    /// What the client holds beside its users, each before what it refers to: in this order all of it can be deleted.
+    pub fn contents(&self) -> [&str; 9] {
+        let Self { appointment, time_off, staff, service, deal, pipeline, contact, domain, tag, .. } = self;
+        [appointment, time_off, staff, service, deal, pipeline, contact, domain, tag]
+    }
+
     /// The scope of the client's agency.
     pub const fn agency_scope(&self) -> AgencyScope {
         self.scope.agency()

@@ -638,11 +638,9 @@ async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there()
         assert_eq!(list.body, json!({ "items": [], "nextCursor": null }), "{query}");
     }
     // Whoever was at home in a client that is deleted meanwhile.
-    shop.admin.delete(&shop.spot.deal).is(204).await;
-    shop.admin.delete(&shop.spot.pipeline).is(204).await;
-    shop.admin.delete(&shop.spot.contact).is(204).await;
-    shop.admin.delete(&shop.spot.tag).is(204).await;
-    shop.admin.delete(&shop.spot.domain).is(204).await;
+    for path in shop.spot.contents() {
+        shop.admin.delete(path).is(204).await;
+    }
     for user in [shop.spot.client_user.clone(), format!("{}/users/{}", shop.spot.client, shop.owner.id())] {
         shop.admin.delete(&user).is(204).await;
     }

@@ -97,6 +97,8 @@ pub(crate) async fn delete(
         transaction.close(&client.holdings())?;
         widget::delete(transaction, *client, widget)?;
         transaction.remove(&client.pointer())?;
+        // A count that has come down to none stays.
+        transaction.remove(&client.team())?;
         transaction.let_go(&client.agency().holdings())
     });
     gone.await.map(|()| Deleted)
