@@ -131,6 +131,11 @@ async fn a_start_is_neither_too_soon_nor_too_far_ahead() {
         salon.book(service, Some(&staff), start).problem(409, "slot_unavailable").await;
     }
     salon.book(&soon, Some(&staff), "2026-03-02T12:00:00Z").created().await;
+    // Nothing is offered that is over.
+    let always = json!([{ "days": ["sat", "sun"], "start": "00:00", "end": "24:00" }]);
+    let weekends = salon.staff(json!({ "weeklyHours": always })).await;
+    let since = starts(&salon, &soon, &weekends, "2026-02-20T00:00:00Z", "2026-03-01T13:31:00Z").await;
+    assert_eq!(since, ["03-01T12:30", "03-01T13:00", "03-01T13:30"]);
 }
 
 #[tokio::test]

@@ -118,6 +118,23 @@ async fn a_change_that_nobody_heard_of_was_made_once() {
     world.assert_whole().await;
 }
 
+#[tokio::test]
+async fn a_booking_that_is_asked_for_many_times_at_once_is_made_once() {
+    let world = World::new().await;
+    let open = Open::at(&world).await;
+    open.salon.staff(json!({})).await;
+    // Somebody else is free, too.
+    for (staff, start) in [(Some(&open.staff), "2026-03-02T10:00:00Z"), (None, "2026-03-02T14:00:00Z")] {
+        let ask = || open.salon.book(&open.service, staff.map(String::as_str), start).header("idempotency-key", start);
+        let answers = at_once((0..10).map(|_| ask().contended().is(201))).await;
+        assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+        let first = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty()).count();
+        assert_eq!(first, 1);
+    }
+    assert_eq!(open.booked().await.len(), 2);
+    world.assert_whole().await;
+}
+
 /// The first of these is the answer to a time off, the second that to a booking: whether there are both.
 fn both(answers: &[Answer], refused: &str) -> bool {
     let [off, booked] = answers else { panic!("two answers: {answers:?}") };

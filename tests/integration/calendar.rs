@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use harness::at_once;
 use harness::who::{Answer, Ask};
 use harness::world::World;
 use serde_json::{Value, json};
@@ -178,6 +179,21 @@ async fn the_newest_address_is_good_until_it_is_revoked() {
     salon.owner().delete(&member).is(204).await;
     ask(&world, &salon, &third).problem(401, "unauthenticated").await;
     salon.owner().post(&calendar).problem(404, "not_found").await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn of_addresses_that_are_given_out_at_once_one_is_good() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = salon.staff(json!({})).await;
+    let calendar = format!("{}/staff/{staff}/calendar", salon.client);
+    let given = at_once((0..5).map(|_| salon.owner().post(&calendar).contended().is(200))).await;
+    let paths = given.iter().map(|answer| answer.body["path"].as_str().unwrap());
+    let read = at_once(paths.map(|path| ask(&world, &salon, path).send())).await;
+    let good = read.iter().filter(|answer| answer.status == 200).count();
+    let bad = read.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!((good, bad), (1, 4));
     world.assert_whole().await;
 }
 

@@ -212,6 +212,37 @@ async fn of_many_who_move_one_appointment_all_leave_it_in_one_place() {
     world.assert_whole().await;
 }
 
+#[tokio::test]
+async fn whatever_is_done_to_an_appointment_at_once_its_time_is_taken_or_free_as_it_says() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({ "bufferAfter": 45 })).await, salon.staff(json!({})).await);
+    for round in 0..15 {
+        let booked = forced(&salon, &service, &staff, "2026-03-02T22:30:00Z").await;
+        let to = json!({ "startTime": "2026-03-03T01:00:00Z", "force": true });
+        let mut asks = vec![
+            salon.then(&booked, "confirm"),
+            salon.then(&booked, "cancel"),
+            reschedule(&salon, &booked, to),
+            salon.owner().patch(booked.location()).json(json!({ "notes": "Short" })),
+        ];
+        if round % 2 == 0 {
+            asks.push(salon.owner().delete(booked.location()));
+        }
+        let answers = at_once(asks.into_iter().map(|ask| ask.contended().send())).await;
+        for answer in &answers {
+            assert!([200, 204, 404, 409].contains(&answer.status.as_u16()), "{answer}");
+        }
+        world.assert_whole().await;
+        // It was cancelled or deleted.
+        forced(&salon, &service, &staff, "2026-03-02T22:30:00Z").await;
+        for left in whole(salon.owner(), &format!("{}/appointments?staffId={staff}", salon.client)).await {
+            let path = format!("{}/appointments/{}", salon.client, left["id"].as_str().unwrap());
+            salon.owner().delete(&path).is(204).await;
+        }
+    }
+}
+
 /// As many as a job, rather than the deletion itself, takes a deleted contact off.
 const MANY: usize = 25;
 
