@@ -222,3 +222,49 @@ async fn whoever_is_named_or_booked_stays() {
     }
     world.assert_whole().await;
 }
+
+#[tokio::test]
+async fn a_client_whose_staff_and_services_are_gone_can_go_without_a_trace() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let list = format!("{}/clients", shop.spot.agency);
+    let client = shop.admin.post(&list).json(json!({ "name": "Salon" })).created().await;
+    let make = async |collection: &str, body: Value| {
+        shop.admin.post(&format!("{}/{collection}", client.location())).json(body).created().await
+    };
+    let staff = make("staff", json!({ "name": "Ann", "email": "ann@example.com" })).await;
+    let service = make("services", json!({ "name": "Haircut", "duration": 30, "staffIds": [staff.id()] })).await;
+    let wish = json!({
+        "serviceId": service.id(), "staffId": staff.id(), "startTime": "2030-01-01T10:00:00Z", "force": true,
+    });
+    let booked = make("appointments", wish).await;
+    for made in [booked, service, staff] {
+        shop.admin.delete(client.location()).problem(409, "not_empty").await;
+        shop.admin.delete(made.location()).is(204).await;
+    }
+    shop.admin.delete(client.location()).is(204).await;
+    let of_client = format!("#C#{}#", client.id());
+    let rows = world.rows().await;
+    let left: Vec<_> = rows.iter().filter(|row| row["pk"].as_str().unwrap().contains(&of_client)).collect();
+    assert_eq!(left, Vec::<&Value>::new());
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn somebody_has_two_hundred_times_off_to_come_at_most() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let mut row =
+        world.rows().await.into_iter().find(|row| row["sk"] == shop.spot.id("staffId") && row["email"].is_string());
+    let row = row.as_mut().unwrap();
+    let off = |id: usize| json!({ "id": uuid::Uuid::from_u128(id as u128), "start": "2030-02-01T00:00:00.000Z", "end": "2030-02-02T00:00:00.000Z" });
+    row["off"] = (0..199).map(off).collect();
+    world.put_row(row.clone()).await;
+    let times_off = format!("{}/time-off", shop.spot.staff);
+    let post =
+        || shop.owner.post(&times_off).json(json!({ "start": "2030-03-01T00:00:00Z", "end": "2030-03-02T00:00:00Z" }));
+    let last = post().created().await;
+    post().problem(409, "too_many_times_off").await;
+    shop.owner.delete(last.location()).is(204).await;
+    post().created().await;
+}

@@ -174,6 +174,24 @@ async fn an_appointment_takes_the_buffers_that_its_service_has_when_it_is_moved(
 }
 
 #[tokio::test]
+async fn an_appointment_stays_with_who_has_it_though_they_offer_its_service_no_longer() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = salon.book(&service, Some(&staff), "2026-03-02T10:00:00Z").created().await;
+    let others = json!({ "staffIds": [salon.shop.spot.id("staffId")] });
+    salon.owner().patch(&format!("{}/services/{service}", salon.client)).json(others).is(200).await;
+    salon.book(&service, Some(&staff), "2026-03-02T12:00:00Z").invalid(&["/staffId"]).await;
+    for to in [
+        json!({ "startTime": "2026-03-02T12:00:00Z" }),
+        json!({ "startTime": "2026-03-02T12:30:00Z", "staffId": staff }),
+    ] {
+        assert_eq!(reschedule(&salon, &booked, to).is(200).await.body["staffId"], json!(staff));
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test]
 async fn of_many_who_move_one_appointment_all_leave_it_in_one_place() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
@@ -190,7 +208,7 @@ async fn of_many_who_move_one_appointment_all_leave_it_in_one_place() {
     let now = salon.owner().get(booked.location()).is(200).await;
     assert_eq!(now.body["version"], 1 + moved);
     let list = format!("{}/appointments?from=2026-03-01T00:00:00Z&to=2026-04-01T00:00:00Z", salon.client);
-    assert_eq!(whole(salon.owner(), &list).await, [now.body.clone()]);
+    assert_eq!(whole(salon.owner(), &list).await, vec![now.body]);
     world.assert_whole().await;
 }
 
