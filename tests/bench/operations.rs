@@ -96,6 +96,7 @@ impl<'w> Stage<'w> {
     }
 
     /// Every measured operation, as the lowest role that may, unless its name says otherwise.
+    #[expect(clippy::too_many_lines, reason = "one line an operation")]
     pub(crate) fn operations(&self) -> Vec<Operation<'w>> {
         let Self { anyone, admin, agency_admin, client_user, .. } = self;
         let session = &client_user.session;

@@ -192,16 +192,23 @@ async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
     salon.ask_for(&forced).problem(409, "slot_unavailable").await;
     // Back on Thursday.
     let shorter = json!({ "end": "2026-03-05T00:00:00Z" });
-    salon.owner().patch(off.location()).json(&shorter).problem(409, "time_booked").await;
-    let shortened = salon.owner().patch(&format!("{}?keepBookings=true", off.location())).json(&shorter).is(200).await;
+    let shortened = salon.owner().patch(off.location()).json(&shorter).is(200).await;
     assert_eq!(
         (&shortened.body["end"], &shortened.body["reason"]),
         (&json!("2026-03-05T00:00:00.000Z"), &json!("Skiing"))
     );
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-05").await.len(), 15);
+    // What comes in the way anew is named, and nothing else.
+    let newcomer = salon.book(&service, Some(&staff), "2026-03-05T10:00:00Z").created().await;
+    let longer = json!({ "end": "2026-03-06T00:00:00Z" });
+    let refused = salon.owner().patch(off.location()).json(&longer).problem(409, "time_booked").await;
+    assert_eq!(ids(refused.body["appointments"].as_array().unwrap()), [newcomer.id()]);
+    salon.owner().patch(off.location()).json(json!({ "reason": "Sledging" })).is(200).await;
     salon.owner().post(&times_off).json(json!({ "start": NOW, "end": NOW })).invalid(&["/end"]).await;
     let long = json!({ "start": "2026-03-02T00:00:00Z", "end": "2026-06-02T00:00:00Z" });
-    salon.owner().post(&times_off).json(long).invalid(&["/end"]).await;
+    salon.owner().post(&times_off).json(&long).invalid(&["/end"]).await;
+    let long = salon.owner().post(&format!("{times_off}?keepBookings=true")).json(&long).created().await;
+    salon.owner().delete(long.location()).is(204).await;
     let listed = salon.owner().get(&times_off).is(200).await;
     assert_eq!(ids(listed.body["items"].as_array().unwrap()), [off.id()]);
     salon.owner().delete(off.location()).is(204).await;

@@ -8,6 +8,10 @@ use harness::world::World;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
+use shared::appointments::{Desk, Wish};
+use shared::entity::{Appointment, AppointmentFields, BookingSource};
+use shared::id::Id;
+use uuid::Uuid;
 
 use crate::appointments::Salon;
 
@@ -72,6 +76,31 @@ async fn as_many_are_served_by_anybody_as_there_are_who_serve() {
     let expected: Vec<_> =
         expected.into_iter().map(|(time, staff)| (json!(format!("2026-03-02T{time}:00.000Z")), staff)).collect();
     assert_eq!(slots, expected.iter().map(|(start, staff)| (start, staff)).collect::<Vec<_>>());
+    world.assert_whole().await;
+}
+
+/// Starts every three quarters of an hour are counted from the end of what is booked before them, on a day of its own by UTC.
+#[tokio::test]
+async fn a_start_goes_with_what_it_was_counted_from() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let service = salon.service(json!({ "duration": 30, "slotInterval": 45 })).await;
+    let staff = salon.staff(json!({ "timeZone": "America/Los_Angeles" })).await;
+    let earlier = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T22:10:00Z", "force": true });
+    let earlier = salon.ask_for(earlier).created().await;
+    let (client, store, now) = (salon.shop.spot.scope, world.store(), world.clock().now());
+    let start = "2026-03-03T00:15:00Z";
+    let (staff_id, start_time) = (Some(staff.parse().unwrap()), start.parse().unwrap());
+    let wish = Wish { service: service.parse().unwrap(), staff: staff_id, start: start_time, force: false };
+    let desk = Desk::read(&store, client, &wish, now).await.unwrap();
+    let seat = desk.seat(&wish, None, now).unwrap();
+    salon.then(&earlier, "cancel").is(200).await;
+    let (id, fields) = (Id::from_uuid(Uuid::now_v7()), AppointmentFields::default());
+    let booked = Appointment::new(id, client.id(), &seat, fields, BookingSource::Api, now);
+    let mut transaction = store.transaction();
+    shared::appointments::create(&mut transaction, client, (&desk, &seat), &booked).unwrap();
+    assert_eq!(transaction.commit().await.unwrap_err().status(), 412);
+    salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
     world.assert_whole().await;
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::Availability;
+use shared::appointments::{Availability, Offer};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::booking::{ClosedBy, Span};
 use shared::entity::{ServiceId, StaffId};
@@ -100,6 +100,19 @@ impl Asked {
     }
 }
 
+/// The most slots, names in them and closed stretches together. Each takes at most 170 bytes in what a function gives, which has
+/// at most 6 MB (a limit of Lambda).
+const MOST_ITEMS: usize = 35_000;
+
+fn require_few(availability: &Availability, slots: usize) -> Result<()> {
+    let of = |offer: &Offer| offer.starts.len() + offer.closed.len();
+    if slots + availability.offers.iter().map(of).sum::<usize>() <= MOST_ITEMS {
+        return Ok(());
+    }
+    let why = Rejected::new("too_many_slots", "is too far from the start for so many slots: ask for a shorter range");
+    Err(Invalid::field("/to", why).into())
+}
+
 /// Find times that can be booked: the starts in `[from, to)`, with those who are free then.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/availability", tag = "appointments", operation_id = "readAvailability",
     params(("clientId" = ClientId, Path), Asked),
@@ -115,7 +128,9 @@ pub(crate) async fn read(
     let who = (asked.service_id, asked.staff_id);
     let explain = asked.explain.is_set();
     let availability = Availability::read(&store, *client, who, range, explain, app.clock().now()).await?;
-    let slots = availability.slots().into_iter().map(|slot| OfferedSlot {
+    let slots = availability.slots();
+    require_few(&availability, slots.len())?;
+    let slots = slots.into_iter().map(|slot| OfferedSlot {
         start: asked.written(slot.span.start),
         end: asked.written(slot.span.end),
         staff_ids: slot.staff,

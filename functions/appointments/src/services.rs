@@ -25,8 +25,12 @@ pub(crate) async fn create(
     Create { fields: draft, request }: Create<Draft>,
 ) -> Result<Created> {
     let currency = async { store.find(&client.row()).await.map(|client| json!(client.fields.currency)) };
-    let service: Service = draft.complete("currency", currency).await?;
-    service.check()?;
+    let service: Result<Service> = draft.complete("currency", currency).await;
+    let service = match service.and_then(|service| service.check().map(|()| service).map_err(Problem::from)) {
+        Ok(service) => service,
+        // What the client's currency decides may have been otherwise when this very request came before.
+        Err(refused) => return request.recorded(&store, *client, refused).await,
+    };
     let new = Record::new(&app, *client, service);
     let mut transaction = store.transaction();
     transaction.hold(&client.holdings())?;

@@ -33,7 +33,8 @@ pub(crate) struct Options {
     keep_bookings: Flag,
 }
 
-/// Say that a member of the staff is off. `409 time_booked` names as `appointments` what is booked then, unless that is to stay.
+/// Say that a member of the staff is off. `409 time_booked` names as `appointments` what is booked then, up to a hundred,
+/// unless that is to stay. Then it may also be longer than 90 days.
 #[utoipa::path(post, path = "/v1/clients/{clientId}/staff/{staffId}/time-off", tag = "appointments", operation_id = "createTimeOff",
     params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), Options), request_body = TimeOffFields,
     responses((status = 201, body = TimeOff, description = "Created.")),
@@ -50,9 +51,9 @@ pub(crate) async fn create(
     let id = app.ids().make();
     let meta = Meta::created(app.clock().now());
     let new = TimeOff { id, client_id: client.id(), staff_id: staff, fields, meta };
-    let read = || Agenda::read(&store, *client, staff, new.fields.span(), options);
+    let read = || Agenda::read(&store, *client, staff, &new.fields, options);
     let decide = |agenda: &Agenda, transaction: &mut Transaction| {
-        agenda.take_off(transaction, *client, id, new.fields.span(), &app)?;
+        agenda.take_off(transaction, *client, id, (None, new.fields.span()), &app)?;
         transaction.create(&client.time_off(staff, id), &new)?;
         let location = format!("/v1/clients/{}/staff/{staff}/time-off/{id}", client.id());
         Created::new(StatusCode::CREATED, &new, location)
@@ -89,7 +90,7 @@ pub(crate) async fn read(
     Ok(Found::unless(off, has))
 }
 
-/// Change a time off. What is booked then is minded as when it was created.
+/// Change a time off. What is booked then, and was not within it before, is minded as when it was created.
 #[utoipa::path(patch, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments", operation_id = "updateTimeOff",
     params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), ("timeOffId" = TimeOffId, Path), Options),
     request_body(content = TimeOffFields, content_type = "application/merge-patch+json"),
@@ -109,11 +110,11 @@ pub(crate) async fn update(
         if_match.check(off.meta.version)?;
         let next = off.changed(patch.apply(&off.fields)?, app.clock().now());
         next.fields.check()?;
-        let agenda = Agenda::read(&store, *client, staff, next.fields.span(), options).await?;
+        let agenda = Agenda::read(&store, *client, staff, &next.fields, options).await?;
         Ok((off, next, agenda))
     };
     let decide = |(off, next, agenda): &(TimeOff, TimeOff, Agenda), transaction: &mut Transaction| {
-        agenda.take_off(transaction, *client, id, next.fields.span(), &app)?;
+        agenda.take_off(transaction, *client, id, (Some(off.fields.span()), next.fields.span()), &app)?;
         transaction.replace(&client.time_off(staff, id), next, off.meta.version)?;
         Ok(next.clone())
     };
@@ -149,23 +150,31 @@ struct Agenda {
 }
 
 impl Agenda {
-    async fn read(store: &Store, client: ClientScope, staff: StaffId, span: Span, options: Options) -> Result<Self> {
+    async fn read(
+        store: &Store,
+        client: ClientScope,
+        staff: StaffId,
+        off: &TimeOffFields,
+        options: Options,
+    ) -> Result<Self> {
         let row = client.staff_member(staff);
         if options.keep_bookings.is_set() {
             return Ok(Self { staff: store.find(&row).await?, days: None });
         }
+        off.check_length()?;
         // Both are always read to their end, so that it costs the same whether or not they are there.
-        let (row, days) = tokio::join!(store.find(&row), Days::within(store, client, staff, span));
+        let (row, days) = tokio::join!(store.find(&row), Days::within(store, client, staff, off.span()));
         Ok(Self { staff: row?, days: Some(days?) })
     }
 
-    /// Adds that the time off is from when to when it says, if nothing is booked then, which the transaction requires to stay so.
+    /// Adds that the time off is from when to when it says, if nothing is booked then that was not within it before, which the
+    /// transaction requires to stay so.
     fn take_off(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
         id: TimeOffId,
-        span: Span,
+        (before, span): (Option<Span>, Span),
         app: &App,
     ) -> Result<()> {
         let next = self.staff.off(id, Some(span), app.clock().now());
@@ -177,17 +186,24 @@ impl Agenda {
         }
         if let Some(days) = &self.days {
             // A time off has no buffers of its own; those of what is booked keep away from it.
-            let meets = |booking: &&Booking| booking.extent().meets(&span);
-            let booked: Vec<_> = days.bookings(None).iter().filter(meets).map(told).collect();
+            let meets = |booking: &&Booking, span: Span| booking.extent().meets(&span);
+            let is_new =
+                |booking: &&Booking| meets(booking, span) && before.is_none_or(|before| !meets(booking, before));
+            let bookings = days.bookings(None);
+            let booked: Vec<_> = bookings.iter().filter(is_new).map(told).collect();
             if !booked.is_empty() {
                 let detail = "There are appointments then. Move or cancel those first, or say keepBookings=true.";
-                return Err(Problem::conflict("time_booked", detail).with("appointments", booked));
+                let problem = Problem::conflict("time_booked", detail).with("total", booked.len());
+                return Err(problem.with("appointments", booked.into_iter().take(MOST_TOLD).collect::<Vec<_>>()));
             }
             days.require(transaction, client)?;
         }
         revise(transaction, client, &self.staff, &next)
     }
 }
+
+/// How many of the appointments that are in the way a refusal names.
+const MOST_TOLD: usize = 100;
 
 fn told(booking: &Booking) -> Value {
     json!({ "id": booking.appointment, "startTime": booking.span.start, "endTime": booking.span.end })

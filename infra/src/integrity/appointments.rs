@@ -174,6 +174,12 @@ fn wrong_times_off(owner: &Owner<'_>) -> Vec<String> {
             !off.is_some_and(|off| ["start", "end"].iter().all(|name| off[*name] == known[*name]))
         });
         wrong.extend(stray.map(|known| owner.at("STAFF", staff, format_args!("is off as nothing says: {known}"))));
+        let known: BTreeSet<_> = row["off"].as_array().into_iter().flatten().map(|known| text(known, "id")).collect();
+        let forgotten = owner.all(collection).filter(|(id, off)| {
+            // Texts of instants sort as the instants do.
+            !known.contains(id) && text(off, "end") > text(row, "offSince")
+        });
+        wrong.extend(forgotten.map(|(id, _)| owner.at(collection, id, "is not known to the staff member's row")));
     }
     wrong
 }
@@ -290,7 +296,15 @@ mod tests {
         let change =
             |row: usize, name: &'static str, value: Value| move |rows: &mut Vec<Value>| rows[row][name] = value;
         assert_eq!(found(change(0, "version", json!(3))), 1, "a revision");
-        assert_eq!(found(change(1, "off", json!([{ "id": "noel" }]))), 1, "a time off that nothing says");
+        assert_eq!(found(change(1, "off", json!([]))), 1, "a time off that is not known");
+        assert_eq!(found(change(1, "off", json!([{ "id": "noel" }]))), 2, "another one, which nothing says");
+        assert_eq!(
+            found(
+                |rows| rows[1] = row("STAFF", "ann", json!({ "revision": 4, "offSince": "2026-05-01T00:00:00.000Z" }))
+            ),
+            0,
+            "one that is over"
+        );
         assert_eq!(found(change(2, "n", json!(1.0))), 1, "a use");
         assert_eq!(found(change(4, "n", json!(2.0))), 1, "a count of the staff");
         assert_eq!(found(change(5, "end", json!("2026-04-03T00:00:00.000Z"))), 1, "a time off that differs");

@@ -1,3 +1,4 @@
+use chrono::TimeDelta;
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,9 +62,12 @@ pub struct StaffRow {
     pub staff: StaffRecord,
     /// 1 when created, one more with each change of the row: what is shown, or when they are off.
     pub revision: u64,
-    /// When they are off, as far as that is not over.
+    /// When they are off, as far as that was not over when it last changed.
     #[serde(default)]
     pub off: Vec<Absence>,
+    /// When that last changed: what was over by then is not in it.
+    #[serde(default)]
+    pub off_since: Option<Instant>,
     /// How many tokens of their calendar were given out: the last one is good, if any is.
     #[serde(default)]
     pub calendars: u64,
@@ -88,7 +92,7 @@ impl StaffRow {
 
     /// A new member of the staff.
     pub const fn new(staff: StaffRecord) -> Self {
-        Self { staff, revision: 1, off: Vec::new(), calendars: 0, calendar_revoked: false }
+        Self { staff, revision: 1, off: Vec::new(), off_since: None, calendars: 0, calendar_revoked: false }
     }
 
     /// Their id.
@@ -105,9 +109,9 @@ impl StaffRow {
     /// The row's next revision, in which a time off is from when to when it says, or not at all. What is over is forgotten.
     #[must_use]
     pub fn off(&self, id: TimeOffId, span: Option<Span>, now: Instant) -> Self {
-        let others = self.off.iter().filter(|absence| absence.id != id && absence.span.end > now).copied();
-        let off = others.chain(span.map(|span| Absence { id, span })).collect();
-        Self { off, revision: self.revision + 1, ..self.clone() }
+        let others = self.off.iter().filter(|absence| absence.id != id).copied();
+        let off = others.chain(span.map(|span| Absence { id, span })).filter(|absence| absence.span.end > now);
+        Self { off: off.collect(), off_since: Some(now), revision: self.revision + 1, ..self.clone() }
     }
 
     /// The row's next revision, with another token of their calendar, or none.
@@ -153,7 +157,7 @@ pub struct TimeOff {
 pub struct TimeOffFields {
     /// From when.
     pub start: Instant,
-    /// Until when, at most 90 days later.
+    /// Until when.
     pub end: Instant,
     /// Why.
     #[deserr(default)]
@@ -162,20 +166,25 @@ pub struct TimeOffFields {
 }
 
 impl TimeOffFields {
-    /// The most days: the transaction has a part for each of them, and at most 100 (a limit of DynamoDB).
+    /// The most days that may be looked at for what is booked: the transaction has a part for each, and at most 100 (a limit of
+    /// DynamoDB).
     const MOST_DAYS: i64 = 90;
 
     /// What is wrong with its fields together.
     pub fn check(&self) -> Result<(), Invalid> {
-        let days = (self.end.to_utc() - self.start.to_utc()).num_days();
-        let why = if self.end <= self.start {
-            Rejected::new("end_not_after_start", "must be after the start")
-        } else if days >= Self::MOST_DAYS {
-            Rejected::new("too_long", "must be less than 90 days after the start: enter a longer time in parts")
-        } else {
+        if self.start < self.end {
             return Ok(());
-        };
-        Err(Invalid::field("/end", why))
+        }
+        Err(Invalid::field("/end", Rejected::new("end_not_after_start", "must be after the start")))
+    }
+
+    /// What is wrong with it if nothing may be booked then.
+    pub fn check_length(&self) -> Result<(), Invalid> {
+        if self.end.to_utc() - self.start.to_utc() <= TimeDelta::days(Self::MOST_DAYS) {
+            return Ok(());
+        }
+        let detail = "must be at most 90 days after the start: enter a longer time in parts, or with keepBookings=true";
+        Err(Invalid::field("/end", Rejected::new("too_long", detail)))
     }
 
     /// From when to when.

@@ -226,8 +226,9 @@ impl Creation {
         }
     }
 
-    /// What was decided on may be the effect of this very request when it came before: then its answer, else `otherwise`.
-    async fn recorded(&self, store: &Store, scope: impl Scope, otherwise: Problem) -> Result<Created> {
+    /// What was decided on may have been otherwise when this very request came before, or be its effect: then its answer, else
+    /// `otherwise`.
+    pub async fn recorded(&self, store: &Store, scope: impl Scope, otherwise: Problem) -> Result<Created> {
         self.earlier(store, scope).await?.ok_or(otherwise)
     }
 }
