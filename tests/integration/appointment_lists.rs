@@ -73,7 +73,7 @@ async fn a_range_over_months_is_one_list_whatever_the_size_of_its_pages() {
     let booked = Booked::over_months(&world).await;
     let expected = booked.all().await;
     assert_eq!(expected.len(), 30);
-    for limit in [1, 2, 3, 5, 7, 10, 15, 29, 30, 31, 100] {
+    for limit in [1, 2, 3, 7, 15, 29, 30, 31] {
         let walked = walk(booked.salon.owner(), &format!("{}?{ALL}", booked.list), limit).await;
         assert_eq!(walked.items, expected, "pages of {limit}");
         walked.assert_full(limit);

@@ -21,6 +21,12 @@ async fn service(salon: &Salon<'_>, duration: u32, interval: u32) -> String {
     salon.service(json!({ "duration": duration, "slotInterval": interval, "horizonDays": 3650 })).await
 }
 
+/// Hours that never end.
+fn always() -> Value {
+    let week = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+    json!([{ "days": week, "start": "00:00", "end": "24:00" }])
+}
+
 fn instant(text: &Value) -> Instant {
     text.as_str().unwrap().parse().unwrap()
 }
@@ -132,9 +138,8 @@ async fn a_start_is_neither_too_soon_nor_too_far_ahead() {
     }
     salon.book(&soon, Some(&staff), "2026-03-02T12:00:00Z").created().await;
     // Nothing is offered that is over.
-    let always = json!([{ "days": ["sat", "sun"], "start": "00:00", "end": "24:00" }]);
-    let weekends = salon.staff(json!({ "weeklyHours": always })).await;
-    let since = starts(&salon, &soon, &weekends, "2026-02-20T00:00:00Z", "2026-03-01T13:31:00Z").await;
+    let always = salon.staff(json!({ "weeklyHours": always() })).await;
+    let since = starts(&salon, &soon, &always, "2026-02-20T00:00:00Z", "2026-03-01T13:31:00Z").await;
     assert_eq!(since, ["03-01T12:30", "03-01T13:00", "03-01T13:30"]);
 }
 
@@ -318,6 +323,33 @@ async fn each_closed_stretch_is_explained_by_the_rule_that_closed_it() {
     assert!(salon.availability(&query).await.get("closed").is_none(), "only if asked for");
 }
 
+#[tokio::test]
+async fn whoever_is_not_active_is_closed_for_all_of_the_range() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({ "active": false })).await);
+    let range = "from=2026-03-02T00:00:00Z&to=2026-03-06T00:00:00Z";
+    let answer = salon.availability(&format!("serviceId={service}&staffId={staff}&{range}&explain=true")).await;
+    let closed = json!({
+        "staffId": staff, "start": "2026-03-02T00:00:00.000Z", "end": "2026-03-06T00:00:00.000Z", "rule": "INACTIVE",
+    });
+    assert_eq!(answer, json!({ "slots": [], "closed": [closed] }));
+}
+
+#[tokio::test]
+async fn more_slots_than_an_answer_holds_are_asked_for_in_parts() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = salon.staff(json!({ "weeklyHours": always() })).await;
+    let each_minute = service(&salon, 1, 1).await;
+    let path = format!("{}/availability?serviceId={each_minute}&staffId={staff}", salon.client);
+    let asked = |to: &str| salon.owner().get(&format!("{path}&from=2026-03-02T00:00:00Z&to={to}"));
+    let refused = asked("2026-04-02T00:00:00Z").invalid(&["/to"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "too_many_slots");
+    let days = asked("2026-03-14T00:00:00Z").is(200).await;
+    assert_eq!(days.body["slots"].as_array().unwrap().len(), 12 * 24 * 60);
+}
+
 // ── What is offered is given ────────────────────────────────────────────────────────────────────────────────────────
 
 /// A time of a day, by quarters of an hour.
@@ -405,9 +437,7 @@ async fn what_is_offered_can_be_booked_and_nothing_else_can() {
 async fn hours_without_an_end_are_counted_from_the_last_booking() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
-    let week = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
-    let always = json!([{ "days": week, "start": "00:00", "end": "24:00" }]);
-    let staff = salon.staff(json!({ "weeklyHours": always })).await;
+    let staff = salon.staff(json!({ "weeklyHours": always() })).await;
     let service = salon.service(json!({ "duration": 45, "slotInterval": 45 })).await;
     // Until five to eleven, which is rounded up to quarters of an hour.
     let first = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:10:00Z", "force": true });

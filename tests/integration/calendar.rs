@@ -205,8 +205,8 @@ async fn an_address_opens_one_calendar() {
     let (hers, his) = (subscribed(&salon, &ann).await, subscribed(&salon, &ben).await);
     let (_, token) = hers.split_once("?token=").unwrap();
     let (path, _) = his.split_once('?').unwrap();
-    let tree = world.tree().await;
-    let given = tree.admin().post(&format!("{}/calendar", tree.other_tenant().staff)).is(200).await;
+    let other = world.shop().await;
+    let given = other.owner.post(&format!("{}/calendar", other.spot.staff)).is(200).await;
     let foreign = given.body["path"].as_str().unwrap().split_once('?').unwrap().1.to_owned();
     let cut = &token[..token.len() - 2];
     for query in [
@@ -229,10 +229,10 @@ async fn an_address_opens_one_calendar() {
         .problem(404, "not_found")
         .await;
     // Nobody but who manages schedules gives out addresses.
-    let own = tree.own();
-    let assistant = tree.user(Role::ClientUser);
-    assistant.post(&format!("{}/calendar", own.staff)).problem(403, "forbidden").await;
-    assistant.delete(&format!("{}/calendar", own.staff)).problem(403, "forbidden").await;
+    let assistant = world.user(salon.shop.spot.scope, Role::ClientUser).await;
+    let calendar = format!("{}/staff/{ann}/calendar", salon.client);
+    assistant.post(&calendar).problem(403, "forbidden").await;
+    assistant.delete(&calendar).problem(403, "forbidden").await;
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use harness::tree::Shop;
 use harness::who::Ask;
 use harness::world::World;
 use serde_json::{Value, json};
-use shared::auth::Role;
 use uuid::Uuid;
 
 use crate::appointments::Salon;
@@ -122,16 +121,11 @@ async fn a_price_has_the_decimals_of_its_currency() {
 #[tokio::test]
 async fn whoever_a_service_names_is_there_once() {
     let world = World::new().await;
-    let tree = world.tree().await;
-    let (owner, own) = (tree.user(Role::ClientAdmin), tree.own());
-    let (known, foreign) = (own.id("staffId"), tree.sibling().id("staffId"));
-    let post = |staff: Value| {
-        let service = json!({ "name": "Haircut", "duration": 45, "staffIds": staff });
-        owner.post(&format!("{}/services", own.client)).json(service)
-    };
-    let patch = |staff: Value| owner.patch(&own.service).json(json!({ "staffIds": staff }));
-    let nobody = Uuid::now_v7();
-    let staff = json!([known, nobody, foreign]);
+    let (shop, other) = (world.shop().await, world.shop().await);
+    let (known, foreign) = (shop.spot.id("staffId"), other.spot.id("staffId"));
+    let post = |staff: Value| create(&shop, json!({ "name": "Haircut", "duration": 45, "staffIds": staff }));
+    let patch = |staff: Value| shop.owner.patch(&shop.spot.service).json(json!({ "staffIds": staff }));
+    let staff = json!([known, Uuid::now_v7(), foreign]);
     for ask in [post(staff.clone()), patch(staff)] {
         ask.invalid(&["/staffIds/1", "/staffIds/2"]).await;
     }
@@ -140,7 +134,7 @@ async fn whoever_a_service_names_is_there_once() {
         patch(staff).invalid(&["/staffIds"]).await;
     }
     patch(json!([known])).is(200).await;
-    owner.delete(&own.staff).problem(409, "in_use").await;
+    shop.owner.delete(&shop.spot.staff).problem(409, "in_use").await;
     world.assert_whole().await;
 }
 
