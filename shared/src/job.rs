@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Problem;
-use crate::entity::{ContactId, ImportId, PipelineId, StageId, TagId, UserId};
+use crate::entity::{ContactId, DealId, ImportId, PipelineId, StaffId, StageId, TagId, UserId};
 use crate::keys::Key;
 use crate::value::Instant;
 
@@ -42,6 +42,16 @@ pub enum Work {
     Unrefer {
         /// The contact.
         contact: ContactId,
+    },
+    /// Deletes what belonged to a deleted deal.
+    ClearDeal {
+        /// The deal.
+        deal: DealId,
+    },
+    /// Deletes what belonged to a deleted member of the staff.
+    ClearStaff {
+        /// The member of the staff.
+        staff: StaffId,
     },
     /// Forgets that something was deleted, once no read can still be under way that saw a reference to it.
     Forget {

@@ -59,6 +59,7 @@ use std::marker::PhantomData;
 use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
+use crate::belongings::Belonging;
 use crate::booking::Span;
 use crate::entity::{
     Account, AccountPointer, Agency, Appointment, AppointmentId, AppointmentStatus, Claim, Client, ContactId,
@@ -159,6 +160,11 @@ impl<T> List<T> {
         self
     }
 
+    /// The row of this list with this sort key.
+    pub(crate) fn row(&self, sk: String) -> Key<T> {
+        Key::new(self.pk.clone(), sk)
+    }
+
     /// The partition that is queried, which is another for every list of every client.
     pub(crate) fn partition(&self) -> &str {
         self.through.as_ref().map_or(&self.pk, |(_, pk)| pk)
@@ -192,6 +198,10 @@ impl<T> Partition<T> {
 
     fn at(self, sk: impl Display) -> Key<T> {
         Key::new(self.pk, sk)
+    }
+
+    fn of_belongings(self) -> Partition<Belonging> {
+        Partition { pk: self.pk, holds: PhantomData }
     }
 }
 
@@ -380,6 +390,11 @@ impl ClientScope {
         self.notes(deal).at(id)
     }
 
+    /// What belongs to a deal, whatever it is.
+    pub fn belongings_of_deal(self, deal: DealId) -> [Partition<Belonging>; 2] {
+        [self.notes(deal).of_belongings(), self.deal_history(deal).of_belongings()]
+    }
+
     /// The client's pipelines.
     pub fn pipelines(self) -> Partition<Pipeline> {
         Partition::new(self, "PIPELINE")
@@ -504,6 +519,11 @@ impl ClientScope {
     /// One time off of a member of the staff.
     pub fn time_off(self, staff: StaffId, id: TimeOffId) -> Key<TimeOff> {
         self.times_off(staff).at(id)
+    }
+
+    /// What belongs to a member of the staff, whatever it is.
+    pub fn belongings_of_staff(self, staff: StaffId) -> [Partition<Belonging>; 2] {
+        [self.times_off(staff).of_belongings(), self.days(staff).of_belongings()]
     }
 
     fn of_contact<T>(self, rows: Partition<T>, contact: ContactId, kind: &str) -> List<T> {

@@ -7,6 +7,7 @@
 mod app;
 pub mod appointments;
 pub mod auth;
+pub mod belongings;
 pub mod booking;
 pub mod clock;
 pub mod contacts;

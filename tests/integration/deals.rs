@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shared::auth::Role;
 use uuid::Uuid;
 
+use crate::contact_jobs::{dies_at_every_write, in_collection};
 use crate::paging::{ids, walk, whole};
 
 fn deals(shop: &Shop<'_>) -> String {
@@ -344,15 +345,66 @@ async fn a_note_lives_and_goes_and_goes_with_its_deal() {
     }
     shop.owner.delete(made.location()).is(204).await;
     shop.owner.get(made.location()).problem(404, "not_found").await;
-    for some in 0..10 {
-        let ten = (0..10)
-            .map(|n| shop.owner.post(&notes).json(json!({ "content": format!("{some} {n}") })).contended().send());
-        assert!(at_once(ten).await.iter().all(|answer| answer.status == 201));
-    }
-    // More than one transaction takes.
-    shop.owner.delete(&shop.spot.deal).contended().is(204).await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
     shop.owner.get(&notes).problem(404, "not_found").await;
+    assert_eq!(belongings(&world, shop.spot.id("dealId")).await, 0);
     world.assert_whole().await;
+}
+
+/// How many rows there are of the notes and the history of a deal.
+async fn belongings(world: &World, deal: &str) -> usize {
+    let rows = world.rows().await;
+    ["NOTE", "HISTORY"].map(|kind| in_collection(&rows, &format!("DEAL#{deal}#{kind}")).len()).into_iter().sum()
+}
+
+#[tokio::test]
+async fn a_note_that_comes_while_its_deal_goes_goes_with_it() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let mut came = 0;
+    for _ in 0..20 {
+        let deal = create(&shop, json!({ "title": "Engine" })).created().await;
+        let note = || shop.owner.post(&format!("{}/notes", deal.location())).json(json!({ "content": "Call." }));
+        let asks = [note(), shop.owner.delete(deal.location()), note(), note()];
+        let answers = at_once(asks.map(|ask| ask.contended().send())).await;
+        let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert!(statuses[1] == 204 && statuses.iter().all(|status| [201, 204, 404].contains(status)), "{statuses:?}");
+        came += statuses.iter().filter(|status| **status == 201).count();
+        world.assert_whole().await;
+        world.work().await;
+        assert_eq!(belongings(&world, deal.id()).await, 0);
+    }
+    assert!(came > 0);
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn whoever_dies_while_a_deals_notes_go_leaves_the_rest_to_others() {
+    let world = World::with_faults().await;
+    let shop = world.shop().await;
+    let begin = async || {
+        let deal = create(&shop, json!({ "title": "Engine" })).created().await;
+        let note = shop.owner.post(&format!("{}/notes", deal.location())).json(json!({ "content": "Call." }));
+        let note = note.created().await;
+        let mut row = world.rows().await.into_iter().find(|row| row["sk"] == note.id()).expect("the note");
+        for _ in 0..89 {
+            row["sk"] = json!(Uuid::now_v7());
+            row["id"] = row["sk"].clone();
+            world.put_row(row.clone()).await;
+        }
+        shop.owner.delete(deal.location()).is(204).await;
+        assert_eq!(belongings(&world, deal.id()).await, 50);
+        deal.id().to_owned()
+    };
+    let check = async |deal: &str| {
+        let deal = format!("{}/{deal}", deals(&shop));
+        shop.owner.get(&format!("{deal}/notes")).problem(404, "not_found").await;
+        shop.owner.post(&format!("{deal}/notes")).json(json!({ "content": "Call." })).problem(404, "not_found").await;
+    };
+    // Taken up, two steps, ended.
+    dies_at_every_write(&world, 4, begin, check).await;
+    let of_deals = in_collection(&world.rows().await, "NOTE").len();
+    assert_eq!(of_deals, whole(&shop.owner, &format!("{}/notes", shop.spot.deal)).await.len());
 }
 
 #[tokio::test]

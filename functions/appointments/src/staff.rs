@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::json;
 use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
-use shared::entity::{Record, Staff, StaffId, StaffRecord, StaffRow, TimeOffId};
+use shared::belongings::Belongings;
+use shared::entity::{Record, Staff, StaffId, StaffRecord, StaffRow};
 use shared::http::page::PageParams;
 use shared::http::{Create, Created, Deleted, Draft, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::job::Work;
 use shared::keys::Scope;
-use shared::store::{Order, Store, Transaction};
-use shared::value::Date;
+use shared::store::{Store, Transaction};
 use shared::{App, Problem, Result};
 
 type StaffPage = Page<StaffRecord>;
@@ -94,38 +95,22 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     client: Access<ClientScope, ManageSchedules>,
     PathId(id): PathId<Staff>,
+    State(app): State<App>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not they are there.
-        let row = client.staff_member(id);
-        let (row, belongings) = tokio::join!(store.get(&row), Belongings::read(&store, *client, id));
+        let (row, belongings) = (client.staff_member(id), Belongings::some(&store, client.belongings_of_staff(id)));
+        let (row, belongings) = tokio::join!(store.find(&row), belongings);
         Ok((row?, belongings?))
     };
-    let decide = |(row, belongings): &(Option<StaffRow>, Belongings), transaction: &mut Transaction| {
-        match row {
-            Some(row) => {
-                if_match.check(row.staff.meta.version)?;
-                dismiss(transaction, *client, row)?;
-            }
-            None if belongings.are_none() => return Err(Problem::not_found()),
-            // Whoever deleted them did not come to the end of what was theirs.
-            None => {}
-        }
-        belongings.remove(transaction, *client, id)?;
-        Ok(belongings.are_all)
+    let decide = |(row, belongings): &(StaffRow, Belongings), transaction: &mut Transaction| {
+        if_match.check(row.staff.meta.version)?;
+        dismiss(transaction, *client, row)?;
+        belongings.go(transaction, &app, *client, Work::ClearStaff { staff: id })
     };
-    let mut are_all = store.decide(read, decide).await?;
-    // Nothing comes to them any more, and nobody finds what is left.
-    while !are_all {
-        let rest = Belongings::read(&store, *client, id).await?;
-        let mut transaction = store.transaction();
-        rest.remove(&mut transaction, *client, id)?;
-        transaction.commit().await?;
-        are_all = rest.are_all;
-    }
-    Ok(Deleted)
+    store.decide(read, decide).await.map(|()| Deleted)
 }
 
 /// Adds that somebody is no longer of the staff.
@@ -146,44 +131,4 @@ pub(crate) fn revise(
 ) -> Result<()> {
     transaction.revise(&client.staff_uses(read.id()), read.revision)?;
     transaction.write(&client.staff_member(read.id()), next)
-}
-
-/// What goes with a member of the staff: some of their times off, and of the days on which nothing is booked any more.
-struct Belongings {
-    times_off: Vec<TimeOffId>,
-    days: Vec<Date>,
-    /// Whether that is all there is.
-    are_all: bool,
-}
-
-/// How many of each go at a time: a transaction has at most 100 parts.
-const AT_ONCE: i32 = 40;
-
-impl Belongings {
-    async fn read(store: &Store, client: ClientScope, staff: StaffId) -> Result<Self> {
-        let (times_off, days) = (client.times_off(staff).into(), client.days(staff).into());
-        let (times_off, days) = tokio::try_join!(
-            store.query(&times_off, None, Order::Asc, AT_ONCE),
-            store.query(&days, None, Order::Asc, AT_ONCE),
-        )?;
-        let are_all = times_off.stopped.is_none() && days.stopped.is_none();
-        let dates = days.rows.iter().map(|(position, _)| position.sort_key().parse());
-        let dates = dates.collect::<std::result::Result<_, _>>();
-        let dates = dates.map_err(|_| Problem::internal("a day without a date"))?;
-        Ok(Self { times_off: times_off.rows.into_iter().map(|(_, off)| off.id).collect(), days: dates, are_all })
-    }
-
-    const fn are_none(&self) -> bool {
-        self.times_off.is_empty() && self.days.is_empty()
-    }
-
-    fn remove(&self, transaction: &mut Transaction, client: ClientScope, staff: StaffId) -> Result<()> {
-        for id in &self.times_off {
-            transaction.remove(&client.time_off(staff, *id))?;
-        }
-        for date in &self.days {
-            transaction.remove(&client.day(staff, *date))?;
-        }
-        Ok(())
-    }
 }

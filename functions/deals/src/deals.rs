@@ -4,10 +4,12 @@ use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
+use shared::belongings::Belongings;
 use shared::deals::{self, with_assignee};
-use shared::entity::{ContactId, Deal, DealFields, DealId, DealStatus, NoteId, PipelineId, StageId, UserId};
+use shared::entity::{ContactId, Deal, DealFields, DealId, DealStatus, PipelineId, StageId, UserId};
 use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId};
-use shared::store::{Order, Store, Transaction};
+use shared::job::Work;
+use shared::store::{Store, Transaction};
 use shared::value::{Amount, Currency, Date, Invalid, Name, Rank};
 use shared::{App, Result};
 use utoipa::ToSchema;
@@ -239,62 +241,20 @@ pub(crate) async fn relocate(
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
+    State(app): State<App>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not the deal is there.
-        let (deal, belongings) = tokio::join!(deals::find(&store, *client, id), Belongings::read(&store, *client, id));
+        let belongings = Belongings::some(&store, client.belongings_of_deal(id));
+        let (deal, belongings) = tokio::join!(deals::find(&store, *client, id), belongings);
         Ok((deal?, belongings?))
     };
     let decide = |(deal, belongings): &(Deal, Belongings), transaction: &mut Transaction| {
         if_match.check(deal.meta.version)?;
         deals::delete(transaction, *client, deal)?;
-        belongings.remove(transaction, *client, id)?;
-        Ok(belongings.are_all)
+        belongings.go(transaction, &app, *client, Work::ClearDeal { deal: id })
     };
-    let mut are_all = store.decide(read, decide).await?;
-    // Nothing comes to them any more, and nobody finds what is left.
-    while !are_all {
-        let rest = Belongings::read(&store, *client, id).await?;
-        let mut transaction = store.transaction();
-        rest.remove(&mut transaction, *client, id)?;
-        transaction.commit().await?;
-        are_all = rest.are_all;
-    }
-    Ok(Deleted)
-}
-
-/// What goes with a deal: some of its notes and of its history.
-struct Belongings {
-    notes: Vec<NoteId>,
-    versions: Vec<u64>,
-    /// Whether that is all there is.
-    are_all: bool,
-}
-
-/// How many notes, and how many changes, go at a time: a transaction has at most 100 parts.
-const AT_ONCE: i32 = 40;
-
-impl Belongings {
-    async fn read(store: &Store, client: ClientScope, deal: DealId) -> Result<Self> {
-        let (notes, history) = (client.notes(deal).into(), client.deal_history(deal).into());
-        let (notes, history) = tokio::try_join!(
-            store.query(&notes, None, Order::Asc, AT_ONCE),
-            store.query(&history, None, Order::Asc, AT_ONCE),
-        )?;
-        let are_all = notes.stopped.is_none() && history.stopped.is_none();
-        let notes = notes.rows.into_iter().map(|(_, note)| note.id).collect();
-        Ok(Self { notes, versions: history.rows.into_iter().map(|(_, change)| change.version).collect(), are_all })
-    }
-
-    fn remove(&self, transaction: &mut Transaction, client: ClientScope, deal: DealId) -> Result<()> {
-        for note in &self.notes {
-            transaction.remove(&client.note(deal, *note))?;
-        }
-        for version in &self.versions {
-            transaction.remove(&client.deal_change(deal, *version))?;
-        }
-        Ok(())
-    }
+    store.decide(read, decide).await.map(|()| Deleted)
 }

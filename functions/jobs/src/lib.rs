@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Value, json};
 use shared::auth::ClientScope;
+use shared::belongings;
 use shared::event::Wake;
 use shared::job::{Job, Step, Work, taken};
 use shared::keys::{JOBS_DUE, Key};
@@ -106,6 +107,8 @@ impl Service {
         match &job.work {
             Work::Untag { tag } => contacts::jobs::untag(app, client, *tag).await,
             Work::Unrefer { contact } => contacts::jobs::unrefer(app, client, *contact).await,
+            Work::ClearDeal { deal } => belongings::clear(app, client.belongings_of_deal(*deal)).await,
+            Work::ClearStaff { staff } => belongings::clear(app, client.belongings_of_staff(*staff)).await,
             Work::Forget { id } => contacts::jobs::forget(app, client, *id).await,
             Work::Import { import } => contacts::jobs::import(app, client, *import, job.failures, stop).await,
             Work::Vacate(vacating) => deals::vacate(app, client, vacating, stop).await,

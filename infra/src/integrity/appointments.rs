@@ -18,6 +18,7 @@ pub(super) fn damages(owner: &Owner<'_>) -> Vec<String> {
         wrong_appointments(owner),
         wrong_uses(owner),
         wrong_times_off(owner),
+        owner.strays("STAFF"),
         wrong_team(owner),
     ];
     found.concat()
@@ -164,10 +165,7 @@ fn wrong_times_off(owner: &Owner<'_>) -> Vec<String> {
     for collection in owner.collections() {
         let staff = collection.strip_prefix("STAFF#").and_then(|rest| rest.strip_suffix("#OFF"));
         let Some(staff) = staff else { continue };
-        let Some(row) = owner.find("STAFF", staff) else {
-            wrong.extend(owner.all(collection).map(|(id, _)| owner.at(collection, id, "nobody's")));
-            continue;
-        };
+        let Some(row) = owner.find("STAFF", staff) else { continue };
         let known = row["off"].as_array().into_iter().flatten();
         let stray = known.filter(|known| {
             let off = owner.find(collection, text(known, "id"));
@@ -312,6 +310,12 @@ mod tests {
         assert_eq!(found(change(6, "cancelledReason", json!("ill"))), 1, "a reason for what was not cancelled");
         assert_eq!(found(change(9, "bookings", json!([]))), 1, "a day that does not hold what lies in it");
         assert_eq!(found(|rows| drop(rows.remove(8))), 1, "a day that is missing");
+        assert_eq!(found(|rows| rows.push(row("STAFF#ben#DAY", "2026-03-09", json!({})))), 1, "a day of nobody");
+        assert_eq!(found(|rows| rows.push(row("STAFF#ben#OFF", "noel", json!({})))), 1, "a time off of nobody");
+        let cleared = |rows: &mut Vec<Value>| {
+            rows.extend([row("STAFF#ben#DAY", "x", json!({})), row("JOB", "x", json!({ "staff": "ben" }))]);
+        };
+        assert_eq!(found(cleared), 0, "a day that a job clears");
         // Its time, its place in an index, and the time that its days say.
         assert_eq!(found(change(7, "startTime", json!("2026-03-09T23:58:00Z"))), 4, "an overlap, by ten minutes");
         assert_eq!(found(|rows| rows[7]["status"] = json!("CANCELLED")), 2, "a day that holds what was cancelled");

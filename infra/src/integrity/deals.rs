@@ -14,7 +14,8 @@ pub(super) fn damages(owner: &Owner<'_>) -> Vec<String> {
         wrong_stages(owner),
         wrong_tallies(owner),
         wrong_deals(owner),
-        strays(owner),
+        owner.strays("DEAL"),
+        wrong_histories(owner),
         wrong_default(owner),
         wrong_moves(owner),
     ];
@@ -112,25 +113,18 @@ fn is_closed(deal: &Value) -> bool {
     (text(deal, "status") != "OPEN") == has("closedAt") && (text(deal, "status") == "LOST" || !has("lostReason"))
 }
 
-/// Notes and history are a deal's that there is, and the history ends where the deal is.
-fn strays(owner: &Owner<'_>) -> Vec<String> {
+/// The history of a deal ends where the deal is.
+fn wrong_histories(owner: &Owner<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for collection in owner.collections() {
-        let Some((deal, kind)) = collection.strip_prefix("DEAL#").and_then(|rest| rest.split_once('#')) else {
-            continue;
-        };
-        let Some(row) = owner.find("DEAL", deal) else {
-            wrong.push(format!("{collection}: of a deal that is not there"));
-            continue;
-        };
-        if kind == "HISTORY" {
-            told.insert(deal);
-            let is = owner.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
-            let last: BTreeMap<_, _> = is.map(|change| (text(change, "field"), &change["to"])).collect();
-            let differs = last.into_iter().find(|(field, to)| row.get(*field).unwrap_or(&Value::Null) != *to);
-            wrong.extend(differs.map(|(field, to)| owner.at(collection, field, format_args!("ends in {to}"))));
-        }
+        let deal = collection.strip_prefix("DEAL#").and_then(|rest| rest.strip_suffix("#HISTORY"));
+        let Some((deal, row)) = deal.and_then(|deal| Some((deal, owner.find("DEAL", deal)?))) else { continue };
+        told.insert(deal);
+        let is = owner.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
+        let last: BTreeMap<_, _> = is.map(|change| (text(change, "field"), &change["to"])).collect();
+        let differs = last.into_iter().find(|(field, to)| row.get(*field).unwrap_or(&Value::Null) != *to);
+        wrong.extend(differs.map(|(field, to)| owner.at(collection, field, format_args!("ends in {to}"))));
     }
     let untold = owner.all("DEAL").filter(|(id, _)| !told.contains(id));
     wrong.extend(untold.map(|(id, _)| owner.at("DEAL", id, "without a history")));
@@ -302,5 +296,10 @@ mod tests {
         // A tally and a deal of nothing, the history and the note of nothing.
         assert!(found(|rows| drop(rows.remove(0))) > 1);
         assert_eq!(found(|rows| drop(rows.remove(4))), 3, "the tally, and what belongs to no deal");
+        let cleared = |rows: &mut Vec<Value>| {
+            let job = json!({ "pk": format!("{PREFIX}JOB"), "sk": "job", "deal": "two" });
+            rows[4] = job;
+        };
+        assert_eq!(found(cleared), 1, "the tally: a job clears the rest");
     }
 }

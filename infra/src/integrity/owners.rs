@@ -52,9 +52,30 @@ impl<'a> Owner<'a> {
         self.find("GONE", "IDS").is_some_and(|gone| has_text(&gone["ids"], id))
     }
 
+    /// What belongs to something of this kind that is not there, though no job clears it.
+    pub(super) fn strays(&self, kind: &str) -> Vec<String> {
+        let strays = self.collections().filter(|collection| {
+            belongs_to(collection).is_some_and(|(of, id)| of == kind && !self.has(kind, id))
+                && !self.is_cleared(collection)
+        });
+        strays.flat_map(|collection| self.all(collection).map(|(id, _)| self.at(collection, id, "nobody's"))).collect()
+    }
+
+    /// Whether a collection belonged to something that was deleted, and a job still clears it.
+    pub(super) fn is_cleared(&self, collection: &str) -> bool {
+        let clears = |kind: &str, id: &str| self.all("JOB").any(|(_, job)| text(job, &kind.to_lowercase()) == id);
+        belongs_to(collection).is_some_and(|(kind, id)| clears(kind, id))
+    }
+
     pub(super) fn at(&self, collection: &str, sort: &str, what: impl Display) -> String {
         format!("{}{collection} / {}: {what}", self.prefix, sort.escape_debug())
     }
+}
+
+/// The kind and the id of that to which a collection belongs, as its name says.
+fn belongs_to(collection: &str) -> Option<(&str, &str)> {
+    let (kind, rest) = collection.split_once('#')?;
+    Some((kind, rest.split_once('#')?.0))
 }
 
 /// Whether a text is among others.

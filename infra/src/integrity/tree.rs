@@ -17,7 +17,7 @@ const COUNTED: [&str; 10] =
 
 /// Everything about the tree that is not as it must be.
 pub(super) fn damages(rows: &[Row<'_>], owners: &BTreeMap<String, Owner<'_>>) -> Vec<String> {
-    let mut damages = orphans(rows);
+    let mut damages = orphans(rows, owners);
     damages.extend(owners.values().flat_map(wrong_counts));
     damages.extend(wrong_pointers(rows, owners));
     damages.extend(wrong_widgets(rows, owners));
@@ -25,13 +25,20 @@ pub(super) fn damages(rows: &[Row<'_>], owners: &BTreeMap<String, Owner<'_>>) ->
 }
 
 /// Rows without something that they need.
-fn orphans(rows: &[Row<'_>]) -> Vec<String> {
+fn orphans(rows: &[Row<'_>], owners: &BTreeMap<String, Owner<'_>>) -> Vec<String> {
     let there: BTreeSet<_> = rows.iter().map(|row| (row.pk, row.sk)).collect();
     let missing = |row: &Row<'_>| {
         let needed = required(row).into_iter();
         needed.map(|(pk, sk)| (pk.clone(), there.contains(&(pk.as_str(), sk.as_str())))).find(|(_, is)| !is)
     };
-    rows.iter().filter_map(|row| missing(row).map(|(pk, _)| row.at(format_args!("without its {pk}")))).collect()
+    let left = rows.iter().filter(|row| !is_cleared(row, owners));
+    left.filter_map(|row| missing(row).map(|(pk, _)| row.at(format_args!("without its {pk}")))).collect()
+}
+
+/// Whether a row belonged to something that was deleted, and a job still clears it.
+fn is_cleared(row: &Row<'_>, owners: &BTreeMap<String, Owner<'_>>) -> bool {
+    let Partition::Scoped { scope, collection } = &row.partition else { return false };
+    owners.get(&scope.prefix()).is_some_and(|owner| owner.is_cleared(collection))
 }
 
 /// What is directly below a scope is counted, and so are its users and those of them who are admins and can act.
@@ -123,9 +130,8 @@ fn required(row: &Row<'_>) -> Vec<Place> {
 /// Whether a row may be there without its scope: it goes by itself, or has nothing any more.
 fn may_outlive(collection: &str, row: &Value) -> bool {
     match collection {
-        "IDEM" | "MAIL" | "SESSION" | "SOURCE" => true,
+        "IDEM" | "JOB" | "MAIL" | "SESSION" | "SOURCE" => true,
         "GONE" => row.get("ids").is_none(),
-        "JOB" => row.get("ttl").is_some(),
         _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
     }
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::credential::Credential;
 use crate::auth::tries::Tries;
+use crate::belongings::Belonging;
 use crate::entity::{
     Account, AccountPointer, Claim, Day, DealChange, DefaultPipeline, Fields, Gone, Holdings, Import, ImportFaults,
     ImportText, KnownSource, Note, Pipeline, Place, Record, References, Session, StaffRow, Tagged, Tally, Team, Term,
@@ -37,6 +38,7 @@ macro_rules! items {
 items!(
     Account,
     AccountPointer,
+    Belonging,
     Claim,
     Credential,
     Day,

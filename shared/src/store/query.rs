@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::Store;
 use super::failure::in_time;
 use super::item::{Item, decode, text};
-use crate::keys::{Bounds, List};
+use crate::keys::{Bounds, Key, List};
 use crate::value::Invalid;
 use crate::{Problem, Result};
 
@@ -85,6 +85,12 @@ impl Store {
             stopped = more.stopped;
         }
         Ok(rows)
+    }
+
+    /// The keys of at most `limit` rows at the beginning of a list: one Query.
+    pub async fn keys<T: Item>(&self, list: &List<T>, limit: i32) -> Result<Vec<Key<T>>> {
+        let found = self.query(list, None, Order::Asc, limit).await?;
+        Ok(found.rows.into_iter().map(|(position, _)| list.row(position.sk)).collect())
     }
 
     /// Reads at most `limit` rows of a list from after a position on: one Query. DynamoDB also stops at 1 MB.
