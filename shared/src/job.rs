@@ -86,7 +86,9 @@ pub struct Vacating {
 pub enum Step {
     /// There is more to do.
     Again,
-    /// There is this to do, after so long.
+    /// There is more to do, after so short a time that whoever is at it waits.
+    After(Duration),
+    /// There is this to do, after so long. The clock, which ticks every minute, wakes whoever does it.
     Then(Work, Duration),
     /// There is no more to do.
     Done,

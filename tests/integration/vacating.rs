@@ -1,6 +1,7 @@
 //! Stages and pipelines that are deleted while they hold deals, which go to another stage.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use harness::at_once;
 use harness::faults::Fault;
@@ -257,29 +258,42 @@ async fn workers_at_once_and_users_beside_them_lose_no_deal() {
     let [from, to, other] = [0, 1, 2].map(|at| stage_id(&pipeline, at));
     let here = deals(&shop, &from, 0, 60).await;
     let elsewhere = deals(&shop, &other, 60, 20).await;
-    delete(&shop, &stage_path(&pipeline, 0), &to).is(202).await;
+    let is_accepted = AtomicBool::new(false);
     let users = async {
         let move_to = |deal: &Answer, stage: &str| {
             shop.owner.post(&format!("{}/move", deal.location())).json(json!({ "stageId": stage }))
         };
-        let asks = here.iter().enumerate().map(|(at, deal)| match at % 5 {
+        let changes = here.iter().enumerate().map(|(at, deal)| match at % 5 {
             0 => move_to(deal, &other),
             1 => shop.owner.patch(deal.location()).json(json!({ "value": at, "status": "WON" })),
             2 => shop.owner.delete(deal.location()),
             _ => shop.owner.patch(deal.location()).json(json!({ "currency": "EUR" })),
         });
-        let asks: Vec<_> = asks.chain(elsewhere.iter().map(|deal| move_to(deal, &from))).collect();
+        // Half of those who come are early.
+        let comes = |deal| (true, move_to(deal, &from));
+        let (early, late) = elsewhere.split_at(10);
+        let asks = early.iter().map(comes).chain(changes.map(|ask| (false, ask))).chain(late.iter().map(comes));
+        let mut asks = asks.collect::<Vec<_>>().into_iter();
         let mut statuses = BTreeSet::new();
-        let mut asks = asks.into_iter();
         loop {
-            let some: Vec<_> = asks.by_ref().take(10).map(|ask| ask.contended().send()).collect();
+            let is_late = is_accepted.load(Ordering::Relaxed);
+            let (come, some): (Vec<_>, Vec<_>) = asks.by_ref().take(10).unzip();
             if some.is_empty() {
                 break statuses;
             }
-            statuses.extend(at_once(some).await.iter().map(|answer| answer.status.as_u16()));
+            let answers = at_once(some.into_iter().map(|ask| ask.contended().send())).await;
+            for (comes, answer) in come.into_iter().zip(answers) {
+                assert!(!(comes && is_late) || answer.status == 422, "{answer}");
+                statuses.insert(answer.status.as_u16());
+            }
         }
     };
-    let (statuses, _) = tokio::join!(users, at_once((0..3).map(|_| world.work_once())));
+    let leave = async {
+        delete(&shop, &stage_path(&pipeline, 0), &to).contended().is(202).await;
+        is_accepted.store(true, Ordering::Relaxed);
+        at_once((0..3).map(|_| world.work_once())).await;
+    };
+    let (statuses, ()) = tokio::join!(users, leave);
     assert!(statuses.is_subset(&[200, 204, 422].into()), "{statuses:?}");
     for _ in 0..2 {
         world.work().await;
@@ -293,4 +307,50 @@ async fn workers_at_once_and_users_beside_them_lose_no_deal() {
     let left = [titles(&shop, &to).await, titles(&shop, &other).await].concat();
     let left: BTreeSet<_> = left.into_iter().collect();
     assert_eq!(left, numbers((0..80).filter(|at| *at >= 60 || at % 5 != 2)).into_iter().collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_deals_are_on_their_way_to_a_stage_that_is_left() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    for _ in 0..5 {
+        let (here, there) = (pipeline(&shop, "Here", 1).await, pipeline(&shop, "There", 2).await);
+        let [one, two, three] = [stage_id(&here, 0), stage_id(&there, 0), stage_id(&there, 1)];
+        for stage in [&one, &two] {
+            deals(&shop, stage, 0, 21).await;
+        }
+        let asks = [delete(&shop, &stage_path(&here, 0), &two), delete(&shop, &stage_path(&there, 0), &three)];
+        let answers = at_once(asks.map(|ask| ask.contended().send())).await;
+        match (answers[0].status.as_u16(), answers[1].status.as_u16()) {
+            (202, 409) | (422, 202) => {}
+            _ => panic!("{} {}", answers[0], answers[1]),
+        }
+        world.assert_whole().await;
+        world.work().await;
+        world.assert_whole().await;
+        assert!(in_collection(&world.rows().await, "JOB").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn whoever_moves_deals_waits_for_an_index_that_has_not_caught_up() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let pipeline = pipeline(&shop, "Sales", 2).await;
+    let stage = stage_path(&pipeline, 0);
+    deals(&shop, &stage_id(&pipeline, 0), 0, 41).await;
+    // One of them is where the index does not show it.
+    let hidden = world.rows().await.into_iter().find(|row| row["title"] == "040").expect("the last deal");
+    let mut behind = hidden.clone();
+    behind["sorted_pk"] = json!("NOWHERE");
+    world.put_row(behind).await;
+    delete(&shop, &stage, &stage_id(&pipeline, 1)).is(202).await;
+    let caught_up = async {
+        while titles(&shop, &stage_id(&pipeline, 1)).await.len() < 40 {}
+        world.put_row(hidden).await;
+    };
+    tokio::join!(world.work_once(), caught_up);
+    shop.owner.get(&stage).problem(404, "not_found").await;
+    assert_eq!(titles(&shop, &stage_id(&pipeline, 1)).await, numbers(0..41));
+    world.assert_whole().await;
 }

@@ -217,14 +217,14 @@ pub(crate) async fn delete(
     let decide = |(pipeline, default, leaving): &Deletable, transaction: &mut Transaction| {
         if_match.check(pipeline.meta.version)?;
         let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
-        let Some(many) = deleting.stages(transaction, &pipeline.stages, leaving.as_ref())? else {
+        let Some(destination) = deleting.stages(transaction, &pipeline.stages, leaving.as_ref())? else {
             remove(transaction, client, pipeline, default.as_ref())?;
             return Ok(None);
         };
         if pipeline.fields.is_default {
             return Err(is_default());
         }
-        let next = deleting.later(transaction, pipeline, None, many)?;
+        let next = deleting.later(transaction, pipeline, None, destination)?;
         let location = format!("/v1/clients/{}/pipelines/{id}", client.id());
         Created::new(StatusCode::ACCEPTED, &next, location).map(Some)
     };
@@ -299,9 +299,9 @@ impl Defaults {
         more: u64,
         now: Instant,
     ) -> Result<()> {
-        let (Some(default), Some(pipeline)) = (&self.default, &self.pipeline) else {
-            return Err(Problem::internal("a client with pipelines and without a default one"));
-        };
+        // Others may change these while they are read.
+        let default = self.default.as_ref().filter(|default| default.pipeline_id != to.id);
+        let (Some(default), Some(pipeline)) = (default, &self.pipeline) else { return Err(Problem::stale()) };
         let fields = PipelineFields { is_default: false, ..pipeline.fields.clone() };
         let no_longer = pipeline.changed(fields, now);
         transaction.replace_anew(&client.pipeline(pipeline.id), &no_longer, pipeline.meta.version)?;
@@ -317,7 +317,8 @@ fn count_one_less(
     gone: &Pipeline,
     default: Option<&DefaultPipeline>,
 ) -> Result<()> {
-    let Some(default) = default else { return Err(Problem::internal("a pipeline, and no default one")) };
+    // Without a default pipeline this one is gone by now, too.
+    let default = default.ok_or_else(Problem::stale)?;
     let key = client.default_pipeline();
     if default.n <= 1 {
         return transaction.delete(&key, default.version);

@@ -81,6 +81,12 @@ impl Ends {
         Ok(Self { open, won, lost })
     }
 
+    /// These, or those of `others` that are further.
+    pub(crate) fn or_further(self, others: Self) -> Self {
+        // Without a deal there is no position, and `None` is before all.
+        Self { open: self.open.max(others.open), won: self.won.max(others.won), lost: self.lost.max(others.lost) }
+    }
+
     /// The position of the next deal of a status.
     pub(crate) fn next(&mut self, status: DealStatus) -> Result<Rank> {
         let last = match status {

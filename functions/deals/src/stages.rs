@@ -158,11 +158,11 @@ pub(crate) async fn delete(
         let (_, stage) = found(pipeline, id)?;
         if_match.check(stage.meta.version)?;
         let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
-        let Some(many) = deleting.stages(transaction, std::slice::from_ref(stage), leaving.as_ref())? else {
+        let Some(destination) = deleting.stages(transaction, std::slice::from_ref(stage), leaving.as_ref())? else {
             transaction.replace(&key, &pipeline.without_stage(id, deleting.now), pipeline.meta.version)?;
             return Ok(None);
         };
-        let next = deleting.later(transaction, pipeline, Some(id), many)?;
+        let next = deleting.later(transaction, pipeline, Some(id), destination)?;
         let (_, stage) = found(&next, id)?;
         let location = format!("/v1/clients/{}/pipelines/{}/stages/{id}", client.id(), pipeline.id);
         Created::new(StatusCode::ACCEPTED, stage, location).map(Some)

@@ -1,6 +1,7 @@
 //! What deals do when their stage, or their whole pipeline, is deleted: they go to another stage. Few go in the transaction that deletes
 //! it. Many are a job's: until it is done they stand where they are shown to stand, in a stage to which no others come.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use deserr::Deserr;
@@ -9,7 +10,7 @@ use shared::deals::{self, TallyChanges};
 use shared::entity::{Deal, DealFields, DefaultPipeline, Pipeline, PipelineId, Stage, StageId, Tally, UserId};
 use shared::job::{Job, Step, Vacating, Work};
 use shared::keys::List;
-use shared::store::{Order, Store, Transaction};
+use shared::store::{MAX_PARTS, Order, Rows, Store, Transaction};
 use shared::value::{Instant, Invalid, Rejected};
 use shared::{App, Problem, Result};
 use utoipa::IntoParams;
@@ -19,6 +20,9 @@ use crate::place::Ends;
 
 /// How many deals go in the transaction that deletes a pipeline of 50 stages: a transaction has at most 100 parts.
 const AT_ONCE: usize = 20;
+
+/// What a pipeline takes of a transaction that deletes it, but for its stages.
+const PARTS_OF_PIPELINE: usize = 3;
 
 /// How many deals a step of the job moves: each takes two parts.
 const A_STEP: i32 = 40;
@@ -56,7 +60,7 @@ impl Leaving {
             store.query(deals, None, Order::Asc, limit)
         )?;
         let all = deals.stopped.is_none() && deals.rows.len() <= AT_ONCE;
-        let deals = all.then(|| deals.rows.into_iter().map(|(_, deal)| deal).collect());
+        let deals = all.then(|| each_once(deals));
         Ok(Self { to, tally, ends, deals })
     }
 
@@ -74,6 +78,12 @@ impl Leaving {
     }
 }
 
+/// Each deal that was found, once: an index may show one in two places while it follows the table.
+fn each_once(found: Rows<Deal>) -> Vec<Deal> {
+    let mut seen = HashSet::new();
+    found.rows.into_iter().map(|(_, deal)| deal).filter(|deal| seen.insert(deal.id)).collect()
+}
+
 /// It is too late for this change.
 pub(crate) fn being_deleted() -> Problem {
     Problem::conflict("being_deleted", "It is being deleted, and its deals are being moved to another stage.")
@@ -89,18 +99,19 @@ pub(crate) struct Deleting<'a> {
 }
 
 impl Deleting<'_> {
-    /// Adds that stages are deleted, with the deals that leave them. If those are many, it adds nothing and gives them back.
-    pub(crate) fn stages<'l>(
+    /// Adds that stages are deleted, with the deals that leave them. If those are many, it adds nothing and gives the stage to which
+    /// they go, with its pipeline.
+    pub(crate) fn stages(
         self,
         transaction: &mut Transaction,
         stages: &[Stage],
-        leaving: Option<&'l Leaving>,
-    ) -> Result<Option<&'l Leaving>> {
+        leaving: Option<&Leaving>,
+    ) -> Result<Option<(PipelineId, StageId)>> {
         let (mut changes, pipeline) = match leaving {
             None => (TallyChanges::new(), None),
             Some(leaving) => {
                 let pipeline = leaving.pipeline(stages)?;
-                let Some(deals) = &leaving.deals else { return Ok(Some(leaving)) };
+                let Some(deals) = &leaving.deals else { return Ok(Some((pipeline, leaving.to))) };
                 let order = |deal: &Deal| stages.iter().position(|stage| stage.id == deal.fields.stage_id);
                 let mut deals = deals.clone();
                 deals.sort_by_cached_key(|deal| (order(deal), deal.position.clone()));
@@ -120,6 +131,9 @@ impl Deleting<'_> {
         for to in stages.iter().filter_map(|stage| stage.moves_to).filter(|to| !is_deleted(to)) {
             changes.entry(to).or_default().inbound -= 1;
         }
+        if stages.len() + changes.len() + PARTS_OF_PIPELINE > MAX_PARTS {
+            return Err(being_deleted());
+        }
         deals::tally(transaction, self.client, changes, pipeline)?;
         Ok(None)
     }
@@ -131,9 +145,8 @@ impl Deleting<'_> {
         transaction: &mut Transaction,
         pipeline: &Pipeline,
         stage: Option<StageId>,
-        leaving: &Leaving,
+        (of, to): (PipelineId, StageId),
     ) -> Result<Pipeline> {
-        let to = leaving.to;
         let is_asked_again = match stage {
             Some(stage) => pipeline.stage(stage).is_some_and(|(_, stage)| stage.moves_to == Some(to)),
             None => pipeline.moves_to == Some(to),
@@ -151,7 +164,7 @@ impl Deleting<'_> {
         }
         let work = Work::Vacate(Vacating { pipeline: pipeline.id, stage, to, by: self.by });
         transaction.create(&self.client.job(self.app.ids().make()), &Job::new(work, self.now, self.now))?;
-        deals::tally(transaction, self.client, changes, Some(leaving.pipeline(&[])?))?;
+        deals::tally(transaction, self.client, changes, Some(of))?;
         Ok(next)
     }
 }
@@ -174,17 +187,17 @@ fn moved(
 
 /// Moves deals until none is left or until `stop`, each step one transaction; then deletes what held them.
 pub async fn vacate(app: &App, client: ClientScope, work: &Vacating, stop: tokio::time::Instant) -> Result<Step> {
-    let mut ends = Ends::read(&app.store_for_event(), client, work.to).await?;
+    let mut ends = None;
     while tokio::time::Instant::now() < stop {
         let store = app.store_for_event();
         let Some(pipeline) = store.get(&client.pipeline(work.pipeline)).await? else { return Ok(Step::Done) };
         let Some(stage) = still_holding(&store, client, &of(work, &pipeline)).await? else {
             return delete(app, &store, client, work).await.map(|()| Step::Done);
         };
-        match move_some(app, &store, client, work, (stage, &ends)).await? {
-            Some(next) => ends = next,
+        ends = move_some(app, &store, client, work, (stage, ends)).await?;
+        if ends.is_none() {
             // The index has not caught up.
-            None => return Ok(Step::Then(Work::Vacate(*work), LAG)),
+            return Ok(Step::After(LAG));
         }
     }
     Ok(Step::Again)
@@ -202,23 +215,26 @@ async fn still_holding(store: &Store, client: ClientScope, stages: &[Stage]) -> 
     Ok(holding.next().map(|(stage, _)| stage.id))
 }
 
-/// Moves some of a stage's deals, and gives where the next ones go; `None` if none is found.
+/// Moves some of a stage's deals behind those that it moved `before`, and gives where the next ones go; `None` if none is found.
 async fn move_some(
     app: &App,
     store: &Store,
     client: ClientScope,
     work: &Vacating,
-    (stage, ends): (StageId, &Ends),
+    (stage, before): (StageId, Option<Ends>),
 ) -> Result<Option<Ends>> {
     let read = || async {
-        let to = store.find(&client.stage(work.to)).await?;
+        let (key, ends) = (client.stage(work.to), Ends::read(store, client, work.to));
+        let (to, ends) = tokio::try_join!(store.find(&key), ends)?;
+        // The index may not show yet what was moved, and others come there, too.
+        let ends = before.iter().cloned().fold(ends, Ends::or_further);
         let some = store.query(&client.deals_in(stage, None), None, Order::Asc, A_STEP).await?;
         // The index may still have them there when they are elsewhere.
-        let keys: Vec<_> = some.rows.into_iter().map(|(_, deal)| client.deal(deal.id)).collect();
+        let keys: Vec<_> = each_once(some).into_iter().map(|deal| client.deal(deal.id)).collect();
         let deals = store.get_all(&keys).await?.into_iter().flatten().filter(|deal| deal.fields.stage_id == stage);
-        Ok((to.pipeline_id, deals.collect::<Vec<_>>()))
+        Ok((to.pipeline_id, ends, deals.collect::<Vec<_>>()))
     };
-    let decide = |(pipeline, deals): &(PipelineId, Vec<Deal>), transaction: &mut Transaction| {
+    let decide = |(pipeline, ends, deals): &(PipelineId, Ends, Vec<Deal>), transaction: &mut Transaction| {
         if deals.is_empty() {
             return Ok(None);
         }

@@ -90,7 +90,11 @@ impl Service {
             let (store, now) = (self.app.store_for_event(), self.app.clock().now());
             let next = match made {
                 Ok(Step::Again) if Instant::now() < stop => continue,
-                Ok(Step::Again) => job.resting(job.work.clone(), now),
+                Ok(Step::After(pause)) if Instant::now() + pause < stop => {
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+                Ok(Step::Again | Step::After(_)) => job.resting(job.work.clone(), now),
                 Ok(Step::Then(work, pause)) => job.resting(work, now.after(pause)),
                 Ok(Step::Done) => return end(&store, key, job.attempts).await,
                 Err(problem) => {

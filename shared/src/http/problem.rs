@@ -104,7 +104,7 @@ impl Problem {
     }
 
     /// What was read is no longer so: the store reads again and decides anew. Nobody sees it.
-    pub(crate) fn stale() -> Self {
+    pub fn stale() -> Self {
         Self::precondition_failed().because("what was read has changed")
     }
 
@@ -169,6 +169,15 @@ impl Problem {
     pub fn with_fields_of(mut self, other: Self) -> Self {
         self.errors.extend(other.errors);
         self
+    }
+
+    /// What both give, or what is wrong with either: all fields at fault at once.
+    pub fn both<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
+        match (a, b) {
+            (Ok(a), Ok(b)) => Ok((a, b)),
+            (Err(a), Err(b)) if a.code == b.code => Err(a.with_fields_of(b)),
+            (Err(problem), _) | (_, Err(problem)) => Err(problem),
+        }
     }
 
     /// What went wrong inside, for the log: a kind of failure, never a key or a value.

@@ -27,7 +27,7 @@ const BASE: u32 = 916_132_832;
 const MOST_DIGITS: usize = 60;
 
 /// What moves to an end goes up to so far beyond what is there, so that two that do so at once hardly meet.
-const STEP: u32 = 1024;
+const STEP: u32 = 16_384;
 
 impl Rank {
     /// A rank after `after` and before `before`; after or before all others where one is `None`. `chance` makes it likely that two

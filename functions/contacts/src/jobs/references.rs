@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::auth::ClientScope;
 use shared::entity::{ContactId, References};
-use shared::job::{Step, Work};
+use shared::job::Step;
 use shared::store::{Store, Transaction};
 use shared::{App, Result};
 
@@ -26,7 +26,7 @@ pub(super) async fn unrefer(app: &App, store: &Store, client: ClientScope, conta
         match (counted.n, referring.len()) {
             (0, _) => transaction.close_references(&key, counted)?,
             // The index has not caught up.
-            (_, 0) => return Ok(Step::Then(Work::Unrefer { contact }, LAG)),
+            (_, 0) => return Ok(Step::After(LAG)),
             (_, some) => {
                 referring.clear(transaction, client, app.clock().now())?;
                 transaction.unrefer(&key, some)?;
