@@ -152,6 +152,40 @@ async fn what_a_deal_names_is_of_the_same_client() {
 }
 
 #[tokio::test]
+async fn whatever_is_wrong_with_a_deal_is_named_at_once() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let nobody = Uuid::now_v7();
+    let wrong = json!({ "value": 0.005, "lostReason": "Too dear", "stageId": nobody });
+    let mut new = wrong.clone();
+    new["title"] = json!("Engine");
+    for ask in [create(&shop, new), shop.owner.patch(&shop.spot.deal).json(wrong)] {
+        ask.invalid(&["/value", "/lostReason", "/stageId"]).await;
+    }
+    let to = json!({ "stageId": nobody, "afterDealId": nobody });
+    shop.owner.post(&format!("{}/move", shop.spot.deal)).json(to).invalid(&["/stageId", "/afterDealId"]).await;
+    world.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_stage_that_nobody_named_is_one_that_stays() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    for _ in 0..20 {
+        let pipeline = json!({ "name": "Sales", "stages": [{ "name": "First" }, { "name": "Second" }] });
+        let pipeline = shop.owner.post(&format!("{}/pipelines", shop.spot.client)).json(pipeline).created().await;
+        let first = pipeline.body["stages"][0]["id"].as_str().unwrap();
+        let first = shop.owner.delete(&format!("{}/stages/{first}", pipeline.location()));
+        let new = || create(&shop, json!({ "title": "Engine", "pipelineId": pipeline.id() }));
+        let moved = shop.owner.patch(&shop.spot.deal).json(json!({ "pipelineId": pipeline.id() }));
+        let answers = at_once([first, new(), moved, new()].map(|ask| ask.contended().send())).await;
+        let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert!([204, 409].contains(&statuses[0]) && statuses[1..] == [201, 200, 201], "{statuses:?}");
+    }
+    world.assert_whole().await;
+}
+
+#[tokio::test]
 async fn whoever_may_act_in_a_client_may_be_its_assignee() {
     let world = World::new().await;
     let tree = world.tree().await;
@@ -394,6 +428,8 @@ async fn whoever_dies_while_a_deals_notes_go_leaves_the_rest_to_others() {
         }
         shop.owner.delete(deal.location()).is(204).await;
         assert_eq!(belongings(&world, deal.id()).await, 50);
+        let left = format!("{}/notes/{}", deal.location(), row["id"].as_str().unwrap());
+        shop.owner.delete(&left).problem(404, "not_found").await;
         deal.id().to_owned()
     };
     let check = async |deal: &str| {

@@ -11,7 +11,7 @@ use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, 
 use shared::job::Work;
 use shared::store::{Store, Transaction};
 use shared::value::{Amount, Currency, Date, Invalid, Name, Rank};
-use shared::{App, Result};
+use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 use crate::place;
@@ -95,8 +95,10 @@ impl NewDeal {
         // Both are always read to their end, so that it costs the same whichever is missing.
         let place = place::stage(store, client, self.pipeline_id, self.stage_id);
         let (currency, place) = tokio::join!(self.currency(store, client), place);
-        let fields = self.clone().into_fields(place?, currency?);
-        fields.check()?;
+        let currency = currency?;
+        let checked = DealFields::check_of(self.value, currency, self.status, self.lost_reason.as_ref());
+        let (place, ()) = Problem::both(place, checked.map_err(Problem::from))?;
+        let fields = self.clone().into_fields(place, currency);
         let position = place::at_the_end(store, client, fields.stage_id, fields.status).await?;
         Ok((fields, position))
     }
@@ -114,10 +116,10 @@ pub(crate) async fn create(
     Create { fields: new, request }: Create<NewDeal>,
 ) -> Result<Created> {
     let (id, by) = (app.ids().make(), client.actor().user());
-    // Nothing that was read has to stay as it is, but for the stage, which the transaction requires.
-    let placed = &new.placed(&store, *client).await;
-    let read = &|| std::future::ready(placed.clone());
-    let (store, request, app) = (&store, &request, &app);
+    let (store, request, app, new) = (&store, &request, &app, &new);
+    // Read once for all homes of the assignee, and anew only if the stage is gone.
+    let placed = &new.placed(store, *client).await.ok();
+    let read = move || new.placed(store, *client);
     with_assignee(*client, |home| {
         let decide = move |(fields, position): &(DealFields, Rank), transaction: &mut Transaction| {
             let deal = Deal::new(id, client.id(), fields.clone(), position.clone(), app.clock().now());
@@ -125,7 +127,7 @@ pub(crate) async fn create(
             let location = format!("/v1/clients/{}/deals/{id}", client.id());
             Created::new(StatusCode::CREATED, &deal, location)
         };
-        async move { request.decide_as(store, *client, read, decide).await }
+        async move { request.decide_from(store, *client, placed.clone(), read, decide).await }
     })
     .await
 }
@@ -185,14 +187,17 @@ async fn patched(store: &Store, client: ClientScope, patch: &Patch, deal: &Deal)
     if fields.status != DealStatus::Lost && patch.member("lostReason").is_none() {
         fields.lost_reason = None;
     }
-    fields.check()?;
+    let checked = fields.check().map_err(Problem::from);
     let names = |name| patch.member(name).is_some();
-    if (fields.pipeline_id, fields.stage_id) != (deal.fields.pipeline_id, deal.fields.stage_id) {
+    if (fields.pipeline_id, fields.stage_id) == (deal.fields.pipeline_id, deal.fields.stage_id) {
+        checked?;
+    } else {
         let pipeline = names("pipelineId").then_some(fields.pipeline_id);
         // Another pipeline alone means its first stage.
         let elsewhere = fields.pipeline_id != deal.fields.pipeline_id;
         let stage = (names("stageId") || !elsewhere).then_some(fields.stage_id);
-        (fields.pipeline_id, fields.stage_id) = place::stage(store, client, pipeline, stage).await?;
+        let place = place::stage(store, client, pipeline, stage).await;
+        ((fields.pipeline_id, fields.stage_id), ()) = Problem::both(place, checked)?;
     }
     let stands = (fields.stage_id, fields.status) == (deal.fields.stage_id, deal.fields.status);
     let position = if stands {
@@ -220,8 +225,10 @@ pub(crate) async fn relocate(
     let read = || async {
         let deal = deals::find(&store, *client, id).await?;
         if_match.check(deal.meta.version)?;
-        let (pipeline_id, stage_id) = place::stage(&store, *client, None, Some(to.stage_id)).await?;
-        let position = place::behind(&store, *client, stage_id, &deal, to.after_deal_id).await?;
+        let place = place::stage(&store, *client, None, Some(to.stage_id));
+        let position = place::behind(&store, *client, to.stage_id, &deal, to.after_deal_id);
+        let (place, position) = tokio::join!(place, position);
+        let ((pipeline_id, stage_id), position) = Problem::both(place, position)?;
         let fields = DealFields { pipeline_id, stage_id, ..deal.fields.clone() };
         Ok((deal, fields, position))
     };

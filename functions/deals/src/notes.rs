@@ -94,5 +94,8 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    store.delete(client.note(deal, id), &if_match, |_, _| Ok(())).await.map(|()| Deleted)
+    let delete = store.delete(client.note(deal, id), &if_match, |_, transaction| {
+        transaction.require(&client.deal(deal), Problem::not_found())
+    });
+    delete.await.map(|()| Deleted)
 }

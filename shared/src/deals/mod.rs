@@ -143,29 +143,10 @@ fn follow(
     if let (Some(user), Some(home)) = (assignee(after).filter(|_| assignee(before) != assignee(after)), home) {
         transaction.require_user(&home.home.user(user), home.otherwise())?;
     }
-    count(transaction, client, before, after)?;
-    refer(transaction, client, before, after)
-}
-
-/// Adds to what the stages hold which a deal leaves and to which it comes.
-fn count(
-    transaction: &mut Transaction,
-    client: ClientScope,
-    before: Option<&Deal>,
-    after: Option<&Deal>,
-) -> Result<()> {
     let mut changes = TallyChanges::new();
     note_tallies(&mut changes, before, after);
-    for (stage, change) in changes.into_iter().filter(|(_, change)| !change.is_none()) {
-        let comes_to = after.filter(|after| after.fields.stage_id == stage && change.n > 0);
-        let (of, otherwise) = match comes_to {
-            Some(deal) => (Some(deal.fields.pipeline_id), Problem::dangling("/stageId")),
-            // It holds the deal, and so is there, unless the deal has changed.
-            None => (None, Problem::stale()),
-        };
-        transaction.tally(&client.stage(stage), &change, of, otherwise)?;
-    }
-    Ok(())
+    tally(transaction, client, changes, after.map(|deal| deal.fields.pipeline_id))?;
+    refer(transaction, client, before, after)
 }
 
 fn note_tallies(changes: &mut TallyChanges, before: Option<&Deal>, after: Option<&Deal>) {

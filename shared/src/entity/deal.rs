@@ -97,9 +97,20 @@ parsed_value!([] DealStatus);
 impl DealFields {
     /// What is wrong with them together: the decimals that the currency has, and a reason for what was not lost.
     pub fn check(&self) -> Result<(), Invalid> {
-        let value = self.value.and_then(|value| value.fits(self.currency).err());
-        let reason = (self.lost_reason.is_some() && self.status != DealStatus::Lost)
-            .then(|| Rejected::new("not_lost", "is of deals that are LOST only"));
+        Self::check_of(self.value, self.currency, self.status, self.lost_reason.as_ref())
+    }
+
+    /// The same of fields that have no stage yet.
+    pub fn check_of(
+        value: Option<Amount>,
+        currency: Currency,
+        status: DealStatus,
+        lost_reason: Option<&Name>,
+    ) -> Result<(), Invalid> {
+        let value = value.and_then(|value| value.fits(currency).err());
+        let reason = lost_reason
+            .filter(|_| status != DealStatus::Lost)
+            .map(|_| Rejected::new("not_lost", "is of deals that are LOST only"));
         let faults = [("/value", value), ("/lostReason", reason)].into_iter();
         let faults = faults.filter_map(|(pointer, why)| Some(Invalid::field(pointer, why?)));
         faults.reduce(Invalid::and).map_or(Ok(()), Err)

@@ -214,11 +214,30 @@ impl Creation {
         read: impl Fn() -> F,
         decide: impl Fn(&R, &mut Transaction) -> Result<Created>,
     ) -> Result<Created> {
+        self.decide_from(store, scope, None, read, decide).await
+    }
+
+    /// The same for a caller who may have read already.
+    pub async fn decide_from<R, F: Future<Output = Result<R>>>(
+        &self,
+        store: &Store,
+        scope: impl Scope,
+        mut known: Option<R>,
+        read: impl Fn() -> F,
+        decide: impl Fn(&R, &mut Transaction) -> Result<Created>,
+    ) -> Result<Created> {
         let (read, decide) = (&read, &decide);
-        let attempt = || async move {
-            let mut transaction = store.transaction();
-            let created = decide(&read().await?, &mut transaction)?;
-            self.conclude(transaction, scope, created).await
+        let attempt = move || {
+            let known = known.take();
+            async move {
+                let read = match known {
+                    Some(known) => known,
+                    None => read().await?,
+                };
+                let mut transaction = store.transaction();
+                let created = decide(&read, &mut transaction)?;
+                self.conclude(transaction, scope, created).await
+            }
         };
         match store.settle(attempt).await {
             Err(problem) if problem.status().is_client_error() => self.recorded(store, scope, problem).await,
