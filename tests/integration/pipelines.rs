@@ -101,6 +101,54 @@ async fn one_pipeline_is_the_default_one_whoever_says_so_at_once() {
 }
 
 #[tokio::test]
+async fn one_pipeline_is_the_default_one_whatever_else_is_done_at_once() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    shop.owner.delete(&shop.spot.deal).is(204).await;
+    let mut default = shop.spot.pipeline.clone();
+    for _ in 0..20 {
+        let [one, other] = [
+            create(&shop, json!({ "name": "One" })).created().await,
+            create(&shop, json!({ "name": "Other" })).created().await,
+        ];
+        let becomes = |path: &str| shop.owner.patch(path).json(json!({ "isDefault": true }));
+        let new = create(&shop, json!({ "name": "New", "isDefault": true }));
+        let asks = [
+            becomes(one.location()),
+            becomes(one.location()),
+            shop.owner.delete(&default),
+            becomes(other.location()),
+            new,
+        ];
+        for answer in at_once(asks.map(|ask| ask.contended().send())).await {
+            assert!(
+                [200, 201, 204].contains(&answer.status.as_u16()) || answer.body["code"] == "default_pipeline",
+                "{answer}"
+            );
+        }
+        world.assert_whole().await;
+        let listed = shop.owner.get(&pipelines(&shop)).is(200).await.body;
+        for pipeline in listed["items"].as_array().unwrap() {
+            let path = format!("{}/{}", pipelines(&shop), pipeline["id"].as_str().unwrap());
+            if pipeline["isDefault"] == true {
+                default = path;
+            } else {
+                shop.owner.delete(&path).is(204).await;
+            }
+        }
+    }
+    // The last one goes once.
+    for _ in 0..20 {
+        let answers = at_once((0..3).map(|_| shop.owner.delete(&default).contended().send())).await;
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 404, 404]);
+        world.assert_whole().await;
+        default = create(&shop, json!({ "name": "First" })).created().await.location().to_owned();
+    }
+}
+
+#[tokio::test]
 async fn the_default_pipeline_goes_last() {
     let world = World::new().await;
     let shop = world.shop().await;
@@ -134,6 +182,9 @@ async fn stages_come_move_and_go() {
     let listed = walk(&shop.owner, &stages, 2).await;
     listed.assert_full(2);
     assert_eq!(json!(listed.items), read.body["stages"]);
+    let page = shop.owner.get(&format!("{stages}?limit=1")).is(200).await.body;
+    let behind_the_first = format!("{stages}?limit=1&cursor={}", page["nextCursor"].as_str().unwrap());
+    assert_eq!(names(&json!({ "stages": shop.owner.get(&behind_the_first).is(200).await.body["items"] })), ["A"]);
 
     // C has another place by now, and so another version.
     let c_now = shop.owner.get(c.location()).is(200).await;
@@ -148,6 +199,7 @@ async fn stages_come_move_and_go() {
     assert_eq!((&moved.body["order"], &moved.body["probability"]), (&json!(1), &json!(5)));
     shop.owner.delete(front.location()).is(204).await;
     shop.owner.get(front.location()).problem(404, "not_found").await;
+    shop.owner.get(&behind_the_first).problem(400, "invalid_cursor").await;
 
     let now = shop.owner.get(made.location()).is(200).await.body;
     assert_eq!(names(&now), ["C", "A", "B"]);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::deals::shown;
 use shared::entity::{Deal, DealStatus, Pipeline, PipelineId, Stage, Sum, Tally};
-use shared::http::page::{PageParams, end_of};
+use shared::http::page::end_of;
 use shared::http::{Paging, PathId};
 use shared::store::{Order, Rows, Store};
 use shared::value::{Currency, Percent};
@@ -62,7 +62,8 @@ pub(crate) struct Total {
 
 /// Read the board of a pipeline: counts and totals of the open deals of each stage, and the first `limit` of them.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/board", tag = "deals", operation_id = "readBoard",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), PageParams),
+    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 100, description = "How many deals of each stage at most; 25 unless given.")),
     responses((status = 200, body = Board, description = "The board.")),
     extensions(("x-round-trips" = json!(53))))]
 pub(crate) async fn read(

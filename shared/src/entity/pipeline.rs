@@ -79,7 +79,7 @@ impl Pipeline {
     /// The most stages: a transaction that makes or deletes a pipeline has a part for each, and at most 100 (a limit of DynamoDB).
     pub const MOST_STAGES: usize = 50;
 
-    /// The most pipelines of a client. They are read all at once by whoever makes another the default one.
+    /// The most pipelines of a client: as many as one page of their list has.
     pub const MOST: u64 = 100;
 
     /// The stage with this id, and its place.

@@ -150,6 +150,13 @@ impl<F: Deserr<Invalid>> FromRequestParts<App> for Parameters<F> {
     }
 }
 
+fn invalid_cursor() -> Problem {
+    Problem::bad_request(
+        "invalid_cursor",
+        "The cursor is not one that this list gave, or its place in the list is gone.",
+    )
+}
+
 fn repeated(name: &str) -> Invalid {
     Invalid::field(member(name), Rejected::new("repeated", "must not be given twice"))
 }
@@ -202,8 +209,7 @@ impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
             let plain = self.app.cursors().open(&self.context(list), cursor)?;
             serde_json::from_slice(&plain).ok()
         };
-        let wrong = || Problem::bad_request("invalid_cursor", "The cursor is not one that this list gave.");
-        self.cursor.as_deref().map(|cursor| open(cursor).ok_or_else(wrong)).transpose()
+        self.cursor.as_deref().map(|cursor| open(cursor).ok_or_else(invalid_cursor)).transpose()
     }
 
     /// A page that ends at `end`, if the list goes on after it.
@@ -251,14 +257,16 @@ impl<F, const MOST: u16, const USUAL: u16> Paging<F, MOST, USUAL> {
         Ok(rows)
     }
 
-    /// The page of a list whose items one row holds; `id` tells them apart. After one that is no longer there, nothing follows.
+    /// The page of a list whose items one row holds; `id` tells them apart. 400 after one that is no longer there: nothing tells what
+    /// followed it.
     pub fn of_row<T, I, D: Display>(&self, list: &List<T>, items: Vec<I>, id: impl Fn(&I) -> D) -> Result<Page<I>> {
         let after = self.after(list)?;
         let rows = items.into_iter().map(|item| (Position::new(id(&item)), item));
-        let mut rows: Vec<_> = match after {
-            Some(after) => rows.skip_while(|(position, _)| *position != after).skip(1).collect(),
-            None => rows.collect(),
-        };
+        let mut rows: Vec<_> = rows.collect();
+        if let Some(after) = after {
+            let at = rows.iter().position(|(position, _)| *position == after).ok_or_else(invalid_cursor)?;
+            rows.drain(..=at);
+        }
         let end = end_of(&mut rows, self.limit(), None);
         self.page(list, rows.into_iter().map(|(_, item)| item).collect(), end.as_ref())
     }
