@@ -113,7 +113,7 @@ fn is_closed(deal: &Value) -> bool {
     (text(deal, "status") != "OPEN") == has("closedAt") && (text(deal, "status") == "LOST" || !has("lostReason"))
 }
 
-/// The history of a deal ends where the deal is.
+/// The history of a deal begins with it, goes on from where it was, and ends where the deal is.
 fn wrong_histories(owner: &Owner<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
@@ -121,8 +121,22 @@ fn wrong_histories(owner: &Owner<'_>) -> Vec<String> {
         let deal = collection.strip_prefix("DEAL#").and_then(|rest| rest.strip_suffix("#HISTORY"));
         let Some((deal, row)) = deal.and_then(|deal| Some((deal, owner.find("DEAL", deal)?))) else { continue };
         told.insert(deal);
-        let is = owner.all(collection).flat_map(|(_, change)| change["changes"].as_array().into_iter().flatten());
-        let last: BTreeMap<_, _> = is.map(|change| (text(change, "field"), &change["to"])).collect();
+        if !owner.has(collection, "0000000001") {
+            wrong.push(owner.at(collection, "0000000001", "is missing"));
+        }
+        let mut last: BTreeMap<_, &Value> = BTreeMap::new();
+        for (version, change) in owner.all(collection) {
+            for change in change["changes"].as_array().into_iter().flatten() {
+                let was = last.insert(text(change, "field"), &change["to"]).unwrap_or(&Value::Null);
+                if change["from"] != *was {
+                    wrong.push(owner.at(
+                        collection,
+                        version,
+                        format_args!("goes from {} instead of {was}", change["from"]),
+                    ));
+                }
+            }
+        }
         let differs = last.into_iter().find(|(field, to)| row.get(*field).unwrap_or(&Value::Null) != *to);
         wrong.extend(differs.map(|(field, to)| owner.at(collection, field, format_args!("ends in {to}"))));
     }
@@ -201,7 +215,8 @@ mod tests {
     fn table() -> Vec<Value> {
         let stage = json!({ "id": "lead", "pipelineId": "sales", "order": 0 });
         let tally = json!({ "pipelineId": "sales", "n": 2, "n_USD": 1, "low_USD": 1250 });
-        let told = json!({ "changes": [{ "field": "status", "to": "WON" }] });
+        let made = json!({ "changes": [{ "field": "status", "from": null, "to": "OPEN" }] });
+        let told = json!({ "changes": [{ "field": "status", "from": "OPEN", "to": "WON" }] });
         let rows = [
             ("PIPELINE", "sales", json!({ "isDefault": true, "stages": [stage] })),
             ("PIPELINE_DEFAULT", "AT", json!({ "pipelineId": "sales", "n": 1 })),
@@ -213,6 +228,7 @@ mod tests {
                 deal("two", 1, json!({ "status": "WON", "value": 7, "closedAt": "2026-03-08T06:30:00.000Z" })),
             ),
             ("DEAL#one#HISTORY", "0000000001", json!({ "changes": [{ "field": "assignedToId", "to": "ada" }] })),
+            ("DEAL#two#HISTORY", "0000000001", made),
             ("DEAL#two#HISTORY", "0000000003", told),
             ("DEAL#two#NOTE", "note", json!({ "content": "Call." })),
         ];
@@ -268,7 +284,7 @@ mod tests {
             rows.push(with(json!({ "pipeline": "sales", "stage": "lead", "to": "won" }), &there("JOB", "job")));
         };
         assert_eq!(found(leave), 0);
-        for (row, name, value) in [(9, "stage", json!("won")), (8, "inbound", json!(0)), (2, "movesTo", Value::Null)] {
+        for (row, name, value) in [(10, "stage", json!("won")), (9, "inbound", json!(0)), (2, "movesTo", Value::Null)] {
             let broken = |rows: &mut Vec<Value>| {
                 leave(rows);
                 rows[row][name] = value;
@@ -289,13 +305,16 @@ mod tests {
         assert_eq!(found(change(3, "position", json!("V0002"))), 1);
         assert_eq!(found(change(3, "assignee_sk", json!("two"))), 1);
         assert_eq!(found(change(4, "closedAt", Value::Null)), 1);
-        assert_eq!(found(change(6, "changes", json!([{ "field": "status", "to": "LOST" }]))), 1);
+        let told = |from: Value, to: &str| change(7, "changes", json!([{ "field": "status", "from": from, "to": to }]));
+        assert_eq!(found(told(json!("OPEN"), "LOST")), 1, "an end where the deal is not");
+        assert_eq!(found(told(json!("LOST"), "WON")), 1, "a change from what was not");
+        assert_eq!(found(|rows| drop(rows.remove(6))), 2, "a beginning that is missing, and what it was");
         assert_eq!(found(|rows| drop(rows.remove(5))), 1, "a deal without a history");
         assert_eq!(found(change(2, "inbound", json!(1))), 1);
         assert_eq!(found(change(2, "movesTo", json!("other"))), 1);
         // A tally and a deal of nothing, the history and the note of nothing.
         assert!(found(|rows| drop(rows.remove(0))) > 1);
-        assert_eq!(found(|rows| drop(rows.remove(4))), 3, "the tally, and what belongs to no deal");
+        assert_eq!(found(|rows| drop(rows.remove(4))), 4, "the tally, and what belongs to no deal");
         let cleared = |rows: &mut Vec<Value>| {
             let job = json!({ "pk": format!("{PREFIX}JOB"), "sk": "job", "deal": "two" });
             rows[4] = job;
