@@ -1,5 +1,7 @@
 //! Pipelines and their stages.
 
+use std::time::Duration;
+
 use harness::at_once;
 use harness::tree::Shop;
 use harness::who::{Answer, Ask};
@@ -113,14 +115,14 @@ async fn one_pipeline_is_the_default_one_whatever_else_is_done_at_once() {
         ];
         let becomes = |path: &str| shop.owner.patch(path).json(json!({ "isDefault": true }));
         let new = create(&shop, json!({ "name": "New", "isDefault": true }));
-        let asks = [
-            becomes(one.location()),
-            becomes(one.location()),
-            shop.owner.delete(&default),
-            becomes(other.location()),
-            new,
-        ];
-        for answer in at_once(asks.map(|ask| ask.contended().send())).await {
+        let many = (0..7).map(|_| becomes(one.location()));
+        let asks = many.chain([becomes(other.location()), shop.owner.delete(&default), new]);
+        // One behind the other, so that some read in the middle of what others do.
+        let asks = asks.zip(0..).map(async |(ask, at)| {
+            tokio::time::sleep(Duration::from_millis(3 * at)).await;
+            ask.contended().send().await
+        });
+        for answer in at_once(asks).await {
             assert!(
                 [200, 201, 204].contains(&answer.status.as_u16()) || answer.body["code"] == "default_pipeline",
                 "{answer}"

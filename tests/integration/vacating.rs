@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use harness::at_once;
 use harness::faults::Fault;
@@ -347,6 +348,7 @@ async fn whoever_moves_deals_waits_for_an_index_that_has_not_caught_up() {
     delete(&shop, &stage, &stage_id(&pipeline, 1)).is(202).await;
     let caught_up = async {
         while titles(&shop, &stage_id(&pipeline, 1)).await.len() < 40 {}
+        tokio::time::sleep(Duration::from_millis(300)).await;
         world.put_row(hidden).await;
     };
     tokio::join!(world.work_once(), caught_up);

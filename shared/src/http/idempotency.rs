@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Created, Versioned};
 use super::body::{parse, read_bytes, read_json};
 use crate::keys::Scope;
-use crate::store::{Store, Transaction};
+use crate::store::{Store, Transaction, known_or};
 use crate::value::{Instant, Invalid};
 use crate::{App, Problem, Result};
 
@@ -230,12 +230,9 @@ impl Creation {
         let attempt = move || {
             let known = known.take();
             async move {
-                let read = match known {
-                    Some(known) => known,
-                    None => read().await?,
-                };
+                let current = known_or(known, read()).await?;
                 let mut transaction = store.transaction();
-                let created = decide(&read, &mut transaction)?;
+                let created = decide(&current, &mut transaction)?;
                 self.conclude(transaction, scope, created).await
             }
         };

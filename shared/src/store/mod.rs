@@ -181,10 +181,7 @@ impl Store {
         self.settle(move || {
             let known = known.take();
             async move {
-                let current = match known {
-                    Some(known) => known,
-                    None => read().await?,
-                };
+                let current = known_or(known, read()).await?;
                 let mut transaction = self.transaction();
                 let decided = decide(&current, &mut transaction)?;
                 transaction.commit().await.map(|()| decided)
@@ -212,5 +209,13 @@ impl Store {
     /// Whether the table answers; also opens the connection that the first request then finds open.
     pub async fn probe(&self) -> Result<()> {
         self.get(&keys::health()).await.map(|_| ())
+    }
+}
+
+/// What is known already, else what is read.
+pub(crate) async fn known_or<R>(known: Option<R>, read: impl Future<Output = Result<R>>) -> Result<R> {
+    match known {
+        Some(known) => Ok(known),
+        None => read.await,
     }
 }
