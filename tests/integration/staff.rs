@@ -241,6 +241,7 @@ async fn a_client_whose_staff_and_services_are_gone_can_go_without_a_trace() {
         shop.admin.delete(made.location()).is(204).await;
     }
     shop.admin.delete(client.location()).is(204).await;
+    world.work().await;
     let of_client = format!("#C#{}#", client.id());
     let rows = world.rows().await;
     let left: Vec<_> = rows.iter().filter(|row| row["pk"].as_str().unwrap().contains(&of_client)).collect();
