@@ -40,7 +40,8 @@ struct Book {
 
 impl Desk {
     /// Reads what decides on a wish: one BatchGetItem if it says by whom; if not, one GetItem, one Query if anybody offers the service,
-    /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose free time may have begun before the day before, if starts are counted from there.
+    /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose free time may have begun before the
+    /// day before, if starts are counted from there.
     pub async fn read(store: &Store, client: ClientScope, wish: &Wish, now: Instant) -> Result<Self> {
         let day_keys = |staff| keys(client, staff, around(wish.start));
         let (Offering { service, staff }, found) =
