@@ -38,7 +38,7 @@ pub use gone::Gone;
 pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
 pub use note::{Note, NoteFields};
 pub use pipeline::{DefaultPipeline, Pipeline, PipelineFields, Stage, StageFields};
-pub use service::{Service, USUAL_HORIZON};
+pub use service::Service;
 pub use staff::{Absence, Staff, StaffRow, Team, TimeOff, TimeOffFields, Uses};
 pub use tag::{Tag, TagName, Tagged};
 pub use tally::{Sum, Tally, TallyChange};

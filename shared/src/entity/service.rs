@@ -59,7 +59,7 @@ pub struct Service {
 }
 
 /// How far ahead a service can be booked unless told, in days.
-pub const USUAL_HORIZON: Whole<1, 3650> = match Whole::new(60) {
+const USUAL_HORIZON: Whole<1, 3650> = match Whole::new(60) {
     Some(days) => days,
     None => Whole::LEAST,
 };
