@@ -11,27 +11,17 @@ pub use availability::{Availability, Offer, Slot};
 pub use days::Days;
 pub use desk::{Desk, Wish};
 
+pub use crate::contacts::referring::shown;
+
 use crate::auth::ClientScope;
+use crate::contacts::referring::{self, Referring};
 use crate::entity::{Appointment, AppointmentId, ContactId, Seat};
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
 
-/// Appointments as they are to be shown: without contacts who are deleted and whom a job has not yet taken off them, and with the
-/// version that they will have then. Costs a read if any of them has a contact.
-pub async fn shown(store: &Store, client: ClientScope, mut appointments: Vec<Appointment>) -> Result<Vec<Appointment>> {
-    if appointments.iter().any(|appointment| appointment.fields.contact_id.is_some()) {
-        let gone = store.get(&client.gone()).await?.unwrap_or_default();
-        for appointment in &mut appointments {
-            appointment.forget(&gone);
-        }
-    }
-    Ok(appointments)
-}
-
 /// An appointment as it is to be shown: 404 without it.
 pub async fn find(store: &Store, client: ClientScope, id: AppointmentId) -> Result<Appointment> {
-    let stored = store.find(&client.appointment(id)).await?;
-    shown(store, client, vec![stored]).await?.pop().ok_or_else(Problem::not_found)
+    referring::find(store, client, &client.appointment(id)).await
 }
 
 /// Adds a new appointment in a seat that `desk` gave.

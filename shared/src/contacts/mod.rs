@@ -2,6 +2,7 @@
 //! are. Whoever writes a contact does it here, so that none of these is ever without the others.
 
 mod known;
+pub mod referring;
 
 use std::collections::BTreeMap;
 

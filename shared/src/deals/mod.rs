@@ -3,28 +3,18 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::contacts::referring::shown;
+
 use crate::auth::{ClientScope, HomeScope, PlatformScope};
+use crate::contacts::referring::{self, Referring};
 use crate::entity::{Deal, DealChange, DealId, PipelineId, StageId, TallyChange, UserId};
 use crate::keys::Scope;
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
 
-/// Deals as they are to be shown: without contacts who are deleted and whom a job has not yet taken off them, and with the version
-/// that they will have then. Costs a read if any of them has a contact.
-pub async fn shown(store: &Store, client: ClientScope, mut deals: Vec<Deal>) -> Result<Vec<Deal>> {
-    if deals.iter().any(|deal| deal.fields.contact_id.is_some()) {
-        let gone = store.get(&client.gone()).await?.unwrap_or_default();
-        for deal in &mut deals {
-            deal.forget(&gone);
-        }
-    }
-    Ok(deals)
-}
-
 /// A deal as it is to be shown: 404 without it.
 pub async fn find(store: &Store, client: ClientScope, id: DealId) -> Result<Deal> {
-    let stored = store.find(&client.deal(id)).await?;
-    shown(store, client, vec![stored]).await?.pop().ok_or_else(Problem::not_found)
+    referring::find(store, client, &client.deal(id)).await
 }
 
 /// Adds a new deal, which `by` makes. `home` is where its assignee is looked for, if it has one.

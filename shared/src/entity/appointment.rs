@@ -4,7 +4,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AppointmentId, ContactId, Gone, Meta, ServiceId, StaffId};
+use super::{AppointmentId, ContactId, Meta, ServiceId, StaffId};
 use crate::auth::ClientId;
 use crate::booking::{Booking, Buffers, Span};
 use crate::value::{Instant, Invalid, Lines, Name, Rejected, parsed_value};
@@ -46,7 +46,7 @@ pub struct Appointment {
     pub meta: Meta,
     /// A deleted contact without whom it is shown, and whom a job has still to take off it.
     #[serde(skip)]
-    hidden: Option<ContactId>,
+    pub(crate) hidden: Option<ContactId>,
 }
 
 /// The fields of an appointment that its users change at any time. Its time and what became of it change by what is done to it.
@@ -232,24 +232,6 @@ impl Appointment {
     #[must_use]
     pub fn without_contact(&self, now: Instant) -> Self {
         self.changed(AppointmentFields { contact_id: None, ..self.fields.clone() }, now)
-    }
-
-    /// Leaves out a contact who is gone, and takes the version that the appointment will have then.
-    pub(crate) fn forget(&mut self, gone: &Gone) {
-        if let Some(contact) = self.fields.contact_id.take_if(|contact| gone.has(*contact)) {
-            self.hidden = Some(contact);
-            self.meta.version += 1;
-        }
-    }
-
-    /// The version that is stored.
-    pub(crate) fn stored_version(&self) -> u64 {
-        self.meta.version - u64::from(self.hidden.is_some())
-    }
-
-    /// The contact that is stored.
-    pub(crate) fn stored_contact(&self) -> Option<ContactId> {
-        self.fields.contact_id.or(self.hidden)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ContactId, DealId, Gone, Meta, PipelineId, StageId, UserId};
+use super::{ContactId, DealId, Meta, PipelineId, StageId, UserId};
 use crate::auth::ClientId;
 use crate::value::{Amount, Currency, Date, Instant, Invalid, Name, Rank, Rejected, parsed_value};
 
@@ -30,7 +30,7 @@ pub struct Deal {
     pub meta: Meta,
     /// A deleted contact without whom it is shown, and whom a job has still to take off it.
     #[serde(skip)]
-    hidden: Option<ContactId>,
+    pub(crate) hidden: Option<ContactId>,
 }
 
 /// The fields of a deal that its users write.
@@ -153,24 +153,6 @@ impl Deal {
     pub fn without_contact(&self, now: Instant) -> Self {
         let fields = DealFields { contact_id: None, ..self.fields.clone() };
         self.changed(fields, self.position.clone(), now)
-    }
-
-    /// Leaves out a contact who is gone, and takes the version that the deal will have then.
-    pub(crate) fn forget(&mut self, gone: &Gone) {
-        if let Some(contact) = self.fields.contact_id.take_if(|contact| gone.has(*contact)) {
-            self.hidden = Some(contact);
-            self.meta.version += 1;
-        }
-    }
-
-    /// The version that is stored.
-    pub(crate) fn stored_version(&self) -> u64 {
-        self.meta.version - u64::from(self.hidden.is_some())
-    }
-
-    /// The contact whom the stored row names.
-    pub(crate) fn stored_contact(&self) -> Option<ContactId> {
-        self.fields.contact_id.or(self.hidden)
     }
 }
 
