@@ -21,7 +21,7 @@ pub const MAIL_FROM: &str = "Upzento CRM <crm@localhost.example>";
 
 /// What stands around the functions on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct LocalConfig {
     /// The server that takes their mail.
     pub smtp_url: String,
     /// The sender of their mail.
@@ -32,7 +32,7 @@ pub struct Surroundings {
     pub widgets_url: String,
 }
 
-impl Surroundings {
+impl LocalConfig {
     /// Of an API on this port, with the widget API on the port after it and the frontend on the next.
     pub fn new(port: u16, outbox: &Outbox) -> Self {
         Self {
@@ -58,7 +58,7 @@ pub fn config(table: &str, keys: &Keys) -> Config {
 pub fn routers(
     app: &App,
     keys: &Keys,
-    surroundings: &Surroundings,
+    surroundings: &LocalConfig,
 ) -> Result<BTreeMap<&'static str, Router>, StartError> {
     let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
@@ -73,7 +73,7 @@ pub fn routers(
 }
 
 /// The mail function's service.
-pub fn mail(app: &App, surroundings: &Surroundings) -> Result<mail::Service, mail::StartError> {
+pub fn mail(app: &App, surroundings: &LocalConfig) -> Result<mail::Service, mail::StartError> {
     let config = mail::Config {
         app_url: surroundings.app_url.clone(),
         mail_from: surroundings.mail_from.clone(),
@@ -83,7 +83,7 @@ pub fn mail(app: &App, surroundings: &Surroundings) -> Result<mail::Service, mai
 }
 
 /// The functions that answer no request, by the name of their code.
-pub fn listeners(app: &App, surroundings: &Surroundings) -> Result<Listeners, mail::StartError> {
+pub fn listeners(app: &App, surroundings: &LocalConfig) -> Result<Listeners, mail::StartError> {
     let mail = Arc::new(mail(app, surroundings)?);
     let mail = EventFunction::new(move |event| {
         let mail = Arc::clone(&mail);
@@ -118,7 +118,7 @@ pub fn environment(
     table: &str,
     keys: &Keys,
     endpoint: &str,
-    surroundings: &Surroundings,
+    surroundings: &LocalConfig,
 ) -> BTreeMap<String, String> {
     let config = config(table, keys);
     let surroundings = surroundings.clone();
@@ -161,7 +161,7 @@ Resources:
         let outbox = Outbox::start().unwrap();
         let function = Template::parse(TEMPLATE).unwrap().functions["MailFunction"].clone();
         let keys = Keys::generate().unwrap();
-        let surroundings = Surroundings::new(4000, &outbox);
+        let surroundings = LocalConfig::new(4000, &outbox);
         let environment = environment(&function, "test", &keys, "http://localhost:8000", &surroundings);
         assert_eq!(environment["TABLE_NAME"], "test");
         assert_eq!(environment["SMTP_URL"], outbox.url());

@@ -12,11 +12,11 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
 use crate::auth::{KeyError, KeyedHash, Sealer, Secret, Verifier};
-use crate::clock::Clock;
-use crate::http::trace::Trace;
-use crate::id::IdMaker;
+use crate::http::trace::RequestContext;
 use crate::mail::{Mail, QueuedMail};
 use crate::store::Store;
+use crate::value::Clock;
+use crate::value::IdMaker;
 
 /// A function's configuration: what the template sets in its environment.
 #[derive(Clone)]
@@ -156,10 +156,10 @@ impl App {
 
     /// The table, for work that no request asked for; its deadline is counted from now.
     pub fn store_for_event(&self) -> Store {
-        self.store(Trace::alone())
+        self.store(RequestContext::alone())
     }
 
-    pub(crate) fn store(&self, trace: Trace) -> Store {
+    pub(crate) fn store(&self, trace: RequestContext) -> Store {
         Store::new(self.0.client.clone(), self.0.table.clone(), trace)
     }
 }

@@ -5,24 +5,24 @@ use futures_util::future;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::ClientScope;
-use crate::job::{Job, Step, Work};
+use crate::job::{Job, JobOutcome, Work};
 use crate::keys::{Key, List, Partition};
 use crate::store::{Store, Transaction};
 use crate::{App, Result};
 
 /// A row of which nothing matters but where it lies.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Belonging {}
+pub struct OwnedRow {}
 
 /// Some of what belongs to something.
-pub struct Belongings(Vec<Key<Belonging>>);
+pub struct CascadeDelete(Vec<Key<OwnedRow>>);
 
 /// How many rows of each of the two partitions go at a time: a transaction has at most 100 parts.
 const AT_ONCE: i32 = 40;
 
-impl Belongings {
+impl CascadeDelete {
     /// Reads some of the rows of these partitions; none only if there are none.
-    pub async fn some(store: &Store, partitions: [Partition<Belonging>; 2]) -> Result<Self> {
+    pub async fn some(store: &Store, partitions: [Partition<OwnedRow>; 2]) -> Result<Self> {
         let lists = partitions.map(List::from);
         let keys = future::try_join_all(lists.iter().map(|list| store.keys(list, AT_ONCE))).await?;
         Ok(Self(keys.into_iter().flatten().collect()))
@@ -41,13 +41,13 @@ impl Belongings {
 }
 
 /// Deletes some of the rows of these partitions, which belonged to something that is deleted.
-pub async fn clear(app: &App, partitions: [Partition<Belonging>; 2]) -> Result<Step> {
+pub async fn clear(app: &App, partitions: [Partition<OwnedRow>; 2]) -> Result<JobOutcome> {
     let store = app.store_for_event();
-    let some = Belongings::some(&store, partitions).await?;
+    let some = CascadeDelete::some(&store, partitions).await?;
     if some.0.is_empty() {
-        return Ok(Step::Done);
+        return Ok(JobOutcome::Done);
     }
     let mut transaction = store.transaction();
     some.remove(&mut transaction)?;
-    transaction.commit().await.map(|()| Step::Again)
+    transaction.commit().await.map(|()| JobOutcome::Continue)
 }

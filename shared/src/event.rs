@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::keys::{Agenda, Key};
+use crate::keys::{DueQueue, Key};
 
 /// An event of the table's stream, which names the rows that it is about, or of a schedule, which names none.
 ///
 /// Source: "Using AWS Lambda with Amazon DynamoDB" in the Lambda developer guide.
 #[derive(Debug, Deserialize)]
-pub struct Wake {
+pub struct Trigger {
     #[serde(rename = "Records", default)]
     records: Vec<StreamRecord>,
 }
@@ -36,14 +36,14 @@ struct Text {
     s: String,
 }
 
-impl Wake {
+impl Trigger {
     /// Whether it is a schedule's.
     pub fn is_scheduled(&self) -> bool {
         self.records.is_empty()
     }
 
     /// The rows of an agenda that it names.
-    pub fn rows<T>(&self, agenda: &Agenda<T>) -> Vec<Key<T>> {
+    pub fn rows<T>(&self, agenda: &DueQueue<T>) -> Vec<Key<T>> {
         let keys = self.records.iter().map(|record| &record.dynamodb.keys);
         keys.filter_map(|key| agenda.row(&key.pk.s, &key.sk.s)).collect()
     }
@@ -59,10 +59,10 @@ mod tests {
     fn a_stream_names_rows_and_a_schedule_none() {
         let record = |pk: &str| json!({ "eventName": "INSERT", "dynamodb": { "Keys": { "pk": { "S": pk }, "sk": { "S": "x" } } } });
         let event = json!({ "Records": [record("PLATFORM#MAIL"), record("PLATFORM#USER")] });
-        let wake: Wake = serde_json::from_value(event).unwrap();
+        let wake: Trigger = serde_json::from_value(event).unwrap();
         assert!(!wake.is_scheduled());
         assert_eq!(wake.rows(&MAIL_DUE).len(), 1);
-        let tick: Wake = serde_json::from_value(json!({ "source": "aws.events", "detail": {} })).unwrap();
+        let tick: Trigger = serde_json::from_value(json!({ "source": "aws.events", "detail": {} })).unwrap();
         assert!(tick.is_scheduled());
     }
 }

@@ -64,13 +64,13 @@ pub enum Work {
         import: ImportId,
     },
     /// Moves all deals to another stage, and deletes what held them.
-    Vacate(Vacating),
+    Vacate(MoveDeals),
 }
 
 /// What is deleted once its deals stand elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Vacating {
+pub struct MoveDeals {
     /// The pipeline.
     pub pipeline: PipelineId,
     /// The one stage of it that goes; all of it goes otherwise.
@@ -83,13 +83,13 @@ pub struct Vacating {
 
 /// How a step of a job ended.
 #[derive(Debug)]
-pub enum Step {
+pub enum JobOutcome {
     /// There is more to do.
-    Again,
+    Continue,
     /// There is more to do, after so short a time that whoever is at it waits.
-    After(Duration),
+    RetryAfter(Duration),
     /// There is this to do, after so long. The clock, which ticks every minute, wakes whoever does it.
-    Then(Work, Duration),
+    Next(Work, Duration),
     /// There is no more to do.
     Done,
 }

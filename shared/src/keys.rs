@@ -57,23 +57,24 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 
 use crate::auth::credential::Credential;
-use crate::auth::tries::Tries;
+use crate::auth::tries::AttemptCounter;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, PlatformScope, SessionId, TenantScope};
-use crate::belongings::Belonging;
-use crate::booking::Span;
+use crate::belongings::OwnedRow;
 use crate::entity::{
-    Account, AccountPointer, Agency, Appointment, AppointmentId, AppointmentStatus, Claim, Client, ContactId,
-    ContactRow, Day, Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, Gone, Holdings, Import,
-    ImportFaults, ImportId, ImportText, KnownSource, Note, NoteId, Origin, Pipeline, PipelineId, Place, Record,
-    References, ServiceId, ServiceRecord, Session, StaffId, StaffRow, StageId, Tag, TagId, TagName, Tagged, Tally,
-    Team, Tenant, Term, TimeOff, TimeOffId, User, UserId, Uses, Widget, WidgetKey, WidgetPlace,
+    Account, Agency, Appointment, AppointmentId, AppointmentStatus, ChildCount, Client, ContactId, ContactRow, Day,
+    Deal, DealChange, DealId, DealStatus, DefaultPipeline, Domain, EmailPointer, Import, ImportFaults,
+    ImportFingerprint, ImportId, ImportText, KnownIp, Note, NoteId, Pipeline, PipelineId, Record, ReferenceCount,
+    ScopePointer, SearchEntry, ServiceId, ServiceRecord, Session, StaffCount, StaffId, StaffRow, StageId, StageTotals,
+    Tag, TagId, TagName, Tagged, Tenant, TimeOff, TimeOffId, Tombstones, UniqueConstraint, UsageGuard, User, UserId,
+    Widget, WidgetKey, WidgetPlace,
 };
 use crate::http::idempotency::{Fingerprint, Recorded};
-use crate::id::Id;
 use crate::job::Job;
 use crate::mail::QueuedMail;
 use crate::store::Item;
-use crate::value::{Date, Email, Folded, Instant, Month, Rank, months};
+use crate::value::Id;
+use crate::value::TimeRange;
+use crate::value::{Date, Email, Instant, Month, NormalizedText, Rank, months};
 
 /// The key of one row, and the type of what lies there.
 pub struct Key<T> {
@@ -104,13 +105,13 @@ pub(crate) const PIPELINE: Index = Index { name: "pipeline", pk: "pipeline_pk", 
 pub(crate) const ASSIGNEE: Index = Index { name: "assignee", pk: "assignee_pk", sk: "assignee_sk" };
 
 /// Attributes that place a row in an index.
-pub(crate) type Placed = [(&'static str, String); 2];
+pub(crate) type IndexKeys = [(&'static str, String); 2];
 
 /// Sorts before every character of a text.
 const END: char = '\u{1}';
 
 /// The part of the index `due` that holds one kind of rows, all of whose partitions end in the same collection.
-pub struct Agenda<T> {
+pub struct DueQueue<T> {
     pub(crate) pk: &'static str,
     collection: &'static str,
     holds: PhantomData<fn() -> T>,
@@ -172,7 +173,7 @@ impl<T> List<T> {
 }
 
 impl Index {
-    fn at(&self, pk: impl Into<String>, sk: impl Into<String>) -> Placed {
+    fn at(&self, pk: impl Into<String>, sk: impl Into<String>) -> IndexKeys {
         [(self.pk, pk.into()), (self.sk, sk.into())]
     }
 }
@@ -200,7 +201,7 @@ impl<T> Partition<T> {
         Key::new(self.pk, sk)
     }
 
-    fn of_belongings(self) -> Partition<Belonging> {
+    fn of_belongings(self) -> Partition<OwnedRow> {
         Partition { pk: self.pk, holds: PhantomData }
     }
 }
@@ -236,7 +237,7 @@ impl AgencyScope {
     }
 
     /// Where `ADMIN` finds this agency by its id alone.
-    pub fn pointer(self) -> Key<Place> {
+    pub fn pointer(self) -> Key<ScopePointer> {
         agency_place(self.id())
     }
 }
@@ -248,7 +249,7 @@ impl ClientScope {
     }
 
     /// Where `ADMIN` finds this client by its id alone.
-    pub fn pointer(self) -> Key<Place> {
+    pub fn pointer(self) -> Key<ScopePointer> {
         client_place(self.id())
     }
 
@@ -278,17 +279,17 @@ impl ClientScope {
     }
 
     /// What the client's contacts are found by, as far as it begins with `prefix`.
-    pub fn terms(self, prefix: &Folded) -> List<Term> {
+    pub fn terms(self, prefix: &NormalizedText) -> List<SearchEntry> {
         List::from(Partition::new(self, "TERM")).bounded(Bounds::Prefix(prefix.cut().to_owned()))
     }
 
     /// A contact's first or last name among what contacts are found by.
-    pub fn name_term(self, name: &Folded, contact: ContactId) -> Key<Term> {
+    pub fn name_term(self, name: &NormalizedText, contact: ContactId) -> Key<SearchEntry> {
         Partition::new(self, "TERM").at(format!("{}{END}{contact}", name.cut()))
     }
 
     /// A contact's email among what contacts are found by; also what makes it unique in the client, whatever its case.
-    pub fn email_term(self, email: &Email) -> Key<Term> {
+    pub fn email_term(self, email: &Email) -> Key<SearchEntry> {
         let (search, exact) = (email.search_form(), email.folded());
         let search = search.cut();
         let terms = Partition::new(self, "TERM");
@@ -296,12 +297,12 @@ impl ClientScope {
     }
 
     /// How many rows refer to a contact.
-    pub fn references(self, contact: ContactId) -> Key<References> {
+    pub fn references(self, contact: ContactId) -> Key<ReferenceCount> {
         Partition::new(self, "REFERRED").at(contact)
     }
 
     /// Whose a row of an imported file became that has neither an id nor an email.
-    pub fn origin(self, origin: &Origin) -> Key<Claim> {
+    pub fn origin(self, origin: &ImportFingerprint) -> Key<UniqueConstraint> {
         Partition::new(self, "UNIQ").at(format!("CONTACT_ORIGIN#{origin}"))
     }
 
@@ -316,7 +317,7 @@ impl ClientScope {
     }
 
     /// The row that makes a tag's name unique in the client, whatever its case.
-    pub fn tag_name(self, name: &TagName) -> Key<Claim> {
+    pub fn tag_name(self, name: &TagName) -> Key<UniqueConstraint> {
         Partition::new(self, "UNIQ").at(format!("TAG_NAME#{}", name.to_string().to_lowercase()))
     }
 
@@ -391,7 +392,7 @@ impl ClientScope {
     }
 
     /// What belongs to a deal, whatever it is.
-    pub fn belongings_of_deal(self, deal: DealId) -> [Partition<Belonging>; 2] {
+    pub fn belongings_of_deal(self, deal: DealId) -> [Partition<OwnedRow>; 2] {
         [self.notes(deal).of_belongings(), self.deal_history(deal).of_belongings()]
     }
 
@@ -411,7 +412,7 @@ impl ClientScope {
     }
 
     /// What a stage holds; exists as long as the stage does.
-    pub fn stage(self, id: StageId) -> Key<Tally> {
+    pub fn stage(self, id: StageId) -> Key<StageTotals> {
         Partition::new(self, "STAGE").at(id)
     }
 
@@ -436,13 +437,13 @@ impl ClientScope {
     }
 
     /// The appointments of a contact that begin in a stretch of time, by their start.
-    pub fn appointments_of_in(self, contact: ContactId, within: Span) -> List<Appointment> {
+    pub fn appointments_of_in(self, contact: ContactId, within: TimeRange) -> List<Appointment> {
         let [from, to] = starts_in(within).map(|start| format!("APPT#{start}"));
         self.appointments_of(contact).bounded(Bounds::Between(from, to))
     }
 
     /// The appointments that begin in a stretch of time, by their start: a list for each month, by UTC, that it touches.
-    pub fn appointments_in(self, within: Span) -> impl Iterator<Item = List<Appointment>> {
+    pub fn appointments_in(self, within: TimeRange) -> impl Iterator<Item = List<Appointment>> {
         let [from, to] = starts_in(within);
         months(within).map(move |month| {
             let partition = in_month(self, month);
@@ -452,12 +453,12 @@ impl ClientScope {
     }
 
     /// The appointments of a status, by their start; those that begin in a stretch of time, if it is given.
-    pub fn appointments_with(self, status: AppointmentStatus, within: Option<Span>) -> List<Appointment> {
+    pub fn appointments_with(self, status: AppointmentStatus, within: Option<TimeRange>) -> List<Appointment> {
         starting(List::from(self.appointments()).through(&PIPELINE, of_status(self, status)), within)
     }
 
     /// The appointments of a member of the staff, by their start; those that begin in a stretch of time, if it is given.
-    pub fn appointments_of_staff(self, staff: StaffId, within: Option<Span>) -> List<Appointment> {
+    pub fn appointments_of_staff(self, staff: StaffId, within: Option<TimeRange>) -> List<Appointment> {
         starting(List::from(self.appointments()).through(&ASSIGNEE, of_staff(self, staff)), within)
     }
 
@@ -472,7 +473,7 @@ impl ClientScope {
     }
 
     /// How many rows refer to a service; exists as long as the service does.
-    pub fn service_uses(self, id: ServiceId) -> Key<Uses> {
+    pub fn service_uses(self, id: ServiceId) -> Key<UsageGuard> {
         Partition::new(self, "USED").at(id)
     }
 
@@ -487,12 +488,12 @@ impl ClientScope {
     }
 
     /// How many rows refer to a member of the staff; exists as long as they do.
-    pub fn staff_uses(self, id: StaffId) -> Key<Uses> {
+    pub fn staff_uses(self, id: StaffId) -> Key<UsageGuard> {
         Partition::new(self, "USED").at(id)
     }
 
     /// How many the staff are.
-    pub fn team(self) -> Key<Team> {
+    pub fn team(self) -> Key<StaffCount> {
         Partition::new(self, "TEAM").at("COUNT")
     }
 
@@ -522,7 +523,7 @@ impl ClientScope {
     }
 
     /// What belongs to a member of the staff, whatever it is.
-    pub fn belongings_of_staff(self, staff: StaffId) -> [Partition<Belonging>; 2] {
+    pub fn belongings_of_staff(self, staff: StaffId) -> [Partition<OwnedRow>; 2] {
         [self.times_off(staff).of_belongings(), self.days(staff).of_belongings()]
     }
 
@@ -532,7 +533,7 @@ impl ClientScope {
     }
 
     /// What was deleted and is still referred to.
-    pub fn gone(self) -> Key<Gone> {
+    pub fn gone(self) -> Key<Tombstones> {
         Partition::new(self, "GONE").at("IDS")
     }
 
@@ -584,7 +585,7 @@ impl ClientScope {
 
 impl HomeScope {
     /// The count of what stands directly below it. The platform is never deleted, and nobody counts what it holds.
-    pub fn holdings(self) -> Option<Key<Holdings>> {
+    pub fn holdings(self) -> Option<Key<ChildCount>> {
         match self {
             Self::Platform(_) => None,
             Self::Agency(agency) => Some(agency.holdings()),
@@ -608,7 +609,7 @@ impl HomeScope {
     }
 
     /// That a user signed in from a source before.
-    pub fn known_source(self, user: Id<User>, pseudonym: &str) -> Key<KnownSource> {
+    pub fn known_source(self, user: Id<User>, pseudonym: &str) -> Key<KnownIp> {
         Partition::new(self, "SOURCE").at(format!("{user}#{pseudonym}"))
     }
 
@@ -619,19 +620,19 @@ impl HomeScope {
 }
 
 /// The mail that waits to be sent.
-pub const MAIL_DUE: Agenda<QueuedMail> = Agenda { pk: "DUE#MAIL", collection: "#MAIL", holds: PhantomData };
+pub const MAIL_DUE: DueQueue<QueuedMail> = DueQueue { pk: "DUE#MAIL", collection: "#MAIL", holds: PhantomData };
 
 /// The jobs that are to be taken up.
-pub const JOBS_DUE: Agenda<Job> = Agenda { pk: "DUE#JOB", collection: "#JOB", holds: PhantomData };
+pub const JOBS_DUE: DueQueue<Job> = DueQueue { pk: "DUE#JOB", collection: "#JOB", holds: PhantomData };
 
-impl<T> Agenda<T> {
+impl<T> DueQueue<T> {
     /// The key of a row that the index or the table's stream names; `None` for rows of another kind.
     pub(crate) fn row(&self, pk: &str, sk: &str) -> Option<Key<T>> {
         pk.ends_with(self.collection).then(|| Key::new(pk.to_owned(), sk))
     }
 
     /// Where a row of this agenda stands in the index, if it is ever due.
-    fn at(&self, due: Option<Instant>, key: &Key<T>) -> Vec<Placed> {
+    fn at(&self, due: Option<Instant>, key: &Key<T>) -> Vec<IndexKeys> {
         due.map(|due| DUE.at(self.pk, format!("{due}#{}", key.sk))).into_iter().collect()
     }
 }
@@ -673,11 +674,11 @@ fn of_staff(client: impl Display, staff: StaffId) -> String {
 
 /// What stands between the sort keys of appointments that begin in a stretch of time: `!` sorts before the `#` after their start, so
 /// that the end is not in it.
-fn starts_in(within: Span) -> [String; 2] {
+fn starts_in(within: TimeRange) -> [String; 2] {
     [within.start.to_string(), format!("{}!", within.end)]
 }
 
-fn starting(list: List<Appointment>, within: Option<Span>) -> List<Appointment> {
+fn starting(list: List<Appointment>, within: Option<TimeRange>) -> List<Appointment> {
     let bounds = within.map(starts_in).map_or(Bounds::None, |[from, to]| Bounds::Between(from, to));
     list.bounded(bounds)
 }
@@ -707,21 +708,21 @@ fn client_of<'a, T>(key: &'a Key<T>, collection: &str) -> &'a str {
 // Where rows stand in indexes, decided by what they say.
 
 impl Item for QueuedMail {
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys> {
         MAIL_DUE.at(self.failed_at.is_none().then_some(self.due), key)
     }
 }
 
 impl Item for Job {
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys> {
         JOBS_DUE.at(Some(self.due), key)
     }
 }
 
 impl Item for ContactRow {
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys> {
         let Record { id, fields, meta, .. } = &self.contact;
-        let [last, first] = [&fields.last_name, &fields.first_name].map(|name| Folded::of(&name.to_string()));
+        let [last, first] = [&fields.last_name, &fields.first_name].map(|name| NormalizedText::of(&name.to_string()));
         vec![
             SORTED.at(contacts_by_name(&key.pk), format!("{}{END}{}{END}{id}", last.cut(), first.cut())),
             CHANGED.at(by_change(&key.pk), format!("{}#{id}", meta.updated_at)),
@@ -730,7 +731,7 @@ impl Item for ContactRow {
 }
 
 impl Item for Deal {
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys> {
         let (client, id) = (client_of(key, "DEAL"), self.id);
         let fields = &self.fields;
         let within_stage = format!("{}#{}#{id}", column(fields.status), self.position);
@@ -746,7 +747,7 @@ impl Item for Deal {
 }
 
 impl Item for Appointment {
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed> {
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys> {
         let client = client_of(key, "APPOINTMENT");
         let start = format!("{}#{}", self.start_time, self.id);
         let always = [
@@ -762,7 +763,7 @@ impl Item for Appointment {
 /// What every scope has.
 pub trait Scope: Copy + Display + Send + Sync {
     /// The count of what stands directly below it; exists as long as the scope does.
-    fn holdings(self) -> Key<Holdings> {
+    fn holdings(self) -> Key<ChildCount> {
         Partition::new(self, "HOLDS").at("COUNT")
     }
 
@@ -778,17 +779,17 @@ impl Scope for AgencyScope {}
 impl Scope for ClientScope {}
 
 /// `ADMIN` names an agency by its id alone.
-pub(crate) fn agency_place(id: AgencyId) -> Key<Place> {
+pub(crate) fn agency_place(id: AgencyId) -> Key<ScopePointer> {
     Key::new(format!("GLOBAL#AGENCY#{id}"), "AT")
 }
 
 /// `ADMIN` names a client by its id alone.
-pub(crate) fn client_place(id: ClientId) -> Key<Place> {
+pub(crate) fn client_place(id: ClientId) -> Key<ScopePointer> {
     Key::new(format!("GLOBAL#CLIENT#{id}"), "AT")
 }
 
 /// The user who has this email; `hash` is a keyed hash of the folded address, so that no address stands in a key.
-pub(crate) fn account_pointer(hash: &str) -> Key<AccountPointer> {
+pub(crate) fn account_pointer(hash: &str) -> Key<EmailPointer> {
     Key::new(format!("GLOBAL#EMAIL#{hash}"), "AT")
 }
 
@@ -798,11 +799,11 @@ pub(crate) fn credential(hash: &str) -> Key<Credential> {
 }
 
 /// How often something was tried of late; `hash` is a keyed hash of what, by whom or from where.
-pub(crate) fn tries(hash: &str) -> Key<Tries> {
+pub(crate) fn tries(hash: &str) -> Key<AttemptCounter> {
     Key::new(format!("GLOBAL#TRIES#{hash}"), "AT")
 }
 
 /// A row that never exists.
-pub(crate) fn health() -> Key<Place> {
+pub(crate) fn health() -> Key<ScopePointer> {
     Key::new("GLOBAL#HEALTH".to_owned(), "AT")
 }

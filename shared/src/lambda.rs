@@ -48,7 +48,7 @@ fn start_logs() {
 
 /// Opens the connection to the table while Lambda still gives the whole processor, before the first request.
 async fn warm(app: &App) {
-    if let Err(problem) = app.store_for_event().probe().await {
+    if let Err(problem) = app.store_for_event().ping().await {
         tracing::warn!(code = problem.code(), "the table did not answer at start-up");
     }
 }

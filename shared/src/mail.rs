@@ -46,7 +46,7 @@ pub enum Message {
         token: String,
     },
     /// Their email is another now: this goes to the one before.
-    EmailMoved {
+    EmailChanged {
         /// How to address them.
         first_name: Name,
     },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use harness::call::Call;
-use harness::who::Ask;
+use harness::who::RequestBuilder;
 use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
 use hyper::body::Bytes;
 use infra::function::{FunctionError, Functions, Invoke};
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     /// Answers a request that must succeed, and says how long its function took.
-    pub(crate) async fn handle(&self, ask: &Ask<'_>) -> (Duration, Response<Bytes>) {
+    pub(crate) async fn handle(&self, ask: &RequestBuilder<'_>) -> (Duration, Response<Bytes>) {
         let response = request(&self.gateway, ask).await;
         (*self.took.lock().expect("nobody panics here"), response)
     }
@@ -121,7 +121,7 @@ impl Bench {
 }
 
 /// Makes a request that must succeed.
-pub(crate) async fn request(gateway: &Gateway, ask: &Ask<'_>) -> Response<Bytes> {
+pub(crate) async fn request(gateway: &Gateway, ask: &RequestBuilder<'_>) -> Response<Bytes> {
     let response = gateway.handle(ask.request(), LOCALHOST).await;
     assert!(response.status().is_success(), "{response:?}");
     response

@@ -1,7 +1,7 @@
 //! What is measured: one line an operation.
 
 use chrono::TimeDelta;
-use harness::who::{Answer, Ask, Who};
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub(crate) struct Operation<'w> {
     /// What the tables call it.
     pub(crate) name: &'static str,
     /// The request.
-    pub(crate) ask: Ask<'w>,
+    pub(crate) ask: RequestBuilder<'w>,
 }
 
 /// Somebody of each home, and [`ROWS`] of each entity, by path. The first of each holds all of the next.

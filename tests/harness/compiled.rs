@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use infra::function::{Functions, Invoke};
-use infra::modules::{self, Surroundings};
+use infra::modules::{self, LocalConfig};
 use infra::runtime_api::{LambdaFunction, Output, Settings};
 use infra::template::Function;
 use shared::auth::Keys;
@@ -16,7 +16,7 @@ pub(crate) struct Environment<'a> {
     pub(crate) table: &'a str,
     pub(crate) keys: &'a Keys,
     pub(crate) endpoint: &'a str,
-    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) surroundings: &'a LocalConfig,
     /// The folder for a log file of each function.
     pub(crate) logs: &'a Path,
 }

@@ -5,8 +5,8 @@ use lambda_http::http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::tree::Spot;
-use crate::who::{Ask, Who};
+use crate::tree::PathParams;
+use crate::who::{RequestBuilder, Who};
 use crate::world::OPENAPI;
 
 /// One method of one path.
@@ -60,7 +60,7 @@ impl Operation {
     }
 
     /// Its path at a place in the tree, with what its query must have.
-    pub fn at(&self, spot: &Spot) -> String {
+    pub fn at(&self, spot: &PathParams) -> String {
         let id = |name: &str| spot.id_in(&self.path, name).to_owned();
         self.fill(id) + &self.query(id)
     }
@@ -87,7 +87,7 @@ impl Operation {
     }
 
     /// Its path in the scope of one place, naming a thing of another.
-    pub fn across(&self, scope: &Spot, thing: &Spot) -> String {
+    pub fn across(&self, scope: &PathParams, thing: &PathParams) -> String {
         let first = self.parameters()[0].to_owned();
         self.fill(|name| if name == first { scope.id(name) } else { thing.id_in(&self.path, name) }.to_owned())
     }
@@ -101,7 +101,7 @@ impl Operation {
     }
 
     /// Asks for it on a path, with the least body that it takes.
-    pub fn ask<'w>(&self, who: &Who<'w>, path: &str) -> Ask<'w> {
+    pub fn ask<'w>(&self, who: &Who<'w>, path: &str) -> RequestBuilder<'w> {
         let ask = who.ask(self.method.clone(), path);
         let Some(content) = self.described["requestBody"]["content"].as_object() else { return ask };
         let (media, content) = content.iter().next().expect("a media type");

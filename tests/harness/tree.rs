@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 use shared::auth::{AgencyScope, ClientScope, Role};
-use shared::id::Id;
+use shared::value::Id;
 use uuid::Uuid;
 
 use crate::who::Who;
@@ -12,7 +12,7 @@ use crate::world::World;
 
 /// A client with one of each thing, and the paths that lead to them.
 #[derive(Clone, Debug)]
-pub struct Spot {
+pub struct PathParams {
     /// The client's scope, which is made of the ids of its tenant and agency too.
     pub scope: ClientScope,
     /// `/v1/tenants/…`
@@ -53,7 +53,7 @@ pub struct Spot {
     pub client_user: String,
 }
 
-impl Spot {
+impl PathParams {
     /// The id that a parameter of a path has here, such as `contactId`.
     pub fn id(&self, parameter: &str) -> &str {
         self.id_in("", parameter)
@@ -120,13 +120,13 @@ impl Spot {
 }
 
 /// One client, and somebody in it.
-pub struct Shop<'w> {
+pub struct SalonFixture<'w> {
     /// The platform's admin.
     pub admin: Who<'w>,
     /// A `CLIENT_ADMIN` of the client.
     pub owner: Who<'w>,
     /// Where it stands.
-    pub spot: Spot,
+    pub spot: PathParams,
     /// `/v1/clients/…/contacts`
     pub contacts: String,
 }
@@ -135,29 +135,29 @@ pub struct Shop<'w> {
 /// first of each.
 pub struct Tree<'w> {
     /// By tenant, agency and client.
-    pub spots: [[[Spot; 2]; 2]; 2],
+    pub spots: [[[PathParams; 2]; 2]; 2],
     /// One user of each role.
     pub users: [(Role, Who<'w>); 5],
 }
 
 impl<'w> Tree<'w> {
     /// Where everybody is at home.
-    pub const fn own(&self) -> &Spot {
+    pub const fn own(&self) -> &PathParams {
         &self.spots[0][0][0]
     }
 
     /// Another client of the same agency.
-    pub const fn sibling(&self) -> &Spot {
+    pub const fn sibling(&self) -> &PathParams {
         &self.spots[0][0][1]
     }
 
     /// A client of another agency of the same tenant.
-    pub const fn other_agency(&self) -> &Spot {
+    pub const fn other_agency(&self) -> &PathParams {
         &self.spots[0][1][0]
     }
 
     /// A client of another tenant.
-    pub const fn other_tenant(&self) -> &Spot {
+    pub const fn other_tenant(&self) -> &PathParams {
         &self.spots[1][0][0]
     }
 
@@ -175,11 +175,11 @@ impl<'w> Tree<'w> {
 
 impl World {
     /// A client of its own, and its owner.
-    pub async fn shop(&self) -> Shop<'_> {
+    pub async fn shop(&self) -> SalonFixture<'_> {
         let admin = self.admin().await;
         let spot = self.spot(&admin, None, None).await;
         let owner = self.user(spot.scope, Role::ClientAdmin).await;
-        Shop { admin, owner, contacts: spot.contacts.clone(), spot }
+        SalonFixture { admin, owner, contacts: spot.contacts.clone(), spot }
     }
 
     /// The whole of it.
@@ -197,7 +197,7 @@ impl World {
         Tree { spots, users }
     }
 
-    async fn tenant_spots(&self, admin: &Who<'_>) -> [[Spot; 2]; 2] {
+    async fn tenant_spots(&self, admin: &Who<'_>) -> [[PathParams; 2]; 2] {
         let first = self.spot(admin, None, None).await;
         let second = self.spot(admin, Some(&first.tenant), None).await;
         let [beside_first, beside_second] =
@@ -206,7 +206,7 @@ impl World {
     }
 
     /// A new client with a contact: in a new tenant, in a new agency of this tenant, or beside another client.
-    async fn spot(&self, admin: &Who<'_>, tenant: Option<&str>, sibling: Option<&Spot>) -> Spot {
+    async fn spot(&self, admin: &Who<'_>, tenant: Option<&str>, sibling: Option<&PathParams>) -> PathParams {
         let tenant = match (tenant, sibling) {
             (Some(tenant), _) => tenant.to_owned(),
             (_, Some(sibling)) => sibling.tenant.clone(),
@@ -230,7 +230,7 @@ impl World {
         let client_user = invite(admin, &client).await;
         let Sales { pipeline, stage, deal, note } = sales(admin, &client).await;
         let Schedule { service, staff, time_off, appointment } = schedule(admin, &client).await;
-        Spot {
+        PathParams {
             scope,
             tenant,
             agency,

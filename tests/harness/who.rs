@@ -60,32 +60,32 @@ impl<'w> Who<'w> {
     }
 
     /// A `GET`.
-    pub fn get(&self, path: &str) -> Ask<'w> {
+    pub fn get(&self, path: &str) -> RequestBuilder<'w> {
         self.ask(Method::GET, path)
     }
 
     /// A `POST`.
-    pub fn post(&self, path: &str) -> Ask<'w> {
+    pub fn post(&self, path: &str) -> RequestBuilder<'w> {
         self.ask(Method::POST, path)
     }
 
     /// A `PATCH`.
-    pub fn patch(&self, path: &str) -> Ask<'w> {
+    pub fn patch(&self, path: &str) -> RequestBuilder<'w> {
         self.ask(Method::PATCH, path)
     }
 
     /// A `DELETE`.
-    pub fn delete(&self, path: &str) -> Ask<'w> {
+    pub fn delete(&self, path: &str) -> RequestBuilder<'w> {
         self.ask(Method::DELETE, path)
     }
 
     /// Any request.
-    pub fn ask(&self, method: Method, path: &str) -> Ask<'w> {
+    pub fn ask(&self, method: Method, path: &str) -> RequestBuilder<'w> {
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
-        Ask {
+        RequestBuilder {
             who: self.clone(),
             method,
             path: path.to_owned(),
@@ -122,7 +122,7 @@ impl<'w> Who<'w> {
 /// A request that is being put together.
 #[derive(Clone)]
 #[must_use = "it is sent by what it expects: `.is(200).await`"]
-pub struct Ask<'w> {
+pub struct RequestBuilder<'w> {
     who: Who<'w>,
     method: Method,
     path: String,
@@ -132,7 +132,7 @@ pub struct Ask<'w> {
     from: IpAddr,
 }
 
-impl Ask<'_> {
+impl RequestBuilder<'_> {
     /// With a JSON body.
     pub fn json(self, body: impl Borrow<Value>) -> Self {
         self.body("application/json", body.borrow().to_string())

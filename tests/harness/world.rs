@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use infra::function::Functions;
 use infra::gateway::Gateway;
-use infra::modules::Surroundings;
+use infra::modules::LocalConfig;
 use infra::smtp::Outbox;
 use infra::template::Template;
 use infra::{engine, integrity, modules, table};
@@ -22,8 +22,8 @@ use serde_json::{Map, Value};
 use shared::App;
 use shared::auth::operator::Operator;
 use shared::auth::{HomeScope, Keys, Role};
-use shared::clock::Clock;
 use shared::store::Store;
+use shared::value::Clock;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -71,8 +71,8 @@ pub fn outbox() -> &'static Outbox {
 }
 
 /// What stands around the functions of every world, as if their API were on port 3000.
-pub fn surroundings() -> Surroundings {
-    Surroundings::new(3000, outbox())
+pub fn surroundings() -> LocalConfig {
+    LocalConfig::new(3000, outbox())
 }
 
 fn recorder() -> &'static Recorder {

@@ -2,8 +2,8 @@
 
 use std::borrow::Borrow;
 
-use harness::tree::Shop;
-use harness::who::{Answer, Ask, Who};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ pub(crate) const NOW: &str = "2026-03-01T12:00:00Z";
 
 /// A client whose clocks are set, with a service and somebody who does it.
 pub(crate) struct Salon<'w> {
-    pub(crate) shop: Shop<'w>,
+    pub(crate) shop: SalonFixture<'w>,
     /// The client's path.
     pub(crate) client: String,
 }
@@ -47,7 +47,7 @@ impl<'w> Salon<'w> {
         made.id().to_owned()
     }
 
-    pub(crate) fn book(&self, service: &str, staff: Option<&str>, start: &str) -> Ask<'w> {
+    pub(crate) fn book(&self, service: &str, staff: Option<&str>, start: &str) -> RequestBuilder<'w> {
         let mut wish = json!({ "serviceId": service, "startTime": start });
         if let Some(staff) = staff {
             wish["staffId"] = json!(staff);
@@ -55,11 +55,11 @@ impl<'w> Salon<'w> {
         self.ask_for(wish)
     }
 
-    pub(crate) fn ask_for(&self, wish: impl Borrow<Value>) -> Ask<'w> {
+    pub(crate) fn ask_for(&self, wish: impl Borrow<Value>) -> RequestBuilder<'w> {
         self.owner().post(&format!("{}/appointments", self.client)).json(wish)
     }
 
-    pub(crate) fn then(&self, booked: &Answer, what: &str) -> Ask<'w> {
+    pub(crate) fn then(&self, booked: &Answer, what: &str) -> RequestBuilder<'w> {
         self.owner().post(&format!("{}/{what}", booked.location()))
     }
 

@@ -2,7 +2,7 @@
 
 use harness::at_once;
 use harness::faults::Fault;
-use harness::who::{Answer, Ask};
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 
@@ -23,11 +23,11 @@ impl<'w> Open<'w> {
         Self { salon, service, staff }
     }
 
-    fn book(&self, start: &str) -> Ask<'w> {
+    fn book(&self, start: &str) -> RequestBuilder<'w> {
         self.salon.book(&self.service, Some(&self.staff), start)
     }
 
-    fn time_off(&self, query: &str, off: &Value) -> Ask<'w> {
+    fn time_off(&self, query: &str, off: &Value) -> RequestBuilder<'w> {
         self.salon.owner().post(&format!("{}/staff/{}/time-off{query}", self.salon.client, self.staff)).json(off)
     }
 
@@ -99,7 +99,7 @@ async fn a_change_that_nobody_heard_of_was_made_once() {
     let world = World::with_faults().await;
     let open = Open::at(&world).await;
     let booked = open.book("2026-03-02T10:00:00Z").created().await;
-    let unheard = async |ask: Ask<'_>| {
+    let unheard = async |ask: RequestBuilder<'_>| {
         world.faults().all_writes_after(0, Fault::AnswerLost);
         ask.problem(503, "unavailable").await;
         world.faults().none();

@@ -8,9 +8,9 @@ use harness::world::World;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
-use shared::appointments::{Desk, Wish};
+use shared::appointments::{BookingRequest, SlotAllocator};
 use shared::entity::{Appointment, AppointmentFields, BookingSource};
-use shared::id::Id;
+use shared::value::Id;
 use uuid::Uuid;
 
 use crate::appointments::Salon;
@@ -91,8 +91,8 @@ async fn a_start_goes_with_what_it_was_counted_from() {
     let (client, store, now) = (salon.shop.spot.scope, world.store(), world.clock().now());
     let start = "2026-03-03T00:15:00Z";
     let (staff_id, start_time) = (Some(staff.parse().unwrap()), start.parse().unwrap());
-    let wish = Wish { service: service.parse().unwrap(), staff: staff_id, start: start_time, force: false };
-    let desk = Desk::read(&store, client, &wish, now).await.unwrap();
+    let wish = BookingRequest { service: service.parse().unwrap(), staff: staff_id, start: start_time, force: false };
+    let desk = SlotAllocator::read(&store, client, &wish, now).await.unwrap();
     let seat = desk.seat(&wish, None, now).unwrap();
     salon.then(&earlier, "cancel").is(200).await;
     let (id, fields) = (Id::from_uuid(Uuid::now_v7()), AppointmentFields::default());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::at_once;
-use harness::who::{Answer, Ask};
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 use shared::auth::Role;
@@ -69,7 +69,7 @@ async fn subscribed(salon: &Salon<'_>, staff: &str) -> String {
 }
 
 /// Asks as a program does that knows the address alone.
-fn ask<'w>(world: &'w World, salon: &Salon<'_>, path: &str) -> Ask<'w> {
+fn ask<'w>(world: &'w World, salon: &Salon<'_>, path: &str) -> RequestBuilder<'w> {
     world.subscriber(salon.shop.spot.scope).get(path)
 }
 

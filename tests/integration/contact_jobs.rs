@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_sdk_dynamodb::types::AttributeValue;
 use harness::at_once;
 use harness::faults::Fault;
-use harness::tree::{START, Shop};
-use harness::who::{Answer, Ask};
+use harness::tree::{START, SalonFixture};
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::Problem;
-use shared::appointments::{Desk, Wish};
+use shared::appointments::{BookingRequest, SlotAllocator};
 use shared::entity::{Appointment, AppointmentFields, BookingSource, ContactId, Deal};
-use shared::id::Id;
+use shared::value::Id;
 use uuid::Uuid;
 
 use crate::paging::{ids, walk, whole};
@@ -23,14 +23,14 @@ use crate::paging::{ids, walk, whole};
 const LEASE: i64 = 331;
 
 /// Longer than what was deleted is remembered.
-const MOURNING: i64 = 61;
+const TOMBSTONE_TTL: i64 = 61;
 
-async fn tag(shop: &Shop<'_>, name: &str) -> Answer {
+async fn tag(shop: &SalonFixture<'_>, name: &str) -> Answer {
     shop.owner.post(&format!("{}/tags", shop.spot.client)).json(json!({ "name": name })).created().await
 }
 
 /// So many new contacts with these tags; their paths.
-async fn people(shop: &Shop<'_>, many: usize, tags: &[&Answer]) -> Vec<String> {
+async fn people(shop: &SalonFixture<'_>, many: usize, tags: &[&Answer]) -> Vec<String> {
     let tags: Vec<_> = tags.iter().map(|tag| tag.id()).collect();
     let mut paths = Vec::new();
     while paths.len() < many {
@@ -50,7 +50,7 @@ pub(crate) fn in_collection<'a>(rows: &'a [Value], collection: &str) -> Vec<&'a 
 /// Lets a minute pass, after which nothing is left of any job.
 async fn settle(world: &World) {
     world.work().await;
-    world.clock().advance(MOURNING);
+    world.clock().advance(TOMBSTONE_TTL);
     world.work().await;
     assert_done(world).await;
 }
@@ -66,7 +66,7 @@ async fn assert_done(world: &World) {
 // ── A tag ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Every way to read a client's contacts, and the answers.
-async fn everything_read(shop: &Shop<'_>, tag: &Answer, some: &[String]) -> Vec<Answer> {
+async fn everything_read(shop: &SalonFixture<'_>, tag: &Answer, some: &[String]) -> Vec<Answer> {
     let mut paths = vec![format!("{}/tags?limit=100", shop.spot.client), format!("{}/export", shop.contacts)];
     paths.extend(some.iter().flat_map(|contact| [contact.clone(), format!("{contact}/tags")]));
     let mut answers = Vec::new();
@@ -91,7 +91,7 @@ async fn everything_read(shop: &Shop<'_>, tag: &Answer, some: &[String]) -> Vec<
 }
 
 /// Nobody sees the tag anywhere, and nobody can use it.
-async fn assert_nowhere(shop: &Shop<'_>, tag: &Answer, some: &[String]) {
+async fn assert_nowhere(shop: &SalonFixture<'_>, tag: &Answer, some: &[String]) {
     for answer in everything_read(shop, tag, some).await {
         assert!(!answer.text.contains(tag.id()), "{answer}");
     }
@@ -118,7 +118,7 @@ struct Versions(BTreeMap<(String, u64), Value>);
 
 impl Versions {
     /// Takes a look at the contacts: each has its version as its `ETag`, and what looks different has another version.
-    async fn look(&mut self, shop: &Shop<'_>, contacts: &[String]) {
+    async fn look(&mut self, shop: &SalonFixture<'_>, contacts: &[String]) {
         for contact in contacts {
             let answer = shop.owner.get(contact).is(200).await;
             let version = answer.body["version"].as_u64().unwrap();
@@ -206,7 +206,7 @@ async fn a_tag_that_250_have_is_nowhere_from_the_moment_it_is_deleted() {
         assert!(!rows.iter().any(|row| row["sk"] == contact["id"] && row["tagIds"].to_string().contains(vip.id())));
     }
 
-    world.clock().advance(MOURNING);
+    world.clock().advance(TOMBSTONE_TTL);
     world.work().await;
     assert_done(&world).await;
     assert_nowhere(&shop, &vip, &some).await;
@@ -233,7 +233,7 @@ pub(crate) async fn dies_at_every_write(
             world.faults().writes_after(at, death.clone());
             world.work_once().await;
             // What was done to the end of its first part dies when the time comes to forget.
-            world.clock().advance(MOURNING);
+            world.clock().advance(TOMBSTONE_TTL);
             world.work_once().await;
             world.faults().none();
             world.assert_whole().await;
@@ -245,7 +245,7 @@ pub(crate) async fn dies_at_every_write(
             }
             assert_done(world).await;
             // So that nobody has to sign in again.
-            world.clock().advance(-(MOURNING + 2 * LEASE));
+            world.clock().advance(-(TOMBSTONE_TTL + 2 * LEASE));
         }
     }
 }
@@ -311,7 +311,7 @@ async fn workers_at_once_and_users_beside_them_lose_nothing() {
     };
     tokio::join!(users, workers());
     for _ in 0..4 {
-        world.clock().advance(MOURNING);
+        world.clock().advance(TOMBSTONE_TTL);
         world.work().await;
     }
     assert_done(&world).await;
@@ -344,7 +344,7 @@ fn contact_id(path: &str) -> ContactId {
 }
 
 /// What stands at every deal and appointment that a test makes.
-fn common(world: &World, shop: &Shop<'_>, contact: ContactId) -> Value {
+fn common(world: &World, shop: &SalonFixture<'_>, contact: ContactId) -> Value {
     let now = world.clock().now();
     json!({
         "id": Uuid::now_v7(), "clientId": shop.spot.scope.id(), "contactId": contact, "version": 1,
@@ -359,7 +359,7 @@ fn with(mut common: Value, more: Value) -> Value {
 }
 
 /// Makes a deal with a contact, as those will who make deals.
-async fn deal(world: &World, shop: &Shop<'_>, contact: ContactId) -> Result<Value, Problem> {
+async fn deal(world: &World, shop: &SalonFixture<'_>, contact: ContactId) -> Result<Value, Problem> {
     let client = shop.spot.scope;
     let deal = with(
         common(world, shop, contact),
@@ -376,12 +376,17 @@ async fn deal(world: &World, shop: &Shop<'_>, contact: ContactId) -> Result<Valu
 }
 
 /// Books an appointment for a contact, whatever the hours.
-async fn appointment(world: &World, shop: &Shop<'_>, contact: ContactId, start: &str) -> Result<Value, Problem> {
+async fn appointment(
+    world: &World,
+    shop: &SalonFixture<'_>,
+    contact: ContactId,
+    start: &str,
+) -> Result<Value, Problem> {
     let (client, store, now) = (shop.spot.scope, world.store(), world.clock().now());
     let id = |name| shop.spot.id(name);
     let (service, staff) = (id("serviceId").parse().unwrap(), Some(id("staffId").parse().unwrap()));
-    let wish = Wish { service, staff, start: start.parse().unwrap(), force: true };
-    let desk = Desk::read(&store, client, &wish, now).await?;
+    let wish = BookingRequest { service, staff, start: start.parse().unwrap(), force: true };
+    let desk = SlotAllocator::read(&store, client, &wish, now).await?;
     let fields = AppointmentFields { contact_id: Some(contact), notes: None };
     let (id, seat) = (Id::from_uuid(Uuid::now_v7()), desk.seat(&wish, None, now)?);
     let new = Appointment::new(id, client.id(), &seat, fields, BookingSource::Api, now);
@@ -398,7 +403,7 @@ fn another_time() -> String {
 }
 
 /// A new contact to whom so many deals and appointments refer, about as many of each.
-async fn referred(world: &World, shop: &Shop<'_>, many: usize) -> String {
+async fn referred(world: &World, shop: &SalonFixture<'_>, many: usize) -> String {
     let path = people(shop, 1, &[]).await.remove(0);
     let contact = contact_id(&path);
     for number in 0..many {
@@ -495,7 +500,7 @@ async fn a_contact_goes_however_much_refers_to_it_and_all_of_that_stays() {
             }
             world.work().await;
         }
-        world.clock().advance(MOURNING);
+        world.clock().advance(TOMBSTONE_TTL);
         world.work().await;
         assert_done(&world).await;
         let rows = world.rows().await;
@@ -517,7 +522,7 @@ async fn a_contact_goes_however_much_refers_to_it_and_all_of_that_stays() {
         shop.owner.delete(tag.location()).is(204).await;
         settle(&world).await;
         // So that nobody has to sign in again.
-        world.clock().advance(-(LEASE + 2 * MOURNING));
+        world.clock().advance(-(LEASE + 2 * TOMBSTONE_TTL));
     }
 }
 
@@ -585,7 +590,7 @@ async fn what_comes_to_refer_to_a_contact_that_is_being_deleted_is_refused_or_cl
 // ── Too much at once ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// As if so much had been deleted of late.
-async fn bury(world: &World, shop: &Shop<'_>, many: usize) {
+async fn bury(world: &World, shop: &SalonFixture<'_>, many: usize) {
     let ids = (0..many).map(|_| Uuid::now_v7().to_string()).collect();
     let request = world.engine().put_item().table_name(world.table());
     let request = request.item("pk", AttributeValue::S(format!("{}GONE", shop.spot.scope)));
@@ -620,7 +625,7 @@ async fn more_deletions_than_can_be_remembered_wait() {
     let units = read.calls.iter().map(|call| call.answer.as_ref().unwrap().capacity.unwrap().read);
     assert_eq!(units.collect::<Vec<_>>(), [1.0, 9.0]);
     world.work().await;
-    world.clock().advance(MOURNING);
+    world.clock().advance(TOMBSTONE_TTL);
     world.work().await;
     let owner = shop.owner.again().await;
     owner.delete(vip.location()).is(204).await;
@@ -635,7 +640,7 @@ async fn of_many_who_delete_one_deletes() {
     let vip = tag(&shop, "vip").await;
     people(&shop, 3, &[&vip]).await;
     for path in [vip.location().to_owned(), referred(&world, &shop, 5).await, referred(&world, &shop, 21).await] {
-        let answers = at_once((0..6).map(|_| shop.owner.delete(&path).contended()).map(Ask::send)).await;
+        let answers = at_once((0..6).map(|_| shop.owner.delete(&path).contended()).map(RequestBuilder::send)).await;
         let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [204, 404, 404, 404, 404, 404], "{path}");

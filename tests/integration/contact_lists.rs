@@ -3,10 +3,10 @@
 use std::fmt;
 
 use harness::at_once;
-use harness::tree::Shop;
+use harness::tree::SalonFixture;
 use harness::world::World;
 use serde_json::{Value, json};
-use shared::value::{Email, Folded};
+use shared::value::{Email, NormalizedText};
 
 use crate::paging::{Walked, encoded, ids, walk, whole};
 
@@ -39,7 +39,7 @@ fn text<'a>(contact: &'a Value, field: &str) -> &'a str {
 
 /// A text as it is searched and sorted, as far as an index has it.
 fn folded(text: &str) -> String {
-    Folded::of(text).cut().to_owned()
+    NormalizedText::of(text).cut().to_owned()
 }
 
 /// A contact as it was read, and what the lists know it by.
@@ -101,13 +101,13 @@ impl Asked<'_> {
         through.into_iter().map(Listed::id).collect()
     }
 
-    async fn walk(&self, shop: &Shop<'_>, limit: usize) -> Walked {
+    async fn walk(&self, shop: &SalonFixture<'_>, limit: usize) -> Walked {
         walk(&shop.owner, &format!("{}{self}", shop.contacts), limit).await
     }
 }
 
 /// Who is whole wherever they are shown: as one contact, and in each list.
-async fn assert_shown_whole(shop: &Shop<'_>, walked: &Walked) {
+async fn assert_shown_whole(shop: &SalonFixture<'_>, walked: &Walked) {
     for contact in &walked.items {
         let one = shop.owner.get(&format!("{}/{}", shop.contacts, text(contact, "id"))).is(200).await;
         assert_eq!(*contact, one.body);
@@ -131,7 +131,7 @@ impl Chance {
 }
 
 /// Sixty people: of many scripts, of equal names, of the longest names, with and without emails and tags.
-async fn crowd(world: &World, shop: &Shop<'_>, tags: &[String]) -> Vec<Listed> {
+async fn crowd(world: &World, shop: &SalonFixture<'_>, tags: &[String]) -> Vec<Listed> {
     let long =
         ["a".repeat(200), "日".repeat(200), format!("{}本", "日".repeat(199)), "ﷺ".repeat(200), "🙂".repeat(200)];
     let mut names = vec![
@@ -194,7 +194,7 @@ async fn crowd(world: &World, shop: &Shop<'_>, tags: &[String]) -> Vec<Listed> {
     whole(&shop.owner, &shop.contacts).await.into_iter().map(Listed::of).collect()
 }
 
-async fn tags(shop: &Shop<'_>, names: &[impl serde::Serialize]) -> Vec<String> {
+async fn tags(shop: &SalonFixture<'_>, names: &[impl serde::Serialize]) -> Vec<String> {
     let mut ids = Vec::new();
     for name in names {
         let tag = shop.owner.post(&format!("{}/tags", shop.spot.client)).json(json!({ "name": name })).created().await;
@@ -221,7 +221,7 @@ async fn a_crowd_is_listed_in_every_order_through_every_filter_in_pages_of_every
     world.assert_whole().await;
 }
 
-async fn every_order_is_that_of_the_sorted_whole(shop: &Shop<'_>, all: &[Listed]) {
+async fn every_order_is_that_of_the_sorted_whole(shop: &SalonFixture<'_>, all: &[Listed]) {
     for sort in SORTS {
         for order in ORDERS {
             let asked = Asked { sort, order, ..Asked::default() };
@@ -242,7 +242,7 @@ const SEARCHES: [&str; 36] = [
     "ada1@ex", "1", "nobody",
 ];
 
-async fn whoever_is_searched_for_is_found_once(shop: &Shop<'_>, all: &[Listed]) {
+async fn whoever_is_searched_for_is_found_once(shop: &SalonFixture<'_>, all: &[Listed]) {
     let long = ["a".repeat(100), "日".repeat(100), "🙂".repeat(100)];
     let mut found = 0;
     for q in SEARCHES.into_iter().chain(long.iter().map(String::as_str)) {
@@ -260,7 +260,7 @@ async fn whoever_is_searched_for_is_found_once(shop: &Shop<'_>, all: &[Listed]) 
     assert_shown_whole(shop, &Asked { q: Some("a"), ..Asked::default() }.walk(shop, 100).await).await;
 }
 
-async fn whoever_has_a_tag_is_listed_by_it(shop: &Shop<'_>, all: &[Listed], tags: &[String]) {
+async fn whoever_has_a_tag_is_listed_by_it(shop: &SalonFixture<'_>, all: &[Listed], tags: &[String]) {
     for tag in tags {
         for (sort, order) in [(None, None), (None, Some("desc")), (Some("createdAt"), None)] {
             let asked = Asked { tag: Some(tag), sort, order, ..Asked::default() };
@@ -273,7 +273,7 @@ async fn whoever_has_a_tag_is_listed_by_it(shop: &Shop<'_>, all: &[Listed], tags
     }
 }
 
-async fn filters_go_together(shop: &Shop<'_>, all: &[Listed], tags: &[String]) {
+async fn filters_go_together(shop: &SalonFixture<'_>, all: &[Listed], tags: &[String]) {
     let mut changes: Vec<_> = all.iter().map(|listed| listed.text("updatedAt")).collect();
     changes.sort_unstable();
     let email = all.iter().find_map(|listed| listed.contact["email"].as_str()).unwrap().to_uppercase();
@@ -299,7 +299,7 @@ async fn filters_go_together(shop: &Shop<'_>, all: &[Listed], tags: &[String]) {
     assert!(shown > 500, "something is left by most: {shown}");
 }
 
-async fn whoever_changed_at_an_instant_changed_since_then(shop: &Shop<'_>, all: &[Listed]) {
+async fn whoever_changed_at_an_instant_changed_since_then(shop: &SalonFixture<'_>, all: &[Listed]) {
     let last = all.iter().max_by_key(|listed| listed.text("updatedAt")).unwrap();
     let at: shared::value::Instant = last.text("updatedAt").parse().unwrap();
     let there = at.to_utc().with_timezone(&chrono::FixedOffset::east_opt(19_800).unwrap()).to_rfc3339();
@@ -316,7 +316,7 @@ async fn whoever_changed_at_an_instant_changed_since_then(shop: &Shop<'_>, all: 
 
 // ── Searching ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async fn found(shop: &Shop<'_>, query: &str) -> Vec<String> {
+async fn found(shop: &SalonFixture<'_>, query: &str) -> Vec<String> {
     let walked = whole(&shop.owner, &format!("{}?{query}", shop.contacts)).await;
     ids(&walked).into_iter().map(str::to_owned).collect()
 }
@@ -452,7 +452,7 @@ async fn all_that_goes_with_a_contact_can_change_in_one_step() {
 // ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Makes so many contacts, each with a tag, all alike.
-async fn clones(shop: &Shop<'_>, numbers: std::ops::Range<usize>, tag: &str) {
+async fn clones(shop: &SalonFixture<'_>, numbers: std::ops::Range<usize>, tag: &str) {
     let numbers: Vec<_> = numbers.collect();
     for some in numbers.chunks(10) {
         at_once(some.iter().map(|number| {
@@ -465,7 +465,7 @@ async fn clones(shop: &Shop<'_>, numbers: std::ops::Range<usize>, tag: &str) {
 }
 
 /// What a page of each list takes: its calls and the units that they consumed.
-async fn costs(shop: &Shop<'_>, lists: &[String]) -> Vec<(String, Vec<(String, f64)>, u64)> {
+async fn costs(shop: &SalonFixture<'_>, lists: &[String]) -> Vec<(String, Vec<(String, f64)>, u64)> {
     let mut costs = Vec::new();
     for list in lists {
         let page = shop.owner.get(list).is(200).await;

@@ -1,8 +1,8 @@
 //! Contacts of a client.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,18 +11,18 @@ fn person(email: &str) -> Value {
     json!({ "firstName": "Ada", "lastName": "Lovelace", "email": email })
 }
 
-fn create<'w>(shop: &Shop<'w>, email: &str) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, email: &str) -> RequestBuilder<'w> {
     shop.owner.post(&shop.contacts).json(person(email))
 }
 
-async fn taken(ask: Ask<'_>, by: &Answer) {
+async fn taken(ask: RequestBuilder<'_>, by: &Answer) {
     let problem = ask.problem(409, "email_taken").await;
     assert_eq!(problem.body["existingId"], by.id(), "{problem}");
     assert_eq!(problem.body["errors"][0]["pointer"], "/email", "{problem}");
 }
 
 /// Makes a tag and gives its id.
-async fn tag(shop: &Shop<'_>) -> String {
+async fn tag(shop: &SalonFixture<'_>) -> String {
     let named = json!({ "name": Uuid::new_v4() });
     shop.owner.post(&format!("{}/tags", shop.spot.client)).json(named).created().await.id().to_owned()
 }
@@ -115,7 +115,7 @@ async fn an_email_that_was_given_up_is_free() {
 }
 
 /// The contact with this email, read again.
-async fn first(shop: &Shop<'_>, email: &str) -> Answer {
+async fn first(shop: &SalonFixture<'_>, email: &str) -> Answer {
     let list = shop.owner.get(&shop.contacts).is(200).await;
     let found = list.body["items"].as_array().unwrap().iter().find(|contact| contact["email"] == email).unwrap();
     shop.owner.get(&format!("{}/{}", shop.contacts, found["id"].as_str().unwrap())).is(200).await
@@ -202,7 +202,7 @@ async fn whoever_changes_and_deletes_at_once_leaves_no_claim_behind() {
         let ada = create(&shop, "ada@example.com").created().await;
         let change = shop.owner.patch(ada.location()).json(json!({ "email": format!("{round}@example.com") }));
         let asks = [change.contended(), shop.owner.delete(ada.location()).contended()];
-        at_once(asks.map(Ask::send)).await;
+        at_once(asks.map(RequestBuilder::send)).await;
         shop.owner.get(ada.location()).problem(404, "not_found").await;
     }
     world.assert_whole().await;

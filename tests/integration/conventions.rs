@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn ada() -> Value {
     json!({ "firstName": "Ada", "lastName": "Lovelace" })
 }
 
-async fn create_ada(shop: &Shop<'_>) -> Answer {
+async fn create_ada(shop: &SalonFixture<'_>) -> Answer {
     shop.owner.post(&shop.contacts).json(ada()).created().await
 }
 
@@ -429,11 +429,11 @@ async fn of_two_changes_of_one_version_one_wins() {
 
 // ── Requests that come again ────────────────────────────────────────────────────────────────────────────────────────
 
-fn again<'w>(shop: &Shop<'w>, key: &str, body: &Value) -> Ask<'w> {
+fn again<'w>(shop: &SalonFixture<'w>, key: &str, body: &Value) -> RequestBuilder<'w> {
     shop.owner.post(&shop.contacts).json(body).header("idempotency-key", key)
 }
 
-async fn count(shop: &Shop<'_>) -> usize {
+async fn count(shop: &SalonFixture<'_>) -> usize {
     shop.owner.get(&shop.contacts).is(200).await.body["items"].as_array().unwrap().len()
 }
 
@@ -559,7 +559,7 @@ async fn twenty_repeats_at_once_have_one_effect_and_one_answer() {
 // ── Lists ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Creates so many contacts and gives the ids of all, in order of creation.
-async fn crowd(shop: &Shop<'_>, size: usize) -> Vec<String> {
+async fn crowd(shop: &SalonFixture<'_>, size: usize) -> Vec<String> {
     let mut ids = vec![shop.spot.contact.rsplit('/').next().unwrap().to_owned()];
     for _ in 1..size {
         ids.push(create_ada(shop).await.id().to_owned());

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::Ask;
+use harness::tree::SalonFixture;
+use harness::who::RequestBuilder;
 use harness::world::World;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -21,7 +21,7 @@ const TURNS: usize = 30;
 type Changed = Mutex<BTreeMap<String, u64>>;
 
 struct Place<'w> {
-    shop: Shop<'w>,
+    shop: SalonFixture<'w>,
     deals: String,
     stages: Vec<String>,
     changed: Changed,
@@ -77,7 +77,7 @@ impl<'w> Place<'w> {
         let relocate = |to: Value| owner.post(&format!("{deal}/move")).json(to);
         let cents = f64::from(random.random_range(0..10_000)) / 100.0;
         let what: u32 = random.random_range(0..11);
-        let ask: Ask<'_> = match what {
+        let ask: RequestBuilder<'_> = match what {
             0 => owner.delete(&deal),
             1 => patch(json!({ "status": (["OPEN", "WON", "LOST"][random.random_range(0..3)]) })),
             2 => patch(json!({ "value": cents, "currency": (["USD", "EUR"][random.random_range(0..2)]) })),

@@ -1,8 +1,8 @@
 //! Deals, their places, notes and history, and the board.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 use shared::auth::Role;
@@ -11,21 +11,21 @@ use uuid::Uuid;
 use crate::contact_jobs::{dies_at_every_write, in_collection};
 use crate::paging::{ids, walk, whole};
 
-fn deals(shop: &Shop<'_>) -> String {
+fn deals(shop: &SalonFixture<'_>) -> String {
     format!("{}/deals", shop.spot.client)
 }
 
-fn create<'w>(shop: &Shop<'w>, body: Value) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, body: Value) -> RequestBuilder<'w> {
     shop.owner.post(&deals(shop)).json(body)
 }
 
 /// The ids of the stages of the first pipeline.
-async fn stages(shop: &Shop<'_>) -> Vec<String> {
+async fn stages(shop: &SalonFixture<'_>) -> Vec<String> {
     let pipeline = shop.owner.get(&shop.spot.pipeline).is(200).await.body;
     pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["id"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn board(shop: &Shop<'_>, limit: usize) -> Value {
+async fn board(shop: &SalonFixture<'_>, limit: usize) -> Value {
     shop.owner.get(&format!("{}/board?limit={limit}", shop.spot.pipeline)).is(200).await.body
 }
 
@@ -33,7 +33,7 @@ fn titles(deals: &Value) -> Vec<&str> {
     deals.as_array().unwrap().iter().map(|deal| deal["title"].as_str().unwrap()).collect()
 }
 
-fn relocate<'w>(shop: &Shop<'w>, deal: &str, stage: &str, after: Option<&str>) -> Ask<'w> {
+fn relocate<'w>(shop: &SalonFixture<'w>, deal: &str, stage: &str, after: Option<&str>) -> RequestBuilder<'w> {
     let mut to = json!({ "stageId": stage });
     if let Some(after) = after {
         to["afterDealId"] = json!(after);

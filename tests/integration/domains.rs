@@ -1,26 +1,26 @@
 //! Domains of a client's website, and the key by which its widgets say whose they are.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Ask, Who};
+use harness::tree::SalonFixture;
+use harness::who::{RequestBuilder, Who};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-fn register<'w>(who: &Who<'w>, client: &str, domain: &str) -> Ask<'w> {
+fn register<'w>(who: &Who<'w>, client: &str, domain: &str) -> RequestBuilder<'w> {
     who.post(&format!("{client}/domains")).json(json!({ "domain": domain }))
 }
 
-fn own<'w>(shop: &Shop<'w>, domain: &str) -> Ask<'w> {
+fn own<'w>(shop: &SalonFixture<'w>, domain: &str) -> RequestBuilder<'w> {
     register(&shop.owner, &shop.spot.client, domain)
 }
 
-async fn key(shop: &Shop<'_>) -> String {
+async fn key(shop: &SalonFixture<'_>) -> String {
     let widget = shop.owner.get(&format!("{}/widget", shop.spot.client)).is(200).await;
     widget.body["widgetKey"].as_str().unwrap().to_owned()
 }
 
-fn rotate<'w>(shop: &Shop<'w>) -> Ask<'w> {
+fn rotate<'w>(shop: &SalonFixture<'w>) -> RequestBuilder<'w> {
     shop.owner.post(&format!("{}/widget/rotate", shop.spot.client))
 }
 

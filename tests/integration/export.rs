@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::import::{contacts, counts, import, imported, people, seen};
 
 const HEADER: &str = "id,firstName,lastName,email,phone,company,jobTitle,source,tags,createdAt,updatedAt";
 
-fn export<'w>(shop: &Shop<'w>, query: &str) -> Ask<'w> {
+fn export<'w>(shop: &SalonFixture<'w>, query: &str) -> RequestBuilder<'w> {
     shop.owner.get(&format!("{}/export{query}", shop.contacts))
 }
 
@@ -22,7 +22,7 @@ fn next(page: &Answer) -> Option<String> {
 }
 
 /// All pages of an export.
-async fn pages(shop: &Shop<'_>, limit: usize) -> Vec<String> {
+async fn pages(shop: &SalonFixture<'_>, limit: usize) -> Vec<String> {
     let mut page = export(shop, &format!("?limit={limit}")).is(200).await;
     let mut pages = vec![page.text.clone()];
     while let Some(next) = next(&page) {
@@ -33,12 +33,12 @@ async fn pages(shop: &Shop<'_>, limit: usize) -> Vec<String> {
 }
 
 /// Takes away the contact that every client has.
-async fn emptied(shop: &Shop<'_>) {
+async fn emptied(shop: &SalonFixture<'_>) {
     shop.owner.delete(&shop.spot.contact).is(204).await;
 }
 
 /// People whose fields a file could get wrong.
-async fn difficult(shop: &Shop<'_>) {
+async fn difficult(shop: &SalonFixture<'_>) {
     let tags = shop.spot.client.clone() + "/tags";
     let mut ids = Vec::new();
     for name in ["a;b", "=1+1", r"C:\dir\", "\"quoted\", too", "'tis", ";", "日本語"] {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use harness::faults::Fault;
-use harness::tree::Shop;
-use harness::who::Ask;
+use harness::tree::SalonFixture;
+use harness::who::RequestBuilder;
 use harness::world::World;
 use serde_json::{Value, json};
 
@@ -12,12 +12,12 @@ fn person() -> Value {
     json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com" })
 }
 
-async fn count(shop: &Shop<'_>) -> usize {
+async fn count(shop: &SalonFixture<'_>) -> usize {
     shop.owner.get(&shop.contacts).is(200).await.body["items"].as_array().unwrap().len()
 }
 
 /// Expects a 503 that tells the caller when to come back, and nothing else, in reasonable time.
-async fn unavailable(ask: Ask<'_>) {
+async fn unavailable(ask: RequestBuilder<'_>) {
     let started = Instant::now();
     let problem = ask.problem(503, "unavailable").await;
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());

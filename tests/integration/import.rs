@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use harness::at_once;
 use harness::faults::Fault;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use infra::function::EVENT_LIMIT;
 use serde_json::{Value, json};
@@ -24,17 +24,17 @@ const PAST_THE_CALL: i64 = 60;
 const PAST_THE_JOB: i64 = 400;
 
 /// Sends a file. A large one takes more round trips than the route's budget, which is for a small one.
-pub(crate) fn import<'w>(shop: &Shop<'w>, file: impl Into<Vec<u8>>) -> Ask<'w> {
+pub(crate) fn import<'w>(shop: &SalonFixture<'w>, file: impl Into<Vec<u8>>) -> RequestBuilder<'w> {
     shop.owner.post(&format!("{}/import", shop.contacts)).body("text/csv", file).contended()
 }
 
 /// Asks what a file would do.
-fn rehearse<'w>(shop: &Shop<'w>, file: impl Into<Vec<u8>>) -> Ask<'w> {
+fn rehearse<'w>(shop: &SalonFixture<'w>, file: impl Into<Vec<u8>>) -> RequestBuilder<'w> {
     shop.owner.post(&format!("{}/import?dryRun=true", shop.contacts)).body("text/csv", file).contended()
 }
 
 /// Imports a file within one call, and gives the report.
-pub(crate) async fn imported(shop: &Shop<'_>, file: impl Into<Vec<u8>>) -> Value {
+pub(crate) async fn imported(shop: &SalonFixture<'_>, file: impl Into<Vec<u8>>) -> Value {
     let answer = import(shop, file).is(200).await;
     assert_eq!(answer.body["status"], "DONE", "{answer}");
     answer.body
@@ -65,12 +65,12 @@ fn without_id(report: &Value) -> Value {
     report
 }
 
-async fn poll(shop: &Shop<'_>, location: &str) -> Value {
+async fn poll(shop: &SalonFixture<'_>, location: &str) -> Value {
     shop.owner.get(location).contended().is(200).await.body
 }
 
 /// Has a handed over import done, and gives the report. A worker that fails on the way tries again later.
-async fn worked(world: &World, shop: &Shop<'_>, location: &str) -> Value {
+async fn worked(world: &World, shop: &SalonFixture<'_>, location: &str) -> Value {
     for pause in [0, 10, PAST_THE_JOB] {
         world.clock().advance(pause);
         world.work().await;
@@ -83,7 +83,7 @@ async fn worked(world: &World, shop: &Shop<'_>, location: &str) -> Value {
 }
 
 /// The rows of a collection of the client, in the order of their sort keys.
-async fn rows(world: &World, shop: &Shop<'_>, collection: &str) -> Vec<Value> {
+async fn rows(world: &World, shop: &SalonFixture<'_>, collection: &str) -> Vec<Value> {
     let partition = format!("{}{collection}", shop.spot.scope);
     let mut rows = world.rows().await;
     rows.retain(|row| row["pk"] == partition);
@@ -92,21 +92,21 @@ async fn rows(world: &World, shop: &Shop<'_>, collection: &str) -> Vec<Value> {
 }
 
 /// The rows of the client's contacts but for the one that every client has, oldest first.
-pub(crate) async fn contacts(world: &World, shop: &Shop<'_>) -> Vec<Value> {
+pub(crate) async fn contacts(world: &World, shop: &SalonFixture<'_>) -> Vec<Value> {
     let mut rows = rows(world, shop, "CONTACT").await;
     rows.retain(|row| !shop.spot.contact.ends_with(row["sk"].as_str().unwrap()));
     rows
 }
 
 /// The only contact of the client but for the one that every client has.
-async fn only(world: &World, shop: &Shop<'_>) -> Value {
+async fn only(world: &World, shop: &SalonFixture<'_>) -> Value {
     let mut contacts = contacts(world, shop).await;
     assert_eq!(contacts.len(), 1, "{contacts:?}");
     contacts.remove(0)
 }
 
 /// The names of all tags but for the one that every client has, in order.
-async fn tags(world: &World, shop: &Shop<'_>) -> Vec<String> {
+async fn tags(world: &World, shop: &SalonFixture<'_>) -> Vec<String> {
     let mut tags = rows(world, shop, "TAG").await;
     tags.retain(|row| !shop.spot.tag.ends_with(row["sk"].as_str().unwrap()));
     let mut names: Vec<_> = tags.iter().map(|tag| tag["name"].as_str().unwrap().to_owned()).collect();
@@ -115,7 +115,7 @@ async fn tags(world: &World, shop: &Shop<'_>) -> Vec<String> {
 }
 
 /// What a user sees of the client's contacts, whoever made them and when: their fields, with the tags by name.
-pub(crate) async fn seen(world: &World, shop: &Shop<'_>) -> BTreeSet<String> {
+pub(crate) async fn seen(world: &World, shop: &SalonFixture<'_>) -> BTreeSet<String> {
     let tags = rows(world, shop, "TAG").await;
     let name = |id: &Value| tags.iter().find(|tag| tag["id"] == *id).map(|tag| tag["name"].clone());
     let fields = ["firstName", "lastName", "email", "phone", "company", "jobTitle", "source"];
@@ -810,7 +810,7 @@ async fn contacts_that_change_while_they_are_imported_keep_both_changes() {
     });
     let mut asks = vec![import(&shop, file)];
     asks.extend(patches);
-    let answers = at_once(asks.into_iter().map(Ask::send)).await;
+    let answers = at_once(asks.into_iter().map(RequestBuilder::send)).await;
     assert!(answers.iter().all(|answer| answer.status.is_success()));
     world.clock().advance(PAST_THE_CALL);
     assert_eq!(counts(&worked(&world, &shop, answers[0].location()).await), [0, 20, 0]);
@@ -824,7 +824,7 @@ async fn contacts_that_change_while_they_are_imported_keep_both_changes() {
 // ── What does not fit the call ──────────────────────────────────────────────────────────────────────────────────────
 
 /// Begins an import whose call does not get further than to make so many steps, and gives its location.
-async fn begun(world: &World, shop: &Shop<'_>, file: &str, steps: usize) -> String {
+async fn begun(world: &World, shop: &SalonFixture<'_>, file: &str, steps: usize) -> String {
     // The job comes first.
     world.faults().writes_after(1 + steps, [Fault::ServerError; 6]);
     let answer = import(shop, file).is(202).await;
@@ -958,7 +958,7 @@ fn eventful(name: &str) -> String {
 }
 
 /// Expects that an eventful file did what it is to do, once.
-async fn assert_done(world: &World, shop: &Shop<'_>, name: &str, location: &str) {
+async fn assert_done(world: &World, shop: &SalonFixture<'_>, name: &str, location: &str) {
     let report = worked(world, shop, location).await;
     assert_eq!(counts(&report), [20, 3, 5], "{name}: {report}");
     let lines: Vec<_> = faults(&report).into_iter().map(|(line, ..)| line).collect();
@@ -974,7 +974,7 @@ async fn assert_done(world: &World, shop: &Shop<'_>, name: &str, location: &str)
 }
 
 /// How many transactions it takes to import an eventful file.
-async fn writes(shop: &Shop<'_>) -> usize {
+async fn writes(shop: &SalonFixture<'_>) -> usize {
     let answer = import(shop, eventful("x")).header("idempotency-key", "x").is(200).await;
     answer.operations().into_iter().filter(|operation| *operation == "TransactWriteItems").count()
 }
@@ -987,7 +987,8 @@ async fn die_in_the_call(fault: Fault) {
     assert!(all > 4, "{all}");
     for spared in 0..all {
         let name = format!("{}z", char::from(b'a' + u8::try_from(spared).unwrap()));
-        let ask = async |shop: &Shop<'_>| import(shop, eventful(&name)).header("idempotency-key", &name).send().await;
+        let ask =
+            async |shop: &SalonFixture<'_>| import(shop, eventful(&name)).header("idempotency-key", &name).send().await;
         world.faults().all_writes_after(spared, fault);
         let answer = ask(&shop).await;
         world.faults().none();

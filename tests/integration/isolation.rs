@@ -5,15 +5,15 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use harness::operation::{Operation, operations};
-use harness::tree::{Spot, Tree, create_tag, invite};
-use harness::who::{Answer, Ask, Who};
+use harness::tree::{PathParams, Tree, create_tag, invite};
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::auth::Role;
 
 /// The places in the tree, as seen by everybody whose home is the first.
-fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a Spot); 4] {
+fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a PathParams); 4] {
     [
         ("own", tree.own()),
         ("sibling client", tree.sibling()),
@@ -74,7 +74,7 @@ fn another_time() -> String {
 }
 
 /// The place with something in it again, where the operation may delete it.
-async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Spot {
+async fn replenished(tree: &Tree<'_>, place: &PathParams, operation: &Operation) -> PathParams {
     if operation.method != Method::DELETE && !operation.id.starts_with("invite") {
         return place.clone();
     }
@@ -115,7 +115,19 @@ async fn replenished(tree: &Tree<'_>, place: &Spot, operation: &Operation) -> Sp
         (invite(tree.admin(), &place.agency).await, invite(tree.admin(), &place.client).await);
     let person = json!({ "firstName": "Ada", "lastName": "Lovelace", "tagIds": tags });
     let contact = tree.admin().post(&place.contacts).json(person).created().await.location().to_owned();
-    Spot { contact, tag, domain, stage, deal, note, time_off, appointment, agency_user, client_user, ..place.clone() }
+    PathParams {
+        contact,
+        tag,
+        domain,
+        stage,
+        deal,
+        note,
+        time_off,
+        appointment,
+        agency_user,
+        client_user,
+        ..place.clone()
+    }
 }
 
 #[tokio::test]
@@ -174,7 +186,7 @@ fn seen(answer: &Answer) -> (u16, Value, usize, Vec<(String, String)>) {
 }
 
 /// Asks for what is there but out of scope and for what never existed; nobody can tell which was which.
-async fn assert_indistinguishable(foreign: Ask<'_>, nothing: Ask<'_>) {
+async fn assert_indistinguishable(foreign: RequestBuilder<'_>, nothing: RequestBuilder<'_>) {
     let (foreign, nothing) = (foreign.send().await, nothing.send().await);
     // Whoever may not do it in their own scope either is told that, whatever they name.
     assert!(foreign.status == 404 || foreign.status == 403, "{foreign}");
@@ -190,14 +202,14 @@ fn counted(answer: &Answer) -> Vec<&str> {
 }
 
 /// Every way in which somebody may reach for what an operation acts on.
-fn variants<'w>(operation: &Operation, who: &Who<'w>, path: &str) -> Vec<Ask<'w>> {
+fn variants<'w>(operation: &Operation, who: &Who<'w>, path: &str) -> Vec<RequestBuilder<'w>> {
     let plain = operation.ask(who, path);
     let conditional = operation.ask(who, path).header("if-match", "\"1\"").header("if-none-match", "\"1\"");
     vec![plain, conditional.header("idempotency-key", "one")]
 }
 
 /// The places that somebody with this role does not see as the parents of what the path names first.
-fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Vec<&'a Spot> {
+fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Vec<&'a PathParams> {
     let own = tree.own();
     let of_client = matches!(role, Role::ClientAdmin | Role::ClientUser);
     let [_, (_, sibling), (_, other_agency), (_, other_tenant)] = places(tree);

@@ -2,7 +2,7 @@
 
 use harness::at_once;
 use harness::letters::token;
-use harness::who::{Ask, Who};
+use harness::who::{RequestBuilder, Who};
 use harness::world::{PASSWORD, World, outbox};
 use serde_json::json;
 use shared::auth::Role;
@@ -12,15 +12,15 @@ use crate::users::{fresh, person};
 
 const ANOTHER: &str = "another battery staple";
 
-fn change<'w>(who: &Who<'w>, current: &str, new: &str) -> Ask<'w> {
+fn change<'w>(who: &Who<'w>, current: &str, new: &str) -> RequestBuilder<'w> {
     who.post("/v1/auth/password").json(json!({ "currentPassword": current, "newPassword": new }))
 }
 
-fn forgot<'w>(world: &'w World, email: &str) -> Ask<'w> {
+fn forgot<'w>(world: &'w World, email: &str) -> RequestBuilder<'w> {
     world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": email }))
 }
 
-fn reset<'w>(world: &'w World, token: &str, new: &str) -> Ask<'w> {
+fn reset<'w>(world: &'w World, token: &str, new: &str) -> RequestBuilder<'w> {
     world.anyone().post("/v1/auth/password/reset").json(json!({ "token": token, "newPassword": new }))
 }
 

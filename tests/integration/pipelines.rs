@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
@@ -12,11 +12,11 @@ use shared::auth::Role;
 
 use crate::paging::walk;
 
-fn pipelines(shop: &Shop<'_>) -> String {
+fn pipelines(shop: &SalonFixture<'_>) -> String {
     format!("{}/pipelines", shop.spot.client)
 }
 
-fn create<'w>(shop: &Shop<'w>, body: Value) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, body: Value) -> RequestBuilder<'w> {
     shop.owner.post(&pipelines(shop)).json(body)
 }
 
@@ -28,7 +28,7 @@ fn stage_ids(pipeline: &Value) -> Vec<&str> {
     pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["id"].as_str().unwrap()).collect()
 }
 
-fn arrange<'w>(shop: &Shop<'w>, pipeline: &Answer, ids: &[&str]) -> Ask<'w> {
+fn arrange<'w>(shop: &SalonFixture<'w>, pipeline: &Answer, ids: &[&str]) -> RequestBuilder<'w> {
     let path = format!("{}/stages/order", pipeline.location());
     shop.owner.ask(Method::PUT, &path).json(json!({ "stageIds": ids }))
 }

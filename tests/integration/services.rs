@@ -1,8 +1,8 @@
 //! Services: what a client does for its customers.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::Ask;
+use harness::tree::SalonFixture;
+use harness::who::RequestBuilder;
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use crate::appointments::Salon;
 use crate::paging::walk;
 
-fn services(shop: &Shop<'_>) -> String {
+fn services(shop: &SalonFixture<'_>) -> String {
     format!("{}/services", shop.spot.client)
 }
 
-fn create<'w>(shop: &Shop<'w>, service: Value) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, service: Value) -> RequestBuilder<'w> {
     shop.owner.post(&services(shop)).json(service)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use harness::at_once;
-use harness::who::{Answer, Ask, Who};
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::{PASSWORD, World};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
@@ -14,11 +14,11 @@ use shared::auth::Role;
 
 pub(crate) const ME: &str = "/v1/auth/me";
 
-pub(crate) fn login<'w>(world: &'w World, email: &str, password: &str) -> Ask<'w> {
+pub(crate) fn login<'w>(world: &'w World, email: &str, password: &str) -> RequestBuilder<'w> {
     world.anyone().post("/v1/auth/login").json(json!({ "email": email, "password": password }))
 }
 
-pub(crate) fn refresh<'w>(world: &'w World, session: &Value) -> Ask<'w> {
+pub(crate) fn refresh<'w>(world: &'w World, session: &Value) -> RequestBuilder<'w> {
     let token = session["refreshToken"].as_str().unwrap();
     world.anyone().post("/v1/auth/refresh").json(json!({ "refreshToken": token }))
 }

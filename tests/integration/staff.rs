@@ -1,15 +1,15 @@
 //! The staff: who serves a client's customers, and when they work.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 
 use crate::appointments::Salon;
 use crate::paging::walk;
 
-fn create<'w>(shop: &Shop<'w>, more: Value) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, more: Value) -> RequestBuilder<'w> {
     let mut staff = json!({ "name": "Ann", "email": "ann@example.com" });
     let Value::Object(more) = more else { panic!("what is added is an object") };
     staff.as_object_mut().unwrap().extend(more);

@@ -1,8 +1,8 @@
 //! Tags, and who has them.
 
 use harness::at_once;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
@@ -10,25 +10,25 @@ use uuid::Uuid;
 
 use crate::paging::{ids, walk, whole};
 
-fn tags(shop: &Shop<'_>) -> String {
+fn tags(shop: &SalonFixture<'_>) -> String {
     format!("{}/tags", shop.spot.client)
 }
 
-fn create<'w>(shop: &Shop<'w>, name: &str) -> Ask<'w> {
+fn create<'w>(shop: &SalonFixture<'w>, name: &str) -> RequestBuilder<'w> {
     shop.owner.post(&tags(shop)).json(json!({ "name": name }))
 }
 
 /// The request that tags a contact, both by their paths.
-fn put<'w>(shop: &Shop<'w>, contact: &str, tag: &Answer) -> Ask<'w> {
+fn put<'w>(shop: &SalonFixture<'w>, contact: &str, tag: &Answer) -> RequestBuilder<'w> {
     shop.owner.ask(Method::PUT, &format!("{contact}/tags/{}", tag.id()))
 }
 
-async fn taken(ask: Ask<'_>) {
+async fn taken(ask: RequestBuilder<'_>) {
     let problem = ask.problem(409, "name_taken").await;
     assert_eq!(problem.body["errors"][0]["pointer"], "/name", "{problem}");
 }
 
-async fn names_of(shop: &Shop<'_>, contact: &str) -> Vec<String> {
+async fn names_of(shop: &SalonFixture<'_>, contact: &str) -> Vec<String> {
     let tags = whole(&shop.owner, &format!("{contact}/tags")).await;
     tags.iter().map(|tag| tag["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -161,7 +161,7 @@ async fn of_many_who_want_one_name_one_gets_it() {
     for round in 0..6 {
         let tag = create(&shop, "silver").created().await;
         let rename = shop.owner.patch(tag.location()).json(json!({ "name": format!("bronze {round}") }));
-        at_once([rename.contended(), shop.owner.delete(tag.location()).contended()].map(Ask::send)).await;
+        at_once([rename.contended(), shop.owner.delete(tag.location()).contended()].map(RequestBuilder::send)).await;
         shop.owner.get(tag.location()).problem(404, "not_found").await;
     }
     world.assert_whole().await;
@@ -356,7 +356,7 @@ async fn whoever_tags_while_the_tag_is_deleted_leaves_nothing_dangling() {
         let tag = create(&shop, &format!("tag {round}")).created().await;
         let tagging = people.iter().map(|contact| put(&shop, contact.location(), &tag).contended());
         let delete = [shop.owner.delete(tag.location()).contended()];
-        let answers = at_once(tagging.chain(delete).map(Ask::send)).await;
+        let answers = at_once(tagging.chain(delete).map(RequestBuilder::send)).await;
         assert!(answers.iter().all(|answer| [200, 204, 404].contains(&answer.status.as_u16())), "{answers:?}");
         for contact in whole(&shop.owner, &shop.contacts).await {
             assert!(!contact["tagIds"].as_array().unwrap().contains(&json!(tag.id())), "{contact}");

@@ -5,7 +5,7 @@ use harness::who::{Answer, Who};
 use harness::world::World;
 use serde_json::{Value, json};
 use shared::auth::Role;
-use shared::id::Id;
+use shared::value::Id;
 use uuid::Uuid;
 
 use crate::users::{fresh, person};
@@ -309,7 +309,7 @@ async fn race(admin: &Who<'_>, parent: &str, children: &str, child: impl Fn() ->
     let asks = (0..4).map(|at| {
         if at == round % 4 { admin.delete(parent).contended() } else { admin.post(&list).json(child()).contended() }
     });
-    let mut answers = at_once(asks.map(harness::who::Ask::send)).await;
+    let mut answers = at_once(asks.map(harness::who::RequestBuilder::send)).await;
     let deleted = answers.remove(round % 4);
     assert_one_side_won(&deleted, &answers);
 }

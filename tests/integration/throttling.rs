@@ -1,7 +1,7 @@
 //! Guessing passwords: counted by email and by source, for a while, and never against the one who knows.
 
 use harness::at_once;
-use harness::who::{Answer, Ask};
+use harness::who::{Answer, RequestBuilder};
 use harness::world::{PASSWORD, World};
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::signing_in::{login, refresh, without_request_id};
 use crate::users::fresh;
 
 /// A guess from a source of its own.
-fn guess<'w>(world: &'w World, email: &str, at: usize) -> Ask<'w> {
+fn guess<'w>(world: &'w World, email: &str, at: usize) -> RequestBuilder<'w> {
     login(world, email, "wrong").from(&format!("198.51.100.{at}"))
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of appointments, and when they are instead.
 
 use harness::at_once;
-use harness::who::{Answer, Ask};
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ async fn forced(salon: &Salon<'_>, service: &str, staff: &str, start: &str) -> A
     salon.ask_for(wish).created().await
 }
 
-fn reschedule<'w>(salon: &Salon<'w>, booked: &Answer, to: Value) -> Ask<'w> {
+fn reschedule<'w>(salon: &Salon<'w>, booked: &Answer, to: Value) -> RequestBuilder<'w> {
     salon.then(booked, "reschedule").json(to)
 }
 

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use harness::at_once;
 use harness::faults::Fault;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::paging::whole;
 
-fn upsert<'w>(shop: &Shop<'w>, known: &Value) -> Ask<'w> {
+fn upsert<'w>(shop: &SalonFixture<'w>, known: &Value) -> RequestBuilder<'w> {
     shop.owner.post(&format!("{}/upsert", shop.contacts)).json(known)
 }
 
@@ -20,7 +20,7 @@ fn ada() -> Value {
     json!({ "email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace" })
 }
 
-async fn tag(shop: &Shop<'_>) -> String {
+async fn tag(shop: &SalonFixture<'_>) -> String {
     let tag = json!({ "name": Uuid::new_v4() });
     shop.owner.post(&format!("{}/tags", shop.spot.client)).json(tag).created().await.id().to_owned()
 }
@@ -253,8 +253,8 @@ async fn whoever_upserts_while_others_delete_or_rename_leaves_the_client_whole()
         } else {
             shop.owner.patch(there.location()).json(away)
         };
-        let asks = [other, upsert(&shop, &known), upsert(&shop, &known)].map(Ask::contended);
-        let answers = at_once(asks.map(Ask::send)).await;
+        let asks = [other, upsert(&shop, &known), upsert(&shop, &known)].map(RequestBuilder::contended);
+        let answers = at_once(asks.map(RequestBuilder::send)).await;
         assert!(answers.iter().all(|answer| answer.status.is_success()), "{answers:?}");
         let found = whole(&shop.owner, &format!("{}?email=ada@example.com", shop.contacts)).await;
         assert!(found.len() == 1 || answers[1].status == 200, "{answers:?}");

@@ -1,8 +1,8 @@
 //! Who may do what to whom: roles that are granted, admins that stay, homes that keep to themselves.
 
 use harness::at_once;
-use harness::tree::{Shop, invite};
-use harness::who::{Answer, Ask, Who};
+use harness::tree::{SalonFixture, invite};
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::World;
 use serde_json::{Value, json};
 use shared::auth::{HomeScope, Role};
@@ -23,7 +23,7 @@ struct Two<'w> {
 }
 
 impl<'w> Two<'w> {
-    async fn of_client(world: &'w World, shop: &Shop<'w>) -> Self {
+    async fn of_client(world: &'w World, shop: &SalonFixture<'w>) -> Self {
         let second = world.user(shop.spot.scope, Role::ClientAdmin).await;
         Self { users: format!("{}/users", shop.spot.client), first: shop.owner.clone(), second }
     }
@@ -33,7 +33,7 @@ impl<'w> Two<'w> {
     }
 
     /// Both do the same to each other at the same time: one of them succeeds, and the other hears why not. Gives who won.
-    async fn duel(&self, what: impl Fn(&Who<'w>, &str) -> Ask<'w>) -> &Who<'w> {
+    async fn duel(&self, what: impl Fn(&Who<'w>, &str) -> RequestBuilder<'w>) -> &Who<'w> {
         let pairs = [(&self.first, &self.second), (&self.second, &self.first)];
         let asks = pairs.map(|(actor, victim)| what(actor, &self.path(victim)).contended().send());
         let answers = at_once(asks).await;

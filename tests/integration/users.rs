@@ -4,7 +4,7 @@ use harness::at_once;
 use harness::faults::Fault;
 use harness::letters::token;
 use harness::tree::invite;
-use harness::who::{Answer, Ask, Who};
+use harness::who::{Answer, RequestBuilder, Who};
 use harness::world::{PASSWORD, World, outbox};
 use serde_json::{Value, json};
 use shared::auth::Role;
@@ -20,7 +20,7 @@ pub(crate) fn person(email: &str) -> Value {
     json!({ "email": email, "firstName": "Grace", "lastName": "Hopper" })
 }
 
-fn accept<'w>(world: &'w World, token: &str) -> Ask<'w> {
+fn accept<'w>(world: &'w World, token: &str) -> RequestBuilder<'w> {
     let acceptance = json!({ "token": token, "password": PASSWORD });
     world.anyone().post("/v1/auth/invitations/accept").json(acceptance)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use harness::at_once;
 use harness::faults::Fault;
-use harness::tree::Shop;
-use harness::who::{Answer, Ask};
+use harness::tree::SalonFixture;
+use harness::who::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::json;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::contact_jobs::{dies_at_every_write, in_collection};
 use crate::paging::whole;
 
-async fn pipeline(shop: &Shop<'_>, name: &str, stages: usize) -> Answer {
+async fn pipeline(shop: &SalonFixture<'_>, name: &str, stages: usize) -> Answer {
     let stages: Vec<_> = (0..stages).map(|at| json!({ "name": at.to_string() })).collect();
     let pipeline = json!({ "name": name, "stages": stages });
     shop.owner.post(&format!("{}/pipelines", shop.spot.client)).json(pipeline).created().await
@@ -30,7 +30,7 @@ fn stage_path(pipeline: &Answer, at: usize) -> String {
 }
 
 /// New deals in a stage, one behind the other, whose titles are numbers from `from` on.
-async fn deals(shop: &Shop<'_>, stage: &str, from: usize, many: usize) -> Vec<Answer> {
+async fn deals(shop: &SalonFixture<'_>, stage: &str, from: usize, many: usize) -> Vec<Answer> {
     let mut made = Vec::new();
     for at in from..from + many {
         let deal = json!({ "title": format!("{at:03}"), "value": 0.1, "stageId": stage });
@@ -40,7 +40,7 @@ async fn deals(shop: &Shop<'_>, stage: &str, from: usize, many: usize) -> Vec<An
 }
 
 /// The titles of the deals of a stage, in their order.
-async fn titles(shop: &Shop<'_>, stage: &str) -> Vec<String> {
+async fn titles(shop: &SalonFixture<'_>, stage: &str) -> Vec<String> {
     let listed = whole(&shop.owner, &format!("{}/deals?stageId={stage}", shop.spot.client)).await;
     listed.iter().map(|deal| deal["title"].as_str().expect("a title").to_owned()).collect()
 }
@@ -49,7 +49,7 @@ fn numbers(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("{number:03}")).collect()
 }
 
-fn delete<'w>(shop: &Shop<'w>, path: &str, to: &str) -> Ask<'w> {
+fn delete<'w>(shop: &SalonFixture<'w>, path: &str, to: &str) -> RequestBuilder<'w> {
     shop.owner.delete(&format!("{path}?moveTo={to}"))
 }
 

@@ -3,12 +3,12 @@
 use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
-use shared::appointments::{self, Days, Desk, Wish};
+use shared::appointments::{self, BookingRequest, Days, SlotAllocator};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::entity::{Appointment, AppointmentFields, AppointmentId, BookingSource, ContactId, ServiceId, StaffId};
-use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId};
+use shared::http::{Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag};
 use shared::store::{Store, Transaction};
-use shared::value::{Instant, Invalid, Lines};
+use shared::value::{Instant, MultilineText, ValidationErrors};
 use shared::{App, Result};
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::transitions::not_possible;
 
 /// An appointment that is to be made.
 #[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct NewAppointment {
     /// What is to be done. It says when the appointment ends.
@@ -31,7 +31,7 @@ pub(crate) struct NewAppointment {
     contact_id: Option<ContactId>,
     /// What the staff should know.
     #[deserr(default)]
-    notes: Option<Lines<10_000>>,
+    notes: Option<MultilineText<10_000>>,
     /// Whether working hours, their grid, notice and horizon are not minded. What is booked and times off always are.
     #[deserr(default)]
     #[schema(required = false)]
@@ -40,7 +40,7 @@ pub(crate) struct NewAppointment {
 
 /// When an appointment is to be instead.
 #[derive(Clone, Copy, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct Reschedule {
     /// When it is to begin.
@@ -66,11 +66,11 @@ pub(crate) async fn create(
     Create { fields: new, request }: Create<NewAppointment>,
 ) -> Result<Created> {
     let id = app.ids().make();
-    let wish = Wish { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
+    let wish = BookingRequest { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
     let fields = AppointmentFields { contact_id: new.contact_id, notes: new.notes };
     let location = format!("/v1/clients/{}/appointments/{id}", client.id());
-    let read = || Desk::read(&store, *client, &wish, app.clock().now());
-    let decide = |desk: &Desk, transaction: &mut Transaction| {
+    let read = || SlotAllocator::read(&store, *client, &wish, app.clock().now());
+    let decide = |desk: &SlotAllocator, transaction: &mut Transaction| {
         let now = app.clock().now();
         let seat = desk.seat(&wish, None, now)?;
         let new = Appointment::new(id, client.id(), &seat, fields.clone(), BookingSource::Api, now);
@@ -90,8 +90,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Appointment>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<Appointment>> {
-    Ok(Found::unless(appointments::find(&store, *client, id).await?, has))
+) -> Result<WithEtag<Appointment>> {
+    Ok(WithEtag::unless(appointments::find(&store, *client, id).await?, has))
 }
 
 /// Change whom an appointment is for, and its notes. `…/reschedule` changes its time, and `…/confirm` and the like what became of it.
@@ -107,14 +107,14 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<Appointment>> {
+) -> Result<WithEtag<Appointment>> {
     let decide = |current: &Appointment, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
         let next = current.changed(patch.apply(&current.fields)?, app.clock().now());
         appointments::replace(transaction, *client, current, &next, None)?;
         Ok(next)
     };
-    store.decide(|| appointments::find(&store, *client, id), decide).await.map(Found::new)
+    store.decide(|| appointments::find(&store, *client, id), decide).await.map(WithEtag::new)
 }
 
 /// Delete an appointment, whatever became of it: its time is free again. To keep it, cancel it.
@@ -152,7 +152,7 @@ pub(crate) async fn reschedule(
     store: Store,
     if_match: IfMatch,
     Body(to): Body<Reschedule>,
-) -> Result<Found<Appointment>> {
+) -> Result<WithEtag<Appointment>> {
     let read = || async {
         let current = appointments::find(&store, *client, id).await?;
         if_match.check(current.meta.version)?;
@@ -160,17 +160,18 @@ pub(crate) async fn reschedule(
             return Err(not_possible());
         }
         let staff = Some(to.staff_id.unwrap_or(current.staff_id));
-        let wish = Wish { service: current.service_id, staff, start: to.start_time, force: to.force };
-        let desk = Desk::read(&store, *client, &wish, app.clock().now());
+        let wish = BookingRequest { service: current.service_id, staff, start: to.start_time, force: to.force };
+        let desk = SlotAllocator::read(&store, *client, &wish, app.clock().now());
         let (desk, left) = tokio::try_join!(desk, Days::of(&store, *client, &current))?;
         Ok((current, left, wish, desk))
     };
-    let decide = |(current, left, wish, desk): &(Appointment, Days, Wish, Desk), transaction: &mut Transaction| {
+    let decide = |(current, left, wish, desk): &(Appointment, Days, BookingRequest, SlotAllocator),
+                  transaction: &mut Transaction| {
         let now = app.clock().now();
         let seat = desk.seat(wish, Some(current), now)?;
         let next = current.moved(&seat, now);
         appointments::reschedule(transaction, *client, (desk, &seat), (current, left), &next)?;
         Ok(next)
     };
-    store.decide(read, decide).await.map(Found::new)
+    store.decide(read, decide).await.map(WithEtag::new)
 }

@@ -4,19 +4,20 @@ use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::{Availability, Offer};
+use shared::appointments::{Availability, StaffAvailability};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::booking::{ClosedBy, Span};
+use shared::booking::UnavailableReason;
 use shared::entity::{ServiceId, StaffId};
 use shared::http::Parameters;
 use shared::store::Store;
-use shared::value::{Flag, Instant, Invalid, Rejected, TimeZone};
+use shared::value::TimeRange;
+use shared::value::{Instant, InvalidValue, QueryBool, TimeZone, ValidationErrors};
 use shared::{App, Result};
 use utoipa::{IntoParams, ToSchema};
 
 /// What is asked for.
 #[derive(Clone, Debug, Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Asked {
     /// What is to be done.
@@ -34,18 +35,18 @@ pub(crate) struct Asked {
     /// Whether to say what is closed, and by which rule.
     #[deserr(default)]
     #[param(inline, required = false, default = false)]
-    explain: Flag,
+    explain: QueryBool,
 }
 
 /// Times that can be booked.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Offered {
+pub(crate) struct AvailableSlot {
     /// The times, by their start.
     slots: Vec<OfferedSlot>,
     /// What is closed, for each member of the staff who was asked; if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
-    closed: Option<Vec<ClosedStretch>>,
+    closed: Option<Vec<UnavailablePeriod>>,
 }
 
 /// A time that can be booked.
@@ -66,7 +67,7 @@ pub(crate) struct OfferedSlot {
 /// A time that cannot be booked.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ClosedStretch {
+pub(crate) struct UnavailablePeriod {
     /// With whom.
     staff_id: StaffId,
     /// From when.
@@ -76,23 +77,23 @@ pub(crate) struct ClosedStretch {
     #[schema(example = "2026-03-10T09:00:00.000Z")]
     end: String,
     /// The rule that closes it.
-    rule: ClosedBy,
+    rule: UnavailableReason,
 }
 
 /// How long a stretch of time may be: 31 days, of which one may have an hour more.
 const MOST_HOURS: i64 = 31 * 24 + 1;
 
 impl Asked {
-    fn range(&self) -> Result<Span> {
+    fn range(&self) -> Result<TimeRange> {
         let length = self.to.to_utc() - self.from.to_utc();
         let why = if self.to <= self.from {
-            Rejected::new("end_not_after_start", "must be after from")
+            InvalidValue::new("end_not_after_start", "must be after from")
         } else if length > chrono::TimeDelta::hours(MOST_HOURS) {
-            Rejected::new("range_too_long", "must be at most 31 days after from")
+            InvalidValue::new("range_too_long", "must be at most 31 days after from")
         } else {
-            return Ok(Span { start: self.from, end: self.to });
+            return Ok(TimeRange { start: self.from, end: self.to });
         };
-        Err(Invalid::field("/to", why).into())
+        Err(ValidationErrors::field("/to", why).into())
     }
 
     fn written(&self, at: Instant) -> String {
@@ -105,25 +106,26 @@ impl Asked {
 const MOST_ITEMS: usize = 35_000;
 
 fn require_few(availability: &Availability, slots: usize) -> Result<()> {
-    let of = |offer: &Offer| offer.starts.len() + offer.closed.len();
+    let of = |offer: &StaffAvailability| offer.starts.len() + offer.closed.len();
     if slots + availability.offers.iter().map(of).sum::<usize>() <= MOST_ITEMS {
         return Ok(());
     }
-    let why = Rejected::new("too_many_slots", "is too far from the start for so many slots: ask for a shorter range");
-    Err(Invalid::field("/to", why).into())
+    let why =
+        InvalidValue::new("too_many_slots", "is too far from the start for so many slots: ask for a shorter range");
+    Err(ValidationErrors::field("/to", why).into())
 }
 
 /// Find times that can be booked: the starts in `[from, to)`, with those who are free then.
 #[utoipa::path(get, path = "/v1/clients/{clientId}/availability", tag = "appointments", operation_id = "readAvailability",
     params(("clientId" = ClientId, Path), Asked),
-    responses((status = 200, body = Offered, description = "The times.")),
+    responses((status = 200, body = AvailableSlot, description = "The times.")),
     extensions(("x-round-trips" = json!(104))))]
 pub(crate) async fn read(
     client: Access<ClientScope, UseCrm>,
     Parameters(asked): Parameters<Asked>,
     State(app): State<App>,
     store: Store,
-) -> Result<Json<Offered>> {
+) -> Result<Json<AvailableSlot>> {
     let range = asked.range()?;
     let who = (asked.service_id, asked.staff_id);
     let explain = asked.explain.is_set();
@@ -136,12 +138,12 @@ pub(crate) async fn read(
         staff_ids: slot.staff,
     });
     let closed = availability.offers.iter().flat_map(|offer| {
-        offer.closed.iter().map(|closed| ClosedStretch {
+        offer.closed.iter().map(|closed| UnavailablePeriod {
             staff_id: offer.staff,
             start: asked.written(closed.span.start),
             end: asked.written(closed.span.end),
             rule: closed.rule,
         })
     });
-    Ok(Json(Offered { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
+    Ok(Json(AvailableSlot { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
 }

@@ -10,10 +10,10 @@ use lambda_http::http::header;
 use serde::Serialize;
 use shared::appointments::shown;
 use shared::auth::{Access, CalendarAccess, CalendarQuery, ClientId, ClientScope, ManageSchedules, calendar_token};
-use shared::booking::Span;
 use shared::entity::{Appointment, AppointmentStatus, Staff, StaffId, StaffRow};
 use shared::http::{Deleted, PathId};
-use shared::store::{Found, Order, Store, Transaction, Wanted};
+use shared::store::{BatchItems, BatchKeys, Order, Store, Transaction};
+use shared::value::TimeRange;
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -96,8 +96,9 @@ pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store
     let good = row.filter(|row| row.has_calendar(calendar.number()));
     let Some(row) = good else { return Err(Problem::unauthenticated()) };
     let now = app.clock().now();
-    let past = booked(&store, client, staff, Span { start: now.before(PAST), end: now }, (Order::Desc, MOST_PAST));
-    let ahead = booked(&store, client, staff, Span { start: now, end: now.after(AHEAD) }, (Order::Asc, MOST_AHEAD));
+    let past = booked(&store, client, staff, TimeRange { start: now.before(PAST), end: now }, (Order::Desc, MOST_PAST));
+    let ahead =
+        booked(&store, client, staff, TimeRange { start: now, end: now.after(AHEAD) }, (Order::Asc, MOST_AHEAD));
     let (past, ahead) = tokio::try_join!(past, ahead)?;
     let appointments = shown(&store, client, past.into_iter().rev().chain(ahead).collect()).await?;
     let names = store.get_each(named(client, &appointments)).await?;
@@ -118,7 +119,7 @@ async fn booked(
     store: &Store,
     client: ClientScope,
     staff: StaffId,
-    within: Span,
+    within: TimeRange,
     (order, most): (Order, usize),
 ) -> Result<Vec<Appointment>> {
     let list = client.appointments_of_staff(staff, Some(within));
@@ -137,8 +138,8 @@ async fn booked(
 }
 
 /// The rows that say how what is booked is called, and for whom it is.
-fn named(client: ClientScope, appointments: &[Appointment]) -> Wanted {
-    appointments.iter().fold(Wanted::default(), |wanted, appointment| {
+fn named(client: ClientScope, appointments: &[Appointment]) -> BatchKeys {
+    appointments.iter().fold(BatchKeys::default(), |wanted, appointment| {
         let wanted = wanted.and(&client.service(appointment.service_id));
         match appointment.fields.contact_id {
             Some(contact) => wanted.and(&client.contact(contact)),
@@ -147,7 +148,7 @@ fn named(client: ClientScope, appointments: &[Appointment]) -> Wanted {
     })
 }
 
-fn event(client: ClientScope, appointment: &Appointment, names: &Found) -> Result<Event> {
+fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> Result<Event> {
     let service = names.get(&client.service(appointment.service_id))?.map(|service| service.fields.name.to_string());
     let contact = match appointment.fields.contact_id {
         Some(id) => names.get(&client.contact(id))?.map(|row| row.contact.fields),

@@ -5,13 +5,13 @@ use chrono::TimeDelta;
 use deserr::Deserr;
 use shared::appointments::shown;
 use shared::auth::{Access, ClientId, ClientScope, Located, UseCrm};
-use shared::booking::Span;
 use shared::entity::{Appointment, AppointmentStatus, ContactId, StaffId};
 use shared::http::page::{PageParams, end_of};
 use shared::http::{Page, Paging};
 use shared::keys::List;
 use shared::store::{Order, Position, Rows, Store};
-use shared::value::{Instant, Invalid, Rejected};
+use shared::value::TimeRange;
+use shared::value::{Instant, InvalidValue, ValidationErrors};
 use shared::{Problem, Result};
 use utoipa::IntoParams;
 
@@ -19,7 +19,7 @@ type AppointmentPage = Page<Appointment>;
 
 /// Which appointments are asked for.
 #[derive(Clone, Debug, Default, Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Filters {
     /// Appointments that begin then or later. Needs `to`. Served by an index, whatever else is asked for.
@@ -81,7 +81,7 @@ async fn by_month(
     store: &Store,
     client: ClientScope,
     paging: &Paging<Filters>,
-    within: Option<Span>,
+    within: Option<TimeRange>,
     look_at: usize,
 ) -> Result<(List<Appointment>, Rows<Appointment>)> {
     let within = within.ok_or_else(|| Problem::internal("no list was chosen"))?;
@@ -90,7 +90,7 @@ async fn by_month(
     let is_first = after.is_none();
     let start = after.as_ref().map_or(Ok(within.start), start_of)?;
     let mut read = Rows { rows: Vec::new(), stopped: None };
-    for month in client.appointments_in(Span { start, ..within }) {
+    for month in client.appointments_in(TimeRange { start, ..within }) {
         if read.rows.len() >= look_at {
             // The month before ended just here, and this one is still to be read.
             read.stopped = read.rows.last().map(|(position, _)| position.clone());
@@ -118,23 +118,25 @@ fn start_of(position: &Position) -> Result<Instant> {
 
 impl Filters {
     /// The range, if both of its ends are given, or neither.
-    fn range(&self) -> Result<Option<Span>> {
-        let missing = Rejected::new("required", "is required, as the other end of the range is given");
+    fn range(&self) -> Result<Option<TimeRange>> {
+        let missing = InvalidValue::new("required", "is required, as the other end of the range is given");
         let (pointer, why) = match (self.from, self.to) {
             (None, None) => return Ok(None),
             (None, Some(_)) => ("/from", missing),
             (Some(_), None) => ("/to", missing),
-            (Some(from), Some(to)) if to <= from => ("/to", Rejected::new("end_not_after_start", "must be after from")),
-            (Some(from), Some(to)) if to.to_utc() - from.to_utc() > TimeDelta::days(MOST_DAYS) => {
-                ("/to", Rejected::new("range_too_long", "must be at most 366 days after from"))
+            (Some(from), Some(to)) if to <= from => {
+                ("/to", InvalidValue::new("end_not_after_start", "must be after from"))
             }
-            (Some(start), Some(end)) => return Ok(Some(Span { start, end })),
+            (Some(from), Some(to)) if to.to_utc() - from.to_utc() > TimeDelta::days(MOST_DAYS) => {
+                ("/to", InvalidValue::new("range_too_long", "must be at most 366 days after from"))
+            }
+            (Some(start), Some(end)) => return Ok(Some(TimeRange { start, end })),
         };
-        Err(Invalid::field(pointer, why).into())
+        Err(ValidationErrors::field(pointer, why).into())
     }
 
     /// The index that leaves the least to filter; `None` if the months' lists serve them.
-    fn served(&self, client: ClientScope, within: Option<Span>) -> Option<List<Appointment>> {
+    fn served(&self, client: ClientScope, within: Option<TimeRange>) -> Option<List<Appointment>> {
         match (self.contact_id, self.staff_id, self.status, within) {
             (Some(contact), .., Some(within)) => Some(client.appointments_of_in(contact, within)),
             (Some(contact), .., None) => Some(client.appointments_of(contact)),

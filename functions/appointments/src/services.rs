@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
 use shared::entity::{Record, Service, ServiceId, ServiceRecord, StaffId};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Draft, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{Create, Created, Deleted, Draft, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
 use shared::{App, Problem, Result};
@@ -64,8 +64,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Service>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<ServiceRecord>> {
-    store.find(&client.service(id)).await.map(|service| Found::unless(service, has))
+) -> Result<WithEtag<ServiceRecord>> {
+    store.find(&client.service(id)).await.map(|service| WithEtag::unless(service, has))
 }
 
 /// Change a service. What is booked stays as it is.
@@ -81,7 +81,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<ServiceRecord>> {
+) -> Result<WithEtag<ServiceRecord>> {
     let key = client.service(id);
     let decide = |current: &ServiceRecord, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
@@ -92,7 +92,7 @@ pub(crate) async fn update(
         name_staff(transaction, *client, &current.fields.staff_ids, &next.fields.staff_ids)?;
         Ok(next)
     };
-    store.decide(|| store.find(&key), decide).await.map(Found::new)
+    store.decide(|| store.find(&key), decide).await.map(WithEtag::new)
 }
 
 /// Delete a service. `409 in_use` while there are appointments for it, whatever became of them.
@@ -124,7 +124,7 @@ fn name_staff(transaction: &mut Transaction, client: ClientScope, had: &[StaffId
         transaction.unuse(&client.staff_uses(*gone))?;
     }
     for (place, new) in has.iter().enumerate().filter(|(_, staff)| !had.contains(staff)) {
-        transaction.use_any(&client.staff_uses(*new), Problem::dangling(format!("/staffIds/{place}")))?;
+        transaction.use_any(&client.staff_uses(*new), Problem::unresolved_reference(format!("/staffIds/{place}")))?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::json;
 use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
-use shared::belongings::Belongings;
+use shared::belongings::CascadeDelete;
 use shared::entity::{Record, Staff, StaffId, StaffRecord, StaffRow};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Draft, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{Create, Created, Deleted, Draft, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
 use shared::job::Work;
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
@@ -58,8 +58,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Staff>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<StaffRecord>> {
-    store.find(&client.staff_member(id)).await.map(|row| Found::unless(row.staff, has))
+) -> Result<WithEtag<StaffRecord>> {
+    store.find(&client.staff_member(id)).await.map(|row| WithEtag::unless(row.staff, has))
 }
 
 /// Change a member of the staff. What is booked stays as it is, whatever their hours are now.
@@ -75,7 +75,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<StaffRecord>> {
+) -> Result<WithEtag<StaffRecord>> {
     let key = client.staff_member(id);
     let decide = |current: &StaffRow, transaction: &mut Transaction| {
         if_match.check(current.staff.meta.version)?;
@@ -83,7 +83,7 @@ pub(crate) async fn update(
         revise(transaction, *client, current, &current.showing(next.clone()))?;
         Ok(next)
     };
-    store.decide(|| store.find(&key), decide).await.map(Found::new)
+    store.decide(|| store.find(&key), decide).await.map(WithEtag::new)
 }
 
 /// Delete a member of the staff, and when they were off. `409 in_use` while there are appointments with them, whatever became of
@@ -101,11 +101,11 @@ pub(crate) async fn delete(
 ) -> Result<Deleted> {
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not they are there.
-        let (row, belongings) = (client.staff_member(id), Belongings::some(&store, client.belongings_of_staff(id)));
+        let (row, belongings) = (client.staff_member(id), CascadeDelete::some(&store, client.belongings_of_staff(id)));
         let (row, belongings) = tokio::join!(store.find(&row), belongings);
         Ok((row?, belongings?))
     };
-    let decide = |(row, belongings): &(StaffRow, Belongings), transaction: &mut Transaction| {
+    let decide = |(row, belongings): &(StaffRow, CascadeDelete), transaction: &mut Transaction| {
         if_match.check(row.staff.meta.version)?;
         dismiss(transaction, *client, row)?;
         belongings.go(transaction, &app, *client, Work::ClearStaff { staff: id })

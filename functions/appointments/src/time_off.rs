@@ -7,14 +7,15 @@ use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 use shared::appointments::Days;
 use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
-use shared::booking::{Booking, Span};
+use shared::booking::Booking;
 use shared::entity::{Meta, Staff, StaffId, StaffRow, TimeOff, TimeOffFields, TimeOffId};
 use shared::http::page::PageParams;
 use shared::http::{
-    Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds,
+    Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds, WithEtag,
 };
 use shared::store::{Store, Transaction};
-use shared::value::{Flag, Invalid};
+use shared::value::TimeRange;
+use shared::value::{QueryBool, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::IntoParams;
 
@@ -24,13 +25,13 @@ type TimeOffPage = Page<TimeOff>;
 
 /// What is to become of what is booked then.
 #[derive(Clone, Copy, Debug, Default, Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Options {
     /// Whether what is booked then stays as it is. Otherwise that is a `409`.
     #[deserr(default)]
     #[param(inline, required = false, default = false)]
-    keep_bookings: Flag,
+    keep_bookings: QueryBool,
 }
 
 /// Say that a member of the staff is off. `409 time_booked` names as `appointments` what is booked then, up to a hundred,
@@ -85,9 +86,9 @@ pub(crate) async fn read(
     PathIds(staff, id): PathIds<Staff, TimeOff>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<TimeOff>> {
+) -> Result<WithEtag<TimeOff>> {
     let (off, _) = store.find_both(&client.time_off(staff, id), &client.staff_member(staff)).await?;
-    Ok(Found::unless(off, has))
+    Ok(WithEtag::unless(off, has))
 }
 
 /// Change a time off. What is booked then, and was not within it before, is minded as when it was created.
@@ -104,7 +105,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<TimeOff>> {
+) -> Result<WithEtag<TimeOff>> {
     let read = || async {
         let off = store.find(&client.time_off(staff, id)).await?;
         if_match.check(off.meta.version)?;
@@ -118,7 +119,7 @@ pub(crate) async fn update(
         transaction.replace(&client.time_off(staff, id), next, off.meta.version)?;
         Ok(next.clone())
     };
-    store.decide(read, decide).await.map(Found::new)
+    store.decide(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a time off.
@@ -174,7 +175,7 @@ impl Agenda {
         transaction: &mut Transaction,
         client: ClientScope,
         id: TimeOffId,
-        (before, span): (Option<Span>, Span),
+        (before, span): (Option<TimeRange>, TimeRange),
         app: &App,
     ) -> Result<()> {
         let next = self.staff.off(id, Some(span), app.clock().now());
@@ -186,7 +187,7 @@ impl Agenda {
         }
         if let Some(days) = &self.days {
             // A time off has no buffers of its own; those of what is booked keep away from it.
-            let meets = |booking: &&Booking, span: Span| booking.extent().meets(&span);
+            let meets = |booking: &&Booking, span: TimeRange| booking.with_buffers().overlaps(&span);
             let is_new =
                 |booking: &&Booking| meets(booking, span) && before.is_none_or(|before| !meets(booking, before));
             let bookings = days.bookings(None);

@@ -5,15 +5,15 @@ use deserr::Deserr;
 use shared::appointments::{self, Days};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::entity::{Appointment, AppointmentId, Transition};
-use shared::http::{Found, IfMatch, OptionalBody, PathId};
+use shared::http::{IfMatch, OptionalBody, PathId, WithEtag};
 use shared::store::{Store, Transaction};
-use shared::value::{Invalid, Name};
+use shared::value::{Name, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 /// What is said about a cancellation.
 #[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct Cancellation {
     /// Why.
     #[deserr(default)]
@@ -23,8 +23,8 @@ pub(crate) struct Cancellation {
 
 /// Nothing.
 #[derive(Clone, Copy, Debug, Deserr)]
-#[deserr(error = Invalid, deny_unknown_fields)]
-pub(crate) struct Nothing {}
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
+pub(crate) struct EmptyBody {}
 
 /// Confirm an appointment that is scheduled.
 #[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/confirm", tag = "appointments", operation_id = "confirmAppointment",
@@ -37,8 +37,8 @@ pub(crate) async fn confirm(
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    OptionalBody(Nothing {}): OptionalBody<Nothing>,
-) -> Result<Found<Appointment>> {
+    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
+) -> Result<WithEtag<Appointment>> {
     pass(&app, &store, *client, id, &if_match, (Transition::Confirm, None)).await
 }
 
@@ -53,8 +53,8 @@ pub(crate) async fn complete(
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    OptionalBody(Nothing {}): OptionalBody<Nothing>,
-) -> Result<Found<Appointment>> {
+    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
+) -> Result<WithEtag<Appointment>> {
     pass(&app, &store, *client, id, &if_match, (Transition::Complete, None)).await
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn cancel(
     store: Store,
     if_match: IfMatch,
     OptionalBody(Cancellation { reason }): OptionalBody<Cancellation>,
-) -> Result<Found<Appointment>> {
+) -> Result<WithEtag<Appointment>> {
     pass(&app, &store, *client, id, &if_match, (Transition::Cancel, reason)).await
 }
 
@@ -86,8 +86,8 @@ pub(crate) async fn no_show(
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    OptionalBody(Nothing {}): OptionalBody<Nothing>,
-) -> Result<Found<Appointment>> {
+    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
+) -> Result<WithEtag<Appointment>> {
     pass(&app, &store, *client, id, &if_match, (Transition::NoShow, None)).await
 }
 
@@ -98,7 +98,7 @@ async fn pass(
     id: AppointmentId,
     if_match: &IfMatch,
     (transition, reason): (Transition, Option<Name>),
-) -> Result<Found<Appointment>> {
+) -> Result<WithEtag<Appointment>> {
     let read = || async {
         let current = appointments::find(store, client, id).await?;
         if_match.check(current.meta.version)?;
@@ -111,7 +111,7 @@ async fn pass(
         appointments::replace(transaction, client, current, &next, days.as_ref())?;
         Ok(next)
     };
-    store.decide(read, decide).await.map(Found::new)
+    store.decide(read, decide).await.map(WithEtag::new)
 }
 
 /// What is to be done cannot be done to an appointment of this status.

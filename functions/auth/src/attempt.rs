@@ -6,9 +6,9 @@
 //! answers whether or not anybody has the email; a neighbour in the user's own network can tell that they are excused there.
 
 use chrono::Duration;
-use shared::auth::account::Found;
+use shared::auth::account::FoundUser;
 use shared::auth::tries::{Count, SIGN_IN};
-use shared::entity::KnownSource;
+use shared::entity::KnownIp;
 use shared::http::Source;
 use shared::keys::Key;
 use shared::store::{Store, Transaction};
@@ -35,7 +35,7 @@ impl Attempt {
         store: &Store,
         email: &Email,
         source: &Source,
-        found: Option<&Found>,
+        found: Option<&FoundUser>,
     ) -> Result<Self> {
         let (by_email, by_source, by_both) = tokio::try_join!(
             SIGN_IN.count(app, store, by_email(email)),
@@ -69,7 +69,7 @@ impl Attempt {
         store: &Store,
         email: &Email,
         source: &Source,
-        found: Option<&Found>,
+        found: Option<&FoundUser>,
         otherwise: Problem,
     ) -> Problem {
         let again = || Self::at(app, store, email, source, found);
@@ -86,9 +86,9 @@ pub(crate) fn forgive(app: &App, transaction: &mut Transaction, email: &Email) -
 }
 
 /// Notes from where a user signs in.
-pub(crate) fn remember(app: &App, transaction: &mut Transaction, source: &Source, found: &Found) -> Result<()> {
+pub(crate) fn remember(app: &App, transaction: &mut Transaction, source: &Source, found: &FoundUser) -> Result<()> {
     let until = Instant::from(app.clock().now().to_utc() + Duration::days(KNOWN_DAYS));
-    transaction.write(&known(app, source, found), &KnownSource { until, ttl: until.unix_seconds() })
+    transaction.write(&known(app, source, found), &KnownIp { until, ttl: until.unix_seconds() })
 }
 
 fn by_email(email: &Email) -> String {
@@ -99,13 +99,13 @@ fn by_both(email: &Email, source: &Source) -> String {
     format!("email {} source {source}", email.folded())
 }
 
-fn known(app: &App, source: &Source, found: &Found) -> Key<KnownSource> {
+fn known(app: &App, source: &Source, found: &FoundUser) -> Key<KnownIp> {
     found.home.known_source(found.account.user.id, &source.pseudonym(app))
 }
 
 /// Whether the user signed in from this source before: one read, also when there is no user.
-async fn is_known(app: &App, store: &Store, source: &Source, found: Option<&Found>) -> Result<bool> {
-    let Some(found) = found else { return store.probe().await.map(|()| false) };
+async fn is_known(app: &App, store: &Store, source: &Source, found: Option<&FoundUser>) -> Result<bool> {
+    let Some(found) = found else { return store.ping().await.map(|()| false) };
     let known = store.get(&known(app, source, found)).await?;
     Ok(known.is_some_and(|known| app.clock().now() < known.until))
 }

@@ -17,6 +17,6 @@ pub(crate) struct Health {
 #[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", security(()),
     responses((status = 200, body = Health, description = "It does.")), extensions(("x-round-trips" = json!(1))))]
 pub(crate) async fn read(store: Store) -> Result<Json<Health>> {
-    store.probe().await?;
+    store.ping().await?;
     Ok(Json(Health { status: "ok" }))
 }

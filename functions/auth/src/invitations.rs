@@ -8,10 +8,10 @@ use deserr::Deserr;
 use shared::auth::Issuer;
 use shared::auth::credential::Purpose;
 use shared::auth::password::NewPassword;
-use shared::entity::{Headcount, Status};
+use shared::entity::{Status, UserCountChange};
 use shared::http::{Body, Source};
 use shared::store::Store;
-use shared::value::Invalid;
+use shared::value::ValidationErrors;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use crate::sessions::Tokens;
 
 /// The first password of somebody who was invited.
 #[derive(Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct Acceptance {
     /// From the mail.
     token: String,
@@ -43,7 +43,11 @@ pub(crate) async fn accept(
     let accepted = bearer.choose(acceptance.password, |before, next, transaction| {
         next.user.status = Status::Active;
         let Some(holdings) = before.home.holdings() else { return Ok(()) };
-        transaction.count_users(&holdings, Headcount::between(Some(&before.account.user), Some(&next.user)), false)
+        transaction.count_users(
+            &holdings,
+            UserCountChange::between(Some(&before.account.user), Some(&next.user)),
+            false,
+        )
     });
     let (entered, user) = accepted.await?;
     entered.tokens(&issuer, user)

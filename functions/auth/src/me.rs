@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use shared::auth::{Actor, Authenticated};
 use shared::entity::{Account, Profile, Status, User};
-use shared::http::{Found, IfMatch, IfNoneMatch, Patch};
+use shared::http::{IfMatch, IfNoneMatch, Patch, WithEtag};
 use shared::store::Store;
 use shared::{App, Problem, Result};
 
@@ -12,8 +12,12 @@ use shared::{App, Problem, Result};
 #[utoipa::path(get, path = "/v1/auth/me", tag = "auth", operation_id = "readMe",
     responses((status = 200, body = User, description = "The caller.")),
     extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(Authenticated(actor): Authenticated, store: Store, has: IfNoneMatch) -> Result<Found<User>> {
-    Ok(Found::unless(own(&store, &actor).await?.user, has))
+pub(crate) async fn read(
+    Authenticated(actor): Authenticated,
+    store: Store,
+    has: IfNoneMatch,
+) -> Result<WithEtag<User>> {
+    Ok(WithEtag::unless(own(&store, &actor).await?.user, has))
 }
 
 /// Change one's own name.
@@ -27,7 +31,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<User>> {
+) -> Result<WithEtag<User>> {
     let key = actor.home().user(actor.user());
     let account = store.update(key, &if_match, |account, _| {
         let account = active(account.clone())?;
@@ -35,7 +39,7 @@ pub(crate) async fn update(
         Ok(Account { user: account.user.with_profile(profile, app.clock().now()), ..account })
     });
     match account.await {
-        Ok(account) => Ok(Found::new(account.user)),
+        Ok(account) => Ok(WithEtag::new(account.user)),
         // Whoever is gone is nobody, as in every other request of theirs.
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(Problem::unauthenticated()),
         Err(problem) => Err(problem),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use deserr::Deserr;
-use shared::auth::account::{self, Found};
+use shared::auth::account::{self, FoundUser};
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword, Password};
 use shared::auth::tries::{Count, MAIL, MAIL_FROM_SOURCE, SIGN_IN};
@@ -14,7 +14,7 @@ use shared::entity::Account;
 use shared::http::{Accepted, Body, Deleted, Source};
 use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Invalid, Rejected};
+use shared::value::{Email, InvalidValue, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -26,7 +26,7 @@ use crate::sessions::Tokens;
 /// A new password, from somebody who knows the one they have.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct PasswordChange {
     current_password: Password,
     new_password: NewPassword,
@@ -34,7 +34,7 @@ pub(crate) struct PasswordChange {
 
 /// Who forgot their password.
 #[derive(Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct Forgotten {
     email: Email,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Forgotten {
 /// A new password, from somebody who was mailed a token.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct PasswordReset {
     /// From the mail.
     token: String,
@@ -109,7 +109,7 @@ pub(crate) async fn forgot(
     let mailed = store.decide_from(Some(counts), read, |(by_email, by_source), transaction| {
         by_email.add(transaction)?;
         by_source.add(transaction)?;
-        let Some(Found { home, account }) = &found else { return Ok(()) };
+        let Some(FoundUser { home, account }) = &found else { return Ok(()) };
         let Some(purpose) = Purpose::of(account.user.status) else { return Ok(()) };
         credential::mail(&app, transaction, *home, account, purpose)
     });
@@ -155,5 +155,5 @@ fn tell(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Acc
 }
 
 fn wrong_password() -> Problem {
-    Invalid::field("/currentPassword", Rejected::new("wrong_password", "is not the password")).into()
+    ValidationErrors::field("/currentPassword", InvalidValue::new("wrong_password", "is not the password")).into()
 }

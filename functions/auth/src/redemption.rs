@@ -1,16 +1,16 @@
 //! Tokens from mails, redeemed: a password is chosen, and whoever chose it is signed in.
 
-use shared::auth::account::Found;
+use shared::auth::account::FoundUser;
 use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
 use shared::entity::{Account, User};
 use shared::http::Source;
 use shared::store::{Store, Transaction};
-use shared::value::{Invalid, Rejected};
+use shared::value::{InvalidValue, ValidationErrors};
 use shared::{App, Problem, Result};
 
 use crate::passwords::renewed;
-use crate::sessions::{self, Entered};
+use crate::sessions::{self, NewSession};
 
 /// Somebody who was mailed a token.
 pub(crate) struct Bearer<'a> {
@@ -27,14 +27,14 @@ impl Bearer<'_> {
     pub(crate) async fn choose(
         self,
         password: NewPassword,
-        also: impl Fn(&Found, &mut Account, &mut Transaction) -> Result<()>,
-    ) -> Result<(Entered, User)> {
+        also: impl Fn(&FoundUser, &mut Account, &mut Transaction) -> Result<()>,
+    ) -> Result<(NewSession, User)> {
         let (app, store, now) = (self.app, self.store, self.app.clock().now());
         let token = credential::find(store, &self.token, self.purpose, now).await?.ok_or_else(bad_token)?;
         let key = token.home.user(token.user);
         let read = || async {
             let account = store.get(&key).await?.filter(|account| token.fits(account)).ok_or_else(bad_token)?;
-            Ok(Found { home: token.home, account })
+            Ok(FoundUser { home: token.home, account })
         };
         let found = read().await?;
         let hash = password::hash(password).await?;
@@ -44,7 +44,7 @@ impl Bearer<'_> {
             also(before, &mut next, transaction)?;
             transaction.replace(&key, &next, before.account.user.meta.version)?;
             token.consume(transaction, bad_token())?;
-            let found = Found { home: token.home, account: next };
+            let found = FoundUser { home: token.home, account: next };
             let entered = sessions::open(app, transaction, self.source, &found)?;
             Ok((entered, found.account.user))
         });
@@ -54,5 +54,9 @@ impl Bearer<'_> {
 
 /// Whatever is the matter with a token: nobody's, used, too old, or for another purpose.
 fn bad_token() -> Problem {
-    Invalid::field("/token", Rejected::new("invalid_token", "is not good, or no longer: ask for another mail")).into()
+    ValidationErrors::field(
+        "/token",
+        InvalidValue::new("invalid_token", "is not good, or no longer: ask for another mail"),
+    )
+    .into()
 }

@@ -9,13 +9,13 @@ use axum::{Extension, Json};
 use chrono::Duration;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::auth::account::{self, Found};
+use shared::auth::account::{self, FoundUser};
 use shared::auth::password::{self, Password};
 use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, Issuer, Refresh};
 use shared::entity::{Account, Session, Status, User};
 use shared::http::{Body, Deleted, Source};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Instant, Invalid};
+use shared::value::{Email, Instant, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -26,7 +26,7 @@ const SESSION_DAYS: i64 = 30;
 
 /// Who signs in.
 #[derive(Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct Login {
     email: Email,
     password: Password,
@@ -35,7 +35,7 @@ pub(crate) struct Login {
 /// The refresh token to trade.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct RefreshToken {
     refresh_token: String,
 }
@@ -92,23 +92,23 @@ pub(crate) async fn login(
 }
 
 /// A session that a transaction opens.
-pub(crate) struct Entered {
+pub(crate) struct NewSession {
     first: Refresh,
     at: Instant,
 }
 
 /// Opens a session of a user, and remembers from where.
-pub(crate) fn open(app: &App, transaction: &mut Transaction, source: &Source, found: &Found) -> Result<Entered> {
-    let Found { home, account } = found;
+pub(crate) fn open(app: &App, transaction: &mut Transaction, source: &Source, found: &FoundUser) -> Result<NewSession> {
+    let FoundUser { home, account } = found;
     let (user, at) = (account.user.id, app.clock().now());
     let first = Refresh { home: *home, user, session: app.ids().make(), generation: 1 };
     let session = lasting(Session { generation: 1, epoch: account.epoch, expires: at, ttl: 0 }, at);
     transaction.create(&home.session(user, first.session), &session)?;
     remember(app, transaction, source, found)?;
-    Ok(Entered { first, at })
+    Ok(NewSession { first, at })
 }
 
-impl Entered {
+impl NewSession {
     /// The answer to whoever signed in.
     pub(crate) fn tokens(self, issuer: &Issuer, user: User) -> Result<Json<Tokens>> {
         tokens(issuer, user, self.first, self.at)

@@ -8,12 +8,14 @@ use shared::auth::{
 };
 use shared::entity::{User, UserFields, UserId};
 use shared::http::page::PageParams;
-use shared::http::{Accepted, Api, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{
+    Accepted, Api, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag,
+};
 use shared::store::Store;
 use shared::{App, Result};
 use utoipa_axum::routes;
 
-use crate::users::{Manager, NewUser};
+use crate::users::{NewUser, UserService};
 
 type UserPage = Page<User>;
 
@@ -62,7 +64,7 @@ macro_rules! user_routes {
                 State(app): State<App>,
                 store: Store,
                 has: IfNoneMatch,
-            ) -> Result<Found<User>> {
+            ) -> Result<WithEtag<User>> {
                 manager(&app, &store, &scope).read(id, has).await
             }
 
@@ -79,7 +81,7 @@ macro_rules! user_routes {
                 store: Store,
                 if_match: IfMatch,
                 patch: Patch,
-            ) -> Result<Found<User>> {
+            ) -> Result<WithEtag<User>> {
                 manager(&app, &store, &scope).update(id, &if_match, &patch).await
             }
 
@@ -135,6 +137,10 @@ user_routes!(
     "createClientUser", "listClientUsers", "readClientUser", "updateClientUser", "deleteClientUser", "inviteClientUser"
 );
 
-fn manager<'a, S: Copy + Into<HomeScope>, P>(app: &'a App, store: &'a Store, scope: &'a Access<S, P>) -> Manager<'a> {
-    Manager { app, store, actor: scope.actor(), home: (**scope).into() }
+fn manager<'a, S: Copy + Into<HomeScope>, P>(
+    app: &'a App,
+    store: &'a Store,
+    scope: &'a Access<S, P>,
+) -> UserService<'a> {
+    UserService { app, store, actor: scope.actor(), home: (**scope).into() }
 }

@@ -6,19 +6,19 @@ use shared::auth::credential::{self, Purpose};
 use shared::auth::password::{self, NewPassword};
 use shared::auth::tries::{Count, MAIL};
 use shared::auth::{Actor, HomeScope, Role, account};
-use shared::entity::{Account, Headcount, Profile, Status, User, UserFields, UserId};
-use shared::http::{Accepted, Created, Creation, Deleted, Found, IfMatch, IfNoneMatch, Patch};
+use shared::entity::{Account, Profile, Status, User, UserCountChange, UserFields, UserId};
+use shared::http::{Accepted, Created, Creation, Deleted, IfMatch, IfNoneMatch, Patch, WithEtag};
 use shared::keys::Scope;
 use shared::mail::{Mail, Message};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Invalid, Name, Rejected};
+use shared::value::{Email, InvalidValue, Name, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 /// Somebody who is to be a user.
 #[derive(Clone, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct NewUser {
     /// Unique on the whole platform, whatever its case.
     email: Email,
@@ -35,14 +35,14 @@ pub(crate) struct NewUser {
 }
 
 /// Somebody who manages the users of a home that their role reaches.
-pub(crate) struct Manager<'a> {
+pub(crate) struct UserService<'a> {
     pub(crate) app: &'a App,
     pub(crate) store: &'a Store,
     pub(crate) actor: &'a Actor,
     pub(crate) home: HomeScope,
 }
 
-impl Manager<'_> {
+impl UserService<'_> {
     /// Creates a user, whose path is below `users`.
     pub(crate) async fn create(
         &self,
@@ -81,12 +81,12 @@ impl Manager<'_> {
     }
 
     /// Reads a user.
-    pub(crate) async fn read(&self, id: UserId, has: IfNoneMatch) -> Result<Found<User>> {
-        Ok(Found::unless(self.store.find(&self.home.user(id)).await?.user, has))
+    pub(crate) async fn read(&self, id: UserId, has: IfNoneMatch) -> Result<WithEtag<User>> {
+        Ok(WithEtag::unless(self.store.find(&self.home.user(id)).await?.user, has))
     }
 
     /// Changes a user.
-    pub(crate) async fn update(&self, id: UserId, if_match: &IfMatch, patch: &Patch) -> Result<Found<User>> {
+    pub(crate) async fn update(&self, id: UserId, if_match: &IfMatch, patch: &Patch) -> Result<WithEtag<User>> {
         let key = self.home.user(id);
         let read = || self.find(id);
         let changed = self.store.decide(read, |(account, mails), transaction| {
@@ -98,7 +98,7 @@ impl Manager<'_> {
             transaction.replace(&key, &next, account.user.meta.version)?;
             Ok(next)
         });
-        Ok(Found::new(changed.await?.user))
+        Ok(WithEtag::new(changed.await?.user))
     }
 
     /// A user, and for one who never chose a password how much mail they were sent of late.
@@ -174,7 +174,7 @@ impl Manager<'_> {
             return Ok(());
         }
         let (to, first_name) = (before.user.email.clone(), before.user.first_name.clone());
-        let notice = Mail::notice(to, Message::EmailMoved { first_name }, self.app.clock().now());
+        let notice = Mail::notice(to, Message::EmailChanged { first_name }, self.app.clock().now());
         transaction.mail(self.app, self.home, &notice)
     }
 
@@ -191,10 +191,12 @@ impl Manager<'_> {
     }
 
     fn count(&self, transaction: &mut Transaction, before: Option<&User>, after: Option<&User>) -> Result<()> {
-        let change = Headcount::between(before, after);
+        let change = UserCountChange::between(before, after);
         let from_above = self.actor.home() != self.home;
         match self.home.holdings() {
-            Some(holdings) if change != Headcount::default() => transaction.count_users(&holdings, change, from_above),
+            Some(holdings) if change != UserCountChange::default() => {
+                transaction.count_users(&holdings, change, from_above)
+            }
             _ => Ok(()),
         }
     }
@@ -218,7 +220,9 @@ fn may_grant(own: Role, role: Role, home: HomeScope) -> Result<()> {
         return Err(Problem::new(StatusCode::FORBIDDEN, "role_above_own", detail));
     }
     if !role.is_of(home) {
-        return Err(Invalid::field("/role", Rejected::new("invalid_role", "is not a role of users here")).into());
+        return Err(
+            ValidationErrors::field("/role", InvalidValue::new("invalid_role", "is not a role of users here")).into()
+        );
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use serde_json::Value;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::contacts::{self, Otherwise};
-use shared::entity::{Contact, ContactId, ContactRecord, ContactRow, Gone, Record, References};
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId, parse};
+use shared::contacts::{self, ConflictPolicy};
+use shared::entity::{Contact, ContactId, ContactRecord, ContactRow, Record, ReferenceCount, Tombstones};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag, parse};
 use shared::store::Store;
 use shared::{App, Result};
 
@@ -26,7 +26,7 @@ pub(crate) async fn create(
     let fields: Contact = parse(international(&store, *client, body).await?)?;
     let row = ContactRow::new(Record::new(&app, *client, fields), None);
     let mut transaction = store.transaction();
-    contacts::create(&mut transaction, *client, &row, Otherwise::REFUSE)?;
+    contacts::create(&mut transaction, *client, &row, ConflictPolicy::FAIL)?;
     request.commit(transaction, *client, &row.contact, location(*client, row.contact.id)).await
 }
 
@@ -40,8 +40,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Contact>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<ContactRecord>> {
-    Ok(Found::unless(contacts::find(&store, *client, id).await?.contact, has))
+) -> Result<WithEtag<ContactRecord>> {
+    Ok(WithEtag::unless(contacts::find(&store, *client, id).await?.contact, has))
 }
 
 /// Change a contact.
@@ -57,10 +57,10 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<ContactRecord>> {
+) -> Result<WithEtag<ContactRecord>> {
     let patch = international_patch(&store, *client, patch).await?;
     let change = |contact: &ContactRecord| patch.change(contact, &app);
-    replace(&store, *client, id, &if_match, Otherwise::REFUSE, change).await.map(Found::new)
+    replace(&store, *client, id, &if_match, ConflictPolicy::FAIL, change).await.map(WithEtag::new)
 }
 
 /// Delete a contact. Its deals and appointments stay, without it.
@@ -93,11 +93,11 @@ struct ToDelete {
     row: ContactRow,
     /// As its version is told.
     shown: ContactRow,
-    references: References,
+    references: ReferenceCount,
     /// What refers to it, if that fits into the transaction that deletes it.
     referring: Option<Referring>,
     /// What else is gone, if it does not.
-    gone: Option<Gone>,
+    gone: Option<Tombstones>,
 }
 
 async fn read_to_delete(store: &Store, client: ClientScope, id: ContactId) -> Result<ToDelete> {
@@ -117,7 +117,7 @@ pub(crate) async fn replace(
     client: ClientScope,
     id: ContactId,
     if_match: &IfMatch,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
     change: impl Fn(&ContactRecord) -> Result<ContactRecord>,
 ) -> Result<ContactRecord> {
     let write = |read: &ContactRow, transaction: &mut _| {

@@ -5,12 +5,12 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use shared::auth::{Access, ClientId, ClientScope, Located, UseCrm};
 use shared::contacts::shown;
-use shared::entity::{ContactId, ContactRecord, ContactRow, TagId, Tagged, Term};
+use shared::entity::{ContactId, ContactRecord, ContactRow, SearchEntry, TagId, Tagged};
 use shared::http::page::{PageParams, end_of};
 use shared::http::{Page, Paging};
 use shared::keys::List;
 use shared::store::{Item, MAX_BATCH, Order, Rows, Store};
-use shared::value::{Email, Folded, Instant, Invalid};
+use shared::value::{Email, Instant, NormalizedText, ValidationErrors};
 use shared::{Problem, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,7 +18,7 @@ type ContactPage = Page<ContactRecord>;
 
 /// Which contacts are asked for, and in what order.
 #[derive(Clone, Debug, Default, Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Filters {
     /// Whose first name, last name or email begins with this, whatever the case and the accents. Served by an index, in the order of
@@ -26,7 +26,7 @@ pub(crate) struct Filters {
     /// its pages.
     #[deserr(default)]
     #[param(inline)]
-    q: Option<Folded>,
+    q: Option<NormalizedText>,
     /// Who has this email: one contact at most. Served by an index, whatever else is asked for.
     #[deserr(default)]
     email: Option<Email>,
@@ -52,7 +52,7 @@ pub(crate) struct Filters {
 /// What contacts are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase)]
+#[deserr(error = ValidationErrors, rename_all = camelCase)]
 enum Sort {
     CreatedAt,
     UpdatedAt,
@@ -64,7 +64,7 @@ enum Served {
     /// Rows that are the contacts themselves.
     Contacts(List<ContactRow>),
     /// What they are found by.
-    Terms(List<Term>),
+    SlotRules(List<SearchEntry>),
     /// Who has a tag.
     Tagged(List<Tagged>),
     /// The one whose email it is.
@@ -94,7 +94,7 @@ pub(crate) async fn list(
     let client = *client;
     let page = match paging.filters.served(client) {
         Served::Contacts(list) => contacts(&store, client, &paging, &list).await?,
-        Served::Terms(list) => pointed_at(&store, client, &paging, &list).await?,
+        Served::SlotRules(list) => pointed_at(&store, client, &paging, &list).await?,
         Served::Tagged(list) => pointed_at(&store, client, &paging, &list).await?,
         Served::Email(email) => by_email(&store, client, &paging, &email).await?,
     };
@@ -108,7 +108,7 @@ impl Filters {
             Self { email: Some(email), .. } => Served::Email(email.clone()),
             Self { sort: Some(Sort::Name), .. } => Served::Contacts(client.contacts_by_name()),
             Self { sort: Some(Sort::UpdatedAt), .. } => Served::Contacts(client.contacts_by_change(self.updated_since)),
-            Self { sort: None, q: Some(q), .. } => Served::Terms(client.terms(q)),
+            Self { sort: None, q: Some(q), .. } => Served::SlotRules(client.terms(q)),
             Self { tag_id: Some(tag), .. } => Served::Tagged(client.tagged(*tag).into()),
             Self { sort: None, updated_since: since @ Some(_), .. } => {
                 Served::Contacts(client.contacts_by_change(*since))
@@ -173,7 +173,7 @@ trait Leads: Item {
     const ROWS: usize;
 }
 
-impl Leads for Term {
+impl Leads for SearchEntry {
     fn to(&self) -> ContactId {
         self.owner
     }

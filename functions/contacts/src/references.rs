@@ -2,7 +2,7 @@
 
 use axum::Json;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Appointment, Contact, ContactId, Deal, Gone, References};
+use shared::entity::{Appointment, Contact, ContactId, Deal, ReferenceCount, Tombstones};
 use shared::http::page::PageParams;
 use shared::http::{Page, Paging, PathId};
 use shared::job::Work;
@@ -70,7 +70,7 @@ impl Referring {
         store: &Store,
         client: ClientScope,
         contact: ContactId,
-        counted: &References,
+        counted: &ReferenceCount,
     ) -> Result<Option<Self>> {
         if !(1..=AT_ONCE).contains(&counted.n) {
             return Ok(None);
@@ -101,7 +101,7 @@ pub(crate) fn clear(
     app: &App,
     client: ClientScope,
     contact: ContactId,
-    (references, referring, gone): (&References, Option<&Referring>, Option<&Gone>),
+    (references, referring, gone): (&ReferenceCount, Option<&Referring>, Option<&Tombstones>),
 ) -> Result<()> {
     match referring {
         Some(referring) => referring.clear(transaction, client, app.clock().now())?,

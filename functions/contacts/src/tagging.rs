@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::contacts::{self, Otherwise};
+use shared::contacts::{self, ConflictPolicy};
 use shared::entity::{Contact, ContactId, ContactRecord, Tag, TagId, TagRecord};
 use shared::http::page::PageParams;
-use shared::http::{Deleted, Found, IfMatch, Page, Paging, PathId, PathIds};
+use shared::http::{Deleted, IfMatch, Page, Paging, PathId, PathIds, WithEtag};
 use shared::store::Store;
 use shared::{App, Problem, Result};
 
@@ -44,9 +44,9 @@ pub(crate) async fn tag(
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-) -> Result<Found<ContactRecord>> {
+) -> Result<WithEtag<ContactRecord>> {
     // The path names it.
-    let otherwise = Otherwise { missing: &|_, _| Problem::not_found(), ..Otherwise::REFUSE };
+    let otherwise = ConflictPolicy { missing: &|_, _| Problem::not_found(), ..ConflictPolicy::FAIL };
     let tagged = replace(&store, *client, id, &if_match, otherwise, |contact| {
         let mut fields = contact.fields.clone();
         if fields.tag_ids.contains(&tag) {
@@ -58,7 +58,7 @@ pub(crate) async fn tag(
         fields.tag_ids.push(tag);
         Ok(contact.changed(fields, app.clock().now()))
     });
-    tagged.await.map(Found::new)
+    tagged.await.map(WithEtag::new)
 }
 
 /// Take a tag off a contact.
@@ -73,7 +73,7 @@ pub(crate) async fn untag(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let untagged = replace(&store, *client, id, &if_match, Otherwise::REFUSE, |contact| {
+    let untagged = replace(&store, *client, id, &if_match, ConflictPolicy::FAIL, |contact| {
         let mut fields = contact.fields.clone();
         fields.tag_ids.retain(|other| *other != tag);
         if fields.tag_ids.len() == contact.fields.tag_ids.len() {

@@ -6,13 +6,13 @@ use std::slice;
 use axum::Json;
 use axum::extract::State;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Claim, Gone, Record, Tag, TagId, TagName, TagRecord};
+use shared::entity::{Record, Tag, TagId, TagName, TagRecord, Tombstones, UniqueConstraint};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
 use shared::job::Work;
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
-use shared::value::Rejected;
+use shared::value::InvalidValue;
 use shared::{App, Problem, Result};
 
 use crate::jobs;
@@ -34,7 +34,8 @@ pub(crate) async fn create(
     let mut transaction = store.transaction();
     transaction.hold(&client.holdings())?;
     transaction.create(&client.tag(tag.id), &tag)?;
-    transaction.claim(&client.tag_name(&tag.fields.name), &Claim { owner: tag.id.uuid() }, |_| name_taken())?;
+    transaction
+        .claim(&client.tag_name(&tag.fields.name), &UniqueConstraint { owner: tag.id.uuid() }, |_| name_taken())?;
     let location = format!("/v1/clients/{}/tags/{}", client.id(), tag.id);
     request.commit(transaction, *client, &tag, location).await
 }
@@ -58,8 +59,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Tag>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<TagRecord>> {
-    Ok(Found::unless(store.find(&client.tag(id)).await?, has))
+) -> Result<WithEtag<TagRecord>> {
+    Ok(WithEtag::unless(store.find(&client.tag(id)).await?, has))
 }
 
 /// Change a tag.
@@ -75,13 +76,13 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<TagRecord>> {
+) -> Result<WithEtag<TagRecord>> {
     let next = store.update(client.tag(id), &if_match, |current, transaction| {
         let next = patch.change(current, &app)?;
         rename(transaction, *client, id, &current.fields.name, &next.fields.name)?;
         Ok(next)
     });
-    next.await.map(Found::new)
+    next.await.map(WithEtag::new)
 }
 
 /// Delete a tag, and take it off every contact.
@@ -102,7 +103,7 @@ pub(crate) async fn delete(
         let (tag, gone) = tokio::join!(store.find(&row), store.get(&gone));
         Ok((tag?, gone?))
     };
-    let decide = |(tag, gone): &(TagRecord, Option<Gone>), transaction: &mut Transaction| {
+    let decide = |(tag, gone): &(TagRecord, Option<Tombstones>), transaction: &mut Transaction| {
         if_match.check(tag.meta.version)?;
         transaction.delete(&row, tag.meta.version)?;
         transaction.remove(&client.tag_name(&tag.fields.name))?;
@@ -125,12 +126,12 @@ fn rename(
         return Ok(());
     }
     transaction.remove(&had)?;
-    transaction.claim(&has, &Claim { owner: id.uuid() }, |_| name_taken())
+    transaction.claim(&has, &UniqueConstraint { owner: id.uuid() }, |_| name_taken())
 }
 
 fn name_taken() -> Problem {
     Problem::conflict("name_taken", "Another tag of this client has this name.")
-        .at("/name", Rejected::new("taken", "belongs to another tag"))
+        .at("/name", InvalidValue::new("taken", "belongs to another tag"))
 }
 
 /// The ids of tags, by their names in lower case.
@@ -154,7 +155,7 @@ pub(crate) async fn make(app: &App, store: &Store, client: ClientScope, name: &T
         let tag = Record::new(app, client, Tag { name: name.clone(), color: None });
         transaction.hold(&client.holdings())?;
         transaction.create(&client.tag(tag.id), &tag)?;
-        transaction.claim_anew(&key, &Claim { owner: tag.id.uuid() })?;
+        transaction.claim_anew(&key, &UniqueConstraint { owner: tag.id.uuid() })?;
         Ok(tag.id)
     };
     // It was looked up before.

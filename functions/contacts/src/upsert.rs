@@ -6,11 +6,11 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::contacts::{self, Known, Otherwise};
+use shared::contacts::{self, ConflictPolicy, PartialContact};
 use shared::entity::{Contact, ContactRecord, ContactRow, Record, TagId};
 use shared::http::{Create, Created, parse};
 use shared::store::{Store, Transaction};
-use shared::value::{Email, Instant, Invalid, Name, Phone, Rejected};
+use shared::value::{Email, Instant, InvalidValue, Name, Phone, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use crate::phones::international;
 /// What is known of a contact. What is absent or `null` says nothing: it blanks no field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub(crate) struct ContactUpsert {
     /// Whose it is: the contact of the client that has it, whatever its case, or a new one.
     #[schema(example = "ada@example.com")]
@@ -52,11 +52,11 @@ pub(crate) struct ContactUpsert {
 /// Not too many tags. One that is named twice is added once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr)]
 #[serde(transparent)]
-#[deserr(error = Invalid, try_from(Vec<TagId>) = Tags::of -> Rejected)]
+#[deserr(error = ValidationErrors, try_from(Vec<TagId>) = Tags::of -> InvalidValue)]
 struct Tags(Vec<TagId>);
 
 impl Tags {
-    fn of(tags: Vec<TagId>) -> std::result::Result<Self, Rejected> {
+    fn of(tags: Vec<TagId>) -> std::result::Result<Self, InvalidValue> {
         if tags.len() > Contact::MAX_TAGS { Err(Contact::too_many_tags()) } else { Ok(Self(tags)) }
     }
 }
@@ -77,11 +77,11 @@ pub(crate) async fn upsert(
     let fields: ContactUpsert = parse(international(&store, client, body).await?)?;
     let tags = fields.tag_ids.iter().flat_map(|tags| &tags.0);
     let asked = |tag| tags.clone().position(|other| *other == tag).unwrap_or_default();
-    let missing = |tag, _| Problem::dangling(format!("/tagIds/{}", asked(tag)));
-    let otherwise = Otherwise { missing: &missing, ..Otherwise::ANEW };
+    let missing = |tag, _| Problem::unresolved_reference(format!("/tagIds/{}", asked(tag)));
+    let otherwise = ConflictPolicy { missing: &missing, ..ConflictPolicy::RETRY };
     let read = || by_email(&store, client, &fields.email);
     let decide = |read: &Option<ContactRow>, transaction: &mut Transaction| {
-        let known = Known::from(fields.clone());
+        let known = PartialContact::from(fields.clone());
         if let Some(read) = read {
             return merge(transaction, client, read, known, app.clock().now(), otherwise);
         }
@@ -107,9 +107,9 @@ fn merge(
     transaction: &mut Transaction,
     client: ClientScope,
     read: &ContactRow,
-    known: Known,
+    known: PartialContact,
     now: Instant,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
 ) -> Result<Created> {
     let is = &read.contact;
     let merged = known.merged_into(&is.fields)?;
@@ -120,7 +120,7 @@ fn merge(
     Created::new(StatusCode::OK, &contact, location(client, contact.id))
 }
 
-impl From<ContactUpsert> for Known {
+impl From<ContactUpsert> for PartialContact {
     fn from(upsert: ContactUpsert) -> Self {
         let ContactUpsert { email, first_name, last_name, phone, company, job_title, source, tag_ids } = upsert;
         let tag_ids = tag_ids.map(|tags| tags.0).unwrap_or_default();

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::deals::shown;
-use shared::entity::{Deal, DealStatus, Pipeline, PipelineId, Stage, Sum, Tally};
+use shared::entity::{CurrencyTotal, Deal, DealStatus, Pipeline, PipelineId, Stage, StageTotals};
 use shared::http::page::end_of;
 use shared::http::{Paging, PathId};
 use shared::store::{Order, Rows, Store};
@@ -78,7 +78,7 @@ pub(crate) async fn read(
     let (tallies, columns) = tokio::try_join!(store.get_all(&tallies), try_join_all(columns))?;
     let mut stages = Vec::new();
     for ((stage, tally), (deals, next_cursor)) in pipeline.stages.iter().zip(tallies).zip(columns) {
-        let open = tally.map(|tally: Tally| tally.open).unwrap_or_default();
+        let open = tally.map(|tally: StageTotals| tally.open).unwrap_or_default();
         let count = open.values().map(|sum| sum.n).sum();
         let totals = open.into_iter().map(|(code, sum)| Total::of(code, sum, stage.fields.probability));
         stages.push(Column { stage: stage.clone(), count, totals: totals.collect::<Result<_>>()?, deals, next_cursor });
@@ -113,7 +113,7 @@ async fn column(
 }
 
 impl Total {
-    fn of(currency: String, sum: Sum, probability: Percent) -> Result<Self> {
+    fn of(currency: String, sum: CurrencyTotal, probability: Percent) -> Result<Self> {
         let decimals =
             currency.parse().map(Currency::decimals).map_err(|_| Problem::internal("a tally in no currency"))?;
         let weighted = sum.minor * i128::from(probability.get());

@@ -4,13 +4,13 @@ use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::belongings::Belongings;
+use shared::belongings::CascadeDelete;
 use shared::deals::{self, with_assignee};
 use shared::entity::{ContactId, Deal, DealFields, DealId, DealStatus, PipelineId, StageId, UserId};
-use shared::http::{Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Patch, PathId};
+use shared::http::{Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag};
 use shared::job::Work;
 use shared::store::{Store, Transaction};
-use shared::value::{Amount, Currency, Date, Invalid, Name, Rank};
+use shared::value::{Amount, Currency, Date, Name, Rank, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ use crate::place;
 
 /// A deal that is to be made.
 #[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct NewDeal {
     /// What it is about.
@@ -56,7 +56,7 @@ pub(crate) struct NewDeal {
 
 /// Where a deal is to go.
 #[derive(Clone, Copy, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct Move {
     /// To which stage, of whatever pipeline.
@@ -142,8 +142,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Deal>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<Deal>> {
-    Ok(Found::unless(deals::find(&store, *client, id).await?, has))
+) -> Result<WithEtag<Deal>> {
+    Ok(WithEtag::unless(deals::find(&store, *client, id).await?, has))
 }
 
 /// Change a deal. `WON` and `LOST` close it, `OPEN` opens it again and clears why it was lost. In another stage or with another status
@@ -160,7 +160,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<Deal>> {
+) -> Result<WithEtag<Deal>> {
     let (client, by) = (*client, client.actor().user());
     let patch = &patch;
     let (store, app, if_match) = (&store, &app, &if_match);
@@ -178,7 +178,7 @@ pub(crate) async fn update(
         };
         store.decide(read, decide)
     });
-    updated.await.map(Found::new)
+    updated.await.map(WithEtag::new)
 }
 
 /// A deal's fields with a patch merged in, and the position that it has then.
@@ -220,7 +220,7 @@ pub(crate) async fn relocate(
     store: Store,
     if_match: IfMatch,
     Body(to): Body<Move>,
-) -> Result<Found<Deal>> {
+) -> Result<WithEtag<Deal>> {
     let by = client.actor().user();
     let read = || async {
         let deal = deals::find(&store, *client, id).await?;
@@ -237,7 +237,7 @@ pub(crate) async fn relocate(
         deals::replace(transaction, *client, deal, &next, by, None)?;
         Ok(next)
     };
-    store.decide(read, decide).await.map(Found::new)
+    store.decide(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a deal, its notes and its history.
@@ -254,11 +254,11 @@ pub(crate) async fn delete(
 ) -> Result<Deleted> {
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not the deal is there.
-        let belongings = Belongings::some(&store, client.belongings_of_deal(id));
+        let belongings = CascadeDelete::some(&store, client.belongings_of_deal(id));
         let (deal, belongings) = tokio::join!(deals::find(&store, *client, id), belongings);
         Ok((deal?, belongings?))
     };
-    let decide = |(deal, belongings): &(Deal, Belongings), transaction: &mut Transaction| {
+    let decide = |(deal, belongings): &(Deal, CascadeDelete), transaction: &mut Transaction| {
         if_match.check(deal.meta.version)?;
         deals::delete(transaction, *client, deal)?;
         belongings.go(transaction, &app, *client, Work::ClearDeal { deal: id })

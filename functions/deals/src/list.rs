@@ -10,7 +10,7 @@ use shared::http::page::{PageParams, end_of};
 use shared::http::{Page, Paging};
 use shared::keys::List;
 use shared::store::{Order, Rows, Store};
-use shared::value::{Instant, Invalid};
+use shared::value::{Instant, ValidationErrors};
 use utoipa::IntoParams;
 
 pub(crate) type DealPage = Page<Deal>;
@@ -20,7 +20,7 @@ pub(crate) const ROUTE: &str = "/v1/clients/{clientId}/deals";
 
 /// Which deals are asked for.
 #[derive(Clone, Debug, Default, Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Filters {
     /// Deals of this stage, in their order, open ones first. Served by an index, with `status` too, whatever else is asked for.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use shared::auth::{Access, ClientId, ClientScope, UseCrm};
 use shared::entity::{Deal, DealId, Meta, Note, NoteFields, NoteId};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, PathIds};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, PathIds, WithEtag};
 use shared::store::Store;
 use shared::{App, Problem, Result};
 
@@ -57,9 +57,9 @@ pub(crate) async fn read(
     PathIds(deal, id): PathIds<Deal, Note>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<Note>> {
+) -> Result<WithEtag<Note>> {
     let (note, _) = store.find_both(&client.note(deal, id), &client.deal(deal)).await?;
-    Ok(Found::unless(note, has))
+    Ok(WithEtag::unless(note, has))
 }
 
 /// Change a note.
@@ -75,12 +75,12 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<Note>> {
+) -> Result<WithEtag<Note>> {
     let next = store.update(client.note(deal, id), &if_match, |current, transaction| {
         transaction.require(&client.deal(deal), Problem::not_found())?;
         Ok(current.changed(patch.apply(&current.fields)?, app.clock().now()))
     });
-    next.await.map(Found::new)
+    next.await.map(WithEtag::new)
 }
 
 /// Delete a note.

@@ -7,25 +7,25 @@ use deserr::Deserr;
 use futures_util::future::OptionFuture;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, ManagePipelines, UseCrm};
-use shared::entity::{DefaultPipeline, Meta, Pipeline, PipelineFields, PipelineId, Stage, StageFields, Tally};
+use shared::entity::{DefaultPipeline, Meta, Pipeline, PipelineFields, PipelineId, Stage, StageFields, StageTotals};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, WithEtag};
 use shared::keys::Scope;
 use shared::store::{Store, Transaction};
-use shared::value::{Instant, Invalid, Name, Percent, Rejected};
+use shared::value::{Instant, InvalidValue, Name, Percent, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
-use crate::vacate::{Deleting, Destination, Leaving, being_deleted};
+use crate::vacate::{Deleting, Destination, StageDeletion, being_deleted};
 
 type PipelinePage = Page<Pipeline>;
 
 /// What there is to know before a pipeline is deleted.
-type Deletable = (Pipeline, Option<DefaultPipeline>, Option<Leaving>);
+type Deletable = (Pipeline, Option<DefaultPipeline>, Option<StageDeletion>);
 
 /// A pipeline that is to be made.
 #[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct NewPipeline {
     /// What it is called.
@@ -36,14 +36,14 @@ pub(crate) struct NewPipeline {
     #[schema(required = false)]
     is_default: bool,
     /// Its stages; five usual ones unless given.
-    #[deserr(default = usual_stages(), try_from(Vec<NewStage>) = few -> Rejected)]
+    #[deserr(default = usual_stages(), try_from(Vec<NewStage>) = few -> InvalidValue)]
     #[schema(required = false, max_items = 50)]
     stages: Vec<NewStage>,
 }
 
 /// A stage that is to be made.
 #[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct NewStage {
     /// What it is called.
@@ -58,9 +58,9 @@ pub(crate) struct NewStage {
     pub(crate) order: Option<u8>,
 }
 
-fn few(stages: Vec<NewStage>) -> std::result::Result<Vec<NewStage>, Rejected> {
+fn few(stages: Vec<NewStage>) -> std::result::Result<Vec<NewStage>, InvalidValue> {
     if stages.len() > Pipeline::MOST_STAGES {
-        return Err(Rejected::new("too_many", "must be at most 50 stages"));
+        return Err(InvalidValue::new("too_many", "must be at most 50 stages"));
     }
     Ok(stages)
 }
@@ -112,7 +112,7 @@ pub(crate) async fn create(
         transaction.hold(&client.holdings())?;
         transaction.create(&client.pipeline(new.id), &new)?;
         for stage in &new.stages {
-            transaction.create(&client.stage(stage.id), &Tally::new(new.id))?;
+            transaction.create(&client.stage(stage.id), &StageTotals::new(new.id))?;
         }
         read.count_one_more(transaction, *client, &new, app.clock().now())?;
         Created::new(StatusCode::CREATED, &new, location.clone())
@@ -143,8 +143,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Pipeline>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<Pipeline>> {
-    Ok(Found::unless(store.find(&client.pipeline(id)).await?, has))
+) -> Result<WithEtag<Pipeline>> {
+    Ok(WithEtag::unless(store.find(&client.pipeline(id)).await?, has))
 }
 
 /// Change a pipeline. To make another one the default takes that role from the one that has it.
@@ -160,7 +160,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<Pipeline>> {
+) -> Result<WithEtag<Pipeline>> {
     let key = client.pipeline(id);
     let becomes_default = patch.member("isDefault") == Some(&true.into());
     let read = || async {
@@ -173,8 +173,8 @@ pub(crate) async fn update(
         let fields: PipelineFields = patch.apply(&current.fields)?;
         if current.fields.is_default && !fields.is_default {
             let why =
-                Rejected::new("default_pipeline", "must stay true until another pipeline is made the default one");
-            return Err(Invalid::field("/isDefault", why).into());
+                InvalidValue::new("default_pipeline", "must stay true until another pipeline is made the default one");
+            return Err(ValidationErrors::field("/isDefault", why).into());
         }
         let now = app.clock().now();
         let next = current.changed(fields, now);
@@ -187,7 +187,7 @@ pub(crate) async fn update(
         }
         Ok(next)
     };
-    store.decide(read, decide).await.map(Found::new)
+    store.decide(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a pipeline and its stages; the default pipeline goes last, or once another is the default one. While it holds deals it is
@@ -210,7 +210,7 @@ pub(crate) async fn delete(
     let (key, default, deals) = (client.pipeline(id), client.default_pipeline(), client.deals_of_pipeline(id));
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not the pipeline is there.
-        let leaving = OptionFuture::from(move_to.map(|to| Leaving::read(&store, client, &deals, to)));
+        let leaving = OptionFuture::from(move_to.map(|to| StageDeletion::read(&store, client, &deals, to)));
         let (pipeline, default, leaving) = tokio::join!(store.find(&key), store.get(&default), leaving);
         Ok((pipeline?, default?, leaving.transpose()?))
     };

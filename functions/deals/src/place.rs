@@ -4,7 +4,7 @@ use shared::auth::{ClientScope, Located};
 use shared::entity::{Deal, DealId, DealStatus, PipelineId, StageId};
 use shared::keys::List;
 use shared::store::{Order, Store};
-use shared::value::{Invalid, Rank, Rejected};
+use shared::value::{InvalidValue, Rank, ValidationErrors};
 use shared::{Problem, Result};
 use uuid::Uuid;
 
@@ -35,22 +35,27 @@ async fn named(
 ) -> Result<(PipelineId, StageId)> {
     // To a stage that is being deleted no deal comes any more.
     let tally = store.get(&client.stage(stage)).await?.filter(|tally| tally.moves_to.is_none());
-    let tally = tally.ok_or_else(|| Problem::dangling("/stageId"))?;
+    let tally = tally.ok_or_else(|| Problem::unresolved_reference("/stageId"))?;
     if pipeline.is_some_and(|pipeline| pipeline != tally.pipeline_id) {
-        let why = Rejected::new("other_pipeline", "is not a stage of the pipeline that pipelineId names");
-        return Err(Invalid::field("/stageId", why).into());
+        let why = InvalidValue::new("other_pipeline", "is not a stage of the pipeline that pipelineId names");
+        return Err(ValidationErrors::field("/stageId", why).into());
     }
     Ok((tally.pipeline_id, stage))
 }
 
 async fn first(store: &Store, client: ClientScope, pipeline: Option<PipelineId>) -> Result<(PipelineId, StageId)> {
-    let required =
-        || Invalid::field("/stageId", Rejected::new("required", "is required, as there is no stage to begin with"));
+    let required = || {
+        ValidationErrors::field(
+            "/stageId",
+            InvalidValue::new("required", "is required, as there is no stage to begin with"),
+        )
+    };
     let id = match pipeline {
         Some(named) => named,
         None => store.get(&client.default_pipeline()).await?.ok_or_else(required)?.pipeline_id,
     };
-    let pipeline = store.get(&client.pipeline(id)).await?.ok_or_else(|| Problem::dangling("/pipelineId"))?;
+    let pipeline =
+        store.get(&client.pipeline(id)).await?.ok_or_else(|| Problem::unresolved_reference("/pipelineId"))?;
     let stage = pipeline.stages.iter().find(|stage| stage.moves_to.is_none()).ok_or_else(required)?;
     Ok((id, stage.id))
 }
@@ -67,13 +72,13 @@ async fn last(store: &Store, client: ClientScope, stage: StageId, status: DealSt
 
 /// The last positions of a stage, for several deals that come to it one behind the other.
 #[derive(Clone)]
-pub(crate) struct Ends {
+pub(crate) struct TailPositions {
     open: Option<Rank>,
     won: Option<Rank>,
     lost: Option<Rank>,
 }
 
-impl Ends {
+impl TailPositions {
     /// Reads them at the same time, as [`at_the_end`] does one.
     pub(crate) async fn read(store: &Store, client: ClientScope, stage: StageId) -> Result<Self> {
         let of = |status| last(store, client, stage, status);
@@ -114,10 +119,10 @@ pub(crate) async fn behind(
         let first = neighbour(store, &first, Order::Asc, Some(deal.id), status).await?;
         return rank(None, first.as_ref());
     };
-    let before = store.get(&client.deal(after)).await?.ok_or_else(|| Problem::dangling("/afterDealId"))?;
+    let before = store.get(&client.deal(after)).await?.ok_or_else(|| Problem::unresolved_reference("/afterDealId"))?;
     if before.fields.stage_id != stage || after == deal.id {
-        let why = Rejected::new("other_stage", "must be another deal, which stands in that stage");
-        return Err(Invalid::field("/afterDealId", why).into());
+        let why = InvalidValue::new("other_stage", "must be another deal, which stands in that stage");
+        return Err(ValidationErrors::field("/afterDealId", why).into());
     }
     let rest = client.deals_behind(stage, status, &before.position);
     let next = neighbour(store, &rest, Order::Asc, Some(deal.id), status).await?;

@@ -7,24 +7,24 @@ use deserr::Deserr;
 use futures_util::future::OptionFuture;
 use lambda_http::http::StatusCode;
 use shared::auth::{Access, ClientId, ClientScope, ManagePipelines, UseCrm};
-use shared::entity::{Pipeline, PipelineId, Stage, StageFields, StageId, Tally};
+use shared::entity::{Pipeline, PipelineId, Stage, StageFields, StageId, StageTotals};
 use shared::http::page::PageParams;
 use shared::http::{
-    Body, Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds,
+    Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds, WithEtag,
 };
 use shared::store::{Store, Transaction};
-use shared::value::{Invalid, Rejected};
+use shared::value::{InvalidValue, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::ToSchema;
 
 use crate::pipelines::NewStage;
-use crate::vacate::{Deleting, Destination, Leaving, being_deleted};
+use crate::vacate::{Deleting, Destination, StageDeletion, being_deleted};
 
 type StagePage = Page<Stage>;
 
 /// The order that stages are to have.
 #[derive(Deserr, ToSchema)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 pub(crate) struct StageOrder {
     /// All stages of the pipeline, each once.
@@ -60,7 +60,7 @@ pub(crate) async fn create(
         stages.insert(place, new.clone());
         let next = pipeline.with_stages(stages, app.clock().now());
         transaction.replace(&key, &next, pipeline.meta.version)?;
-        transaction.create(&client.stage(new.id), &Tally::new(id))?;
+        transaction.create(&client.stage(new.id), &StageTotals::new(id))?;
         let location = format!("/v1/clients/{}/pipelines/{id}/stages/{}", client.id(), new.id);
         Created::new(StatusCode::CREATED, &new, location)
     };
@@ -93,10 +93,10 @@ pub(crate) async fn read(
     PathIds(pipeline, id): PathIds<Pipeline, Stage>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<Stage>> {
+) -> Result<WithEtag<Stage>> {
     let pipeline = store.find(&client.pipeline(pipeline)).await?;
     let (_, stage) = found(&pipeline, id)?;
-    Ok(Found::unless(stage.clone(), has))
+    Ok(WithEtag::unless(stage.clone(), has))
 }
 
 /// Change a stage. Another `order` moves it among the others.
@@ -112,7 +112,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<Stage>> {
+) -> Result<WithEtag<Stage>> {
     let key = client.pipeline(pipeline);
     let decide = |pipeline: &Pipeline, transaction: &mut Transaction| {
         let (place, stage) = found(pipeline, id)?;
@@ -128,7 +128,7 @@ pub(crate) async fn update(
         transaction.replace(&key, &pipeline.with_stages(stages, now), pipeline.meta.version)?;
         Ok(changed)
     };
-    store.decide(|| store.find(&key), decide).await.map(Found::new)
+    store.decide(|| store.find(&key), decide).await.map(WithEtag::new)
 }
 
 /// Delete a stage. While it holds deals it is `409 not_empty`, unless `moveTo` names the stage to which they go. If they are many, that
@@ -150,11 +150,11 @@ pub(crate) async fn delete(
     let (key, deals) = (client.pipeline(pipeline), client.deals_in(id, None));
     let read = || async {
         // All are always read to their end, so that it costs the same whether or not the stage is there.
-        let leaving = OptionFuture::from(move_to.map(|to| Leaving::read(&store, client, &deals, to)));
+        let leaving = OptionFuture::from(move_to.map(|to| StageDeletion::read(&store, client, &deals, to)));
         let (pipeline, leaving) = tokio::join!(store.find(&key), leaving);
         Ok((pipeline?, leaving.transpose()?))
     };
-    let decide = |(pipeline, leaving): &(Pipeline, Option<Leaving>), transaction: &mut Transaction| {
+    let decide = |(pipeline, leaving): &(Pipeline, Option<StageDeletion>), transaction: &mut Transaction| {
         let (_, stage) = found(pipeline, id)?;
         if_match.check(stage.meta.version)?;
         let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
@@ -183,16 +183,16 @@ pub(crate) async fn arrange(
     store: Store,
     if_match: IfMatch,
     Body(order): Body<StageOrder>,
-) -> Result<Found<Pipeline>> {
+) -> Result<WithEtag<Pipeline>> {
     let arrange = |pipeline: &Pipeline, _: &mut Transaction| {
         let stages: Option<Vec<_>> = order.stage_ids.iter().map(|id| Some(pipeline.stage(*id)?.1.clone())).collect();
         let stages = stages.filter(|stages| is_all_of(pipeline, stages)).ok_or_else(|| {
-            let why = Rejected::new("not_all_stages", "must name every stage of the pipeline, and each once");
-            Problem::from(Invalid::field("/stageIds", why))
+            let why = InvalidValue::new("not_all_stages", "must name every stage of the pipeline, and each once");
+            Problem::from(ValidationErrors::field("/stageIds", why))
         })?;
         Ok(pipeline.with_stages(stages, app.clock().now()))
     };
-    store.update(client.pipeline(id), &if_match, arrange).await.map(Found::new)
+    store.update(client.pipeline(id), &if_match, arrange).await.map(WithEtag::new)
 }
 
 fn is_all_of(pipeline: &Pipeline, stages: &[Stage]) -> bool {

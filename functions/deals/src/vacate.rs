@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use deserr::Deserr;
 use shared::auth::ClientScope;
-use shared::deals::{self, TallyChanges};
-use shared::entity::{Deal, DealFields, DefaultPipeline, Pipeline, PipelineId, Stage, StageId, Tally, UserId};
-use shared::job::{Job, Step, Vacating, Work};
+use shared::deals::{self, StageTotalsChanges};
+use shared::entity::{Deal, DealFields, DefaultPipeline, Pipeline, PipelineId, Stage, StageId, StageTotals, UserId};
+use shared::job::{Job, JobOutcome, MoveDeals, Work};
 use shared::keys::List;
 use shared::store::{MAX_PARTS, Order, Rows, Store, Transaction};
-use shared::value::{Instant, Invalid, Rejected};
+use shared::value::{Instant, InvalidValue, ValidationErrors};
 use shared::{App, Problem, Result};
 use utoipa::IntoParams;
 
 use crate::pipelines;
-use crate::place::Ends;
+use crate::place::TailPositions;
 
 /// How many deals go in the transaction that deletes a pipeline of 50 stages: a transaction has at most 100 parts.
-const AT_ONCE: usize = 20;
+const INLINE_LIMIT: usize = 20;
 
 /// What a pipeline takes of a transaction that deletes it, but for its stages.
 const PARTS_OF_PIPELINE: usize = 3;
@@ -28,11 +28,11 @@ const PARTS_OF_PIPELINE: usize = 3;
 const A_STEP: i32 = 40;
 
 /// How long an index may take to follow the table.
-const LAG: Duration = Duration::from_secs(1);
+const GSI_LAG: Duration = Duration::from_secs(1);
 
 /// Where the deals go of what is deleted.
 #[derive(Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Destination {
     /// Another stage, of whatever pipeline, to which the deals go.
@@ -41,25 +41,25 @@ pub(crate) struct Destination {
 }
 
 /// Deals that are to leave, and the stage to which they go.
-pub(crate) struct Leaving {
+pub(crate) struct StageDeletion {
     to: StageId,
-    tally: Option<Tally>,
-    ends: Ends,
+    tally: Option<StageTotals>,
+    ends: TailPositions,
     /// All of them; `None` if they are many.
     deals: Option<Vec<Deal>>,
 }
 
-impl Leaving {
+impl StageDeletion {
     /// Reads what is to leave, all at the same time.
     pub(crate) async fn read(store: &Store, client: ClientScope, deals: &List<Deal>, to: StageId) -> Result<Self> {
-        let limit = i32::try_from(AT_ONCE + 1).map_err(Problem::internal)?;
+        let limit = i32::try_from(INLINE_LIMIT + 1).map_err(Problem::internal)?;
         let to_key = client.stage(to);
         let (tally, ends, deals) = tokio::try_join!(
             store.get(&to_key),
-            Ends::read(store, client, to),
+            TailPositions::read(store, client, to),
             store.query(deals, None, Order::Asc, limit)
         )?;
-        let all = deals.stopped.is_none() && deals.rows.len() <= AT_ONCE;
+        let all = deals.stopped.is_none() && deals.rows.len() <= INLINE_LIMIT;
         let deals = all.then(|| each_once(deals));
         Ok(Self { to, tally, ends, deals })
     }
@@ -67,14 +67,14 @@ impl Leaving {
     /// The pipeline to which the deals go, if they can: to a stage that stays, and is none of these.
     fn pipeline(&self, stages: &[Stage]) -> Result<PipelineId> {
         if stages.iter().any(|stage| stage.id == self.to) {
-            let why = Rejected::new("same_stage", "must be a stage that is not deleted");
-            return Err(Invalid::field("/moveTo", why).into());
+            let why = InvalidValue::new("same_stage", "must be a stage that is not deleted");
+            return Err(ValidationErrors::field("/moveTo", why).into());
         }
         if stages.iter().any(|stage| stage.moves_to.is_some_and(|to| to != self.to)) {
             return Err(being_deleted());
         }
         let stays = self.tally.as_ref().filter(|tally| tally.moves_to.is_none());
-        stays.map(|tally| tally.pipeline_id).ok_or_else(|| Problem::dangling("/moveTo"))
+        stays.map(|tally| tally.pipeline_id).ok_or_else(|| Problem::unresolved_reference("/moveTo"))
     }
 }
 
@@ -105,10 +105,10 @@ impl Deleting<'_> {
         self,
         transaction: &mut Transaction,
         stages: &[Stage],
-        leaving: Option<&Leaving>,
+        leaving: Option<&StageDeletion>,
     ) -> Result<Option<(PipelineId, StageId)>> {
         let (mut changes, pipeline) = match leaving {
-            None => (TallyChanges::new(), None),
+            None => (StageTotalsChanges::new(), None),
             Some(leaving) => {
                 let pipeline = leaving.pipeline(stages)?;
                 let Some(deals) = &leaving.deals else { return Ok(Some((pipeline, leaving.to))) };
@@ -156,13 +156,13 @@ impl Deleting<'_> {
         }
         let next = pipeline.vacating(stage, to, self.now);
         transaction.replace(&self.client.pipeline(pipeline.id), &next, pipeline.meta.version)?;
-        let mut changes = TallyChanges::new();
+        let mut changes = StageTotalsChanges::new();
         let stages: Vec<_> = pipeline.stages.iter().filter(|one| stage.is_none_or(|stage| stage == one.id)).collect();
         for one in stages.iter().filter(|one| one.moves_to.is_none()) {
             transaction.vacate(&self.client.stage(one.id), to)?;
             changes.entry(to).or_default().inbound += 1;
         }
-        let work = Work::Vacate(Vacating { pipeline: pipeline.id, stage, to, by: self.by });
+        let work = Work::Vacate(MoveDeals { pipeline: pipeline.id, stage, to, by: self.by });
         transaction.create(&self.client.job(self.app.ids().make()), &Job::new(work, self.now, self.now))?;
         deals::tally(transaction, self.client, changes, Some(of))?;
         Ok(next)
@@ -173,9 +173,9 @@ impl Deleting<'_> {
 fn moved(
     deals: Vec<Deal>,
     (pipeline_id, stage_id): (PipelineId, StageId),
-    mut ends: Ends,
+    mut ends: TailPositions,
     now: Instant,
-) -> Result<(Vec<(Deal, Deal)>, Ends)> {
+) -> Result<(Vec<(Deal, Deal)>, TailPositions)> {
     let moved = deals.into_iter().map(|deal| {
         let fields = DealFields { pipeline_id, stage_id, ..deal.fields.clone() };
         let position = ends.next(fields.status)?;
@@ -186,25 +186,30 @@ fn moved(
 }
 
 /// Moves deals until none is left or until `stop`, each step one transaction; then deletes what held them.
-pub async fn vacate(app: &App, client: ClientScope, work: &Vacating, stop: tokio::time::Instant) -> Result<Step> {
+pub async fn vacate(
+    app: &App,
+    client: ClientScope,
+    work: &MoveDeals,
+    stop: tokio::time::Instant,
+) -> Result<JobOutcome> {
     let mut ends = None;
     while tokio::time::Instant::now() < stop {
         let store = app.store_for_event();
-        let Some(pipeline) = store.get(&client.pipeline(work.pipeline)).await? else { return Ok(Step::Done) };
+        let Some(pipeline) = store.get(&client.pipeline(work.pipeline)).await? else { return Ok(JobOutcome::Done) };
         let Some(stage) = still_holding(&store, client, &of(work, &pipeline)).await? else {
-            return delete(app, &store, client, work).await.map(|()| Step::Done);
+            return delete(app, &store, client, work).await.map(|()| JobOutcome::Done);
         };
         ends = move_some(app, &store, client, work, (stage, ends)).await?;
         if ends.is_none() {
             // The index has not caught up.
-            return Ok(Step::After(LAG));
+            return Ok(JobOutcome::RetryAfter(GSI_LAG));
         }
     }
-    Ok(Step::Again)
+    Ok(JobOutcome::Continue)
 }
 
 /// The stages that are to go.
-fn of(work: &Vacating, pipeline: &Pipeline) -> Vec<Stage> {
+fn of(work: &MoveDeals, pipeline: &Pipeline) -> Vec<Stage> {
     pipeline.stages.iter().filter(|stage| work.stage.is_none_or(|id| id == stage.id)).cloned().collect()
 }
 
@@ -220,21 +225,21 @@ async fn move_some(
     app: &App,
     store: &Store,
     client: ClientScope,
-    work: &Vacating,
-    (stage, before): (StageId, Option<Ends>),
-) -> Result<Option<Ends>> {
+    work: &MoveDeals,
+    (stage, before): (StageId, Option<TailPositions>),
+) -> Result<Option<TailPositions>> {
     let read = || async {
-        let (key, ends) = (client.stage(work.to), Ends::read(store, client, work.to));
+        let (key, ends) = (client.stage(work.to), TailPositions::read(store, client, work.to));
         let (to, ends) = tokio::try_join!(store.find(&key), ends)?;
         // The index may not show yet what was moved, and others come there, too.
-        let ends = before.iter().cloned().fold(ends, Ends::or_further);
+        let ends = before.iter().cloned().fold(ends, TailPositions::or_further);
         let some = store.query(&client.deals_in(stage, None), None, Order::Asc, A_STEP).await?;
         // The index may still have them there when they are elsewhere.
         let keys: Vec<_> = each_once(some).into_iter().map(|deal| client.deal(deal.id)).collect();
         let deals = store.get_all(&keys).await?.into_iter().flatten().filter(|deal| deal.fields.stage_id == stage);
         Ok((to.pipeline_id, ends, deals.collect::<Vec<_>>()))
     };
-    let decide = |(pipeline, ends, deals): &(PipelineId, Ends, Vec<Deal>), transaction: &mut Transaction| {
+    let decide = |(pipeline, ends, deals): &(PipelineId, TailPositions, Vec<Deal>), transaction: &mut Transaction| {
         if deals.is_empty() {
             return Ok(None);
         }
@@ -247,7 +252,7 @@ async fn move_some(
 }
 
 /// Deletes what holds nothing any more.
-async fn delete(app: &App, store: &Store, client: ClientScope, work: &Vacating) -> Result<()> {
+async fn delete(app: &App, store: &Store, client: ClientScope, work: &MoveDeals) -> Result<()> {
     let read = || async {
         let (pipeline, default) = (client.pipeline(work.pipeline), client.default_pipeline());
         tokio::try_join!(store.get(&pipeline), store.get(&default))

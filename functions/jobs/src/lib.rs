@@ -8,8 +8,8 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use shared::auth::ClientScope;
 use shared::belongings;
-use shared::event::Wake;
-use shared::job::{Job, Step, Work, taken};
+use shared::event::Trigger;
+use shared::job::{Job, JobOutcome, Work, taken};
 use shared::keys::{JOBS_DUE, Key};
 use shared::lambda::Error;
 use shared::store::Store;
@@ -17,13 +17,13 @@ use shared::{App, Problem, Result};
 use tokio::time::Instant;
 
 /// How long after its start an invocation begins new steps. A step takes less than 30 s, and the function's timeout is 300 s.
-const BEGINS_FOR: Duration = Duration::from_mins(4);
+const STEP_DEADLINE: Duration = Duration::from_mins(4);
 
 /// For how long a job is nobody else's: longer than an invocation takes.
 const LEASE: Duration = Duration::from_secs(330);
 
 /// How many jobs are advanced at a time.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 
 /// How many jobs are asked for at a time.
 const PAGE: i32 = 50;
@@ -42,8 +42,8 @@ impl Service {
     /// Advances the jobs that an event of the table's stream names, or at a schedule's all that are due, and says how many it took
     /// up. It fails when it cannot tell what is due, and never for one job.
     pub async fn handle(&self, event: Value) -> std::result::Result<Value, Error> {
-        let stop = Instant::now() + BEGINS_FOR;
-        let wake: Wake = serde_json::from_value(event).map_err(|_| "neither a stream's event nor a schedule's")?;
+        let stop = Instant::now() + STEP_DEADLINE;
+        let wake: Trigger = serde_json::from_value(event).map_err(|_| "neither a stream's event nor a schedule's")?;
         let keys = if wake.is_scheduled() {
             let due = self.app.store_for_event().due(&JOBS_DUE, self.app.clock().now(), PAGE).await;
             due.map_err(|problem| format!("what is due could not be read: {}", problem.code()))?
@@ -52,7 +52,7 @@ impl Service {
         };
         let advancing = stream::iter(keys).map(|key| async move { self.advance(&key, stop).await });
         let advanced =
-            advancing.buffer_unordered(AT_A_TIME).filter(|took_up| std::future::ready(*took_up)).count().await;
+            advancing.buffer_unordered(MAX_CONCURRENCY).filter(|took_up| std::future::ready(*took_up)).count().await;
         Ok(json!({ "advanced": advanced }))
     }
 
@@ -89,14 +89,14 @@ impl Service {
             let made = self.step(client, job, stop).await;
             let (store, now) = (self.app.store_for_event(), self.app.clock().now());
             let next = match made {
-                Ok(Step::Again) if Instant::now() < stop => continue,
-                Ok(Step::After(pause)) if Instant::now() + pause < stop => {
+                Ok(JobOutcome::Continue) if Instant::now() < stop => continue,
+                Ok(JobOutcome::RetryAfter(pause)) if Instant::now() + pause < stop => {
                     tokio::time::sleep(pause).await;
                     continue;
                 }
-                Ok(Step::Again | Step::After(_)) => job.resting(job.work.clone(), now),
-                Ok(Step::Then(work, pause)) => job.resting(work, now.after(pause)),
-                Ok(Step::Done) => return end(&store, key, job.attempts).await,
+                Ok(JobOutcome::Continue | JobOutcome::RetryAfter(_)) => job.resting(job.work.clone(), now),
+                Ok(JobOutcome::Next(work, pause)) => job.resting(work, now.after(pause)),
+                Ok(JobOutcome::Done) => return end(&store, key, job.attempts).await,
                 Err(problem) => {
                     put(&store, key, &job.failed(now), job.attempts).await?;
                     return Err(problem);
@@ -106,7 +106,7 @@ impl Service {
         }
     }
 
-    async fn step(&self, client: ClientScope, job: &Job, stop: Instant) -> Result<Step> {
+    async fn step(&self, client: ClientScope, job: &Job, stop: Instant) -> Result<JobOutcome> {
         let app = &self.app;
         match &job.work {
             Work::Untag { tag } => contacts::jobs::untag(app, client, *tag).await,

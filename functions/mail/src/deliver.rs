@@ -14,17 +14,17 @@ use tokio::time::{Instant, timeout};
 
 use crate::Service;
 use crate::mailer::{Mailer, SendError};
-use crate::render::Letter;
+use crate::render::EmailMessage;
 
 /// How many mails are tried at a time.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 
 /// How many due mails are asked for at a time.
 const PAGE: i32 = 50;
 
 /// How long a letter may take to be handed over. With the table's patience of 8 s before and after it, a try ends well within
 /// the minute for which the row is claimed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How many mails ended how.
 #[derive(Debug, Default, Serialize)]
@@ -107,7 +107,7 @@ impl Service {
             report.count(&tried);
             report
         };
-        tries.buffer_unordered(AT_A_TIME).fold(Report::default(), count).await
+        tries.buffer_unordered(MAX_CONCURRENCY).fold(Report::default(), count).await
     }
 
     /// Tries one mail, unless it is gone, not due, or somebody else tries it.
@@ -139,8 +139,8 @@ impl Service {
     }
 
     async fn send(&self, key: &Key<QueuedMail>, mail: &Mail) -> Result<(), SendError> {
-        let letter = Letter::new(key.id(), mail, &self.links)?;
-        let sent = timeout(PATIENCE, self.transport.send(&letter)).await;
+        let letter = EmailMessage::new(key.id(), mail, &self.links)?;
+        let sent = timeout(REQUEST_TIMEOUT, self.transport.send(&letter)).await;
         sent.unwrap_or_else(|_| Err(SendError::Later("timeout".to_owned())))
     }
 

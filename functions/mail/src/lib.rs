@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lettre::message::Mailbox;
 use serde_json::Value;
-use shared::event::Wake;
+use shared::event::Trigger;
 use shared::keys::MAIL_DUE;
 use shared::lambda::Error;
 use shared::{App, variable};
@@ -26,7 +26,7 @@ use mailer::Transport;
 use render::Links;
 
 /// How long after its start an invocation begins new tries. A try takes less than 40 s, and the function's timeout is 60 s.
-const BEGINS_FOR: Duration = Duration::from_secs(20);
+const STEP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// What this function needs beyond an [`App`]: what the template sets in its environment.
 #[derive(Clone)]
@@ -96,8 +96,8 @@ impl Service {
     /// Tries the mails that an event of the table's stream names, or at a schedule's all that are due, and says what became
     /// of them. It fails when it cannot tell what is due, and never for one mail.
     pub async fn handle(&self, event: Value) -> Result<Value, Error> {
-        let stop = Instant::now() + BEGINS_FOR;
-        let wake: Wake = serde_json::from_value(event).map_err(|_| "neither a stream's event nor a schedule's")?;
+        let stop = Instant::now() + STEP_DEADLINE;
+        let wake: Trigger = serde_json::from_value(event).map_err(|_| "neither a stream's event nor a schedule's")?;
         let report = if wake.is_scheduled() {
             self.deliver_due(stop).await?
         } else {

@@ -1,13 +1,13 @@
 //! Whoever takes a letter to its recipient.
 
-use crate::render::Letter;
+use crate::render::EmailMessage;
 use crate::ses::Ses;
 use crate::smtp::Smtp;
 
 /// Sends letters.
 pub(crate) trait Mailer {
     /// Hands a letter to whoever delivers it.
-    fn send(&self, letter: &Letter) -> impl Future<Output = Result<(), SendError>> + Send;
+    fn send(&self, letter: &EmailMessage) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
 /// Why a letter was not sent. Each has a short reason for the log, which never repeats what a server said: that may hold the
@@ -29,7 +29,7 @@ pub(crate) enum Transport {
 }
 
 impl Mailer for Transport {
-    async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
         match self {
             Self::Smtp(smtp) => smtp.send(letter).await,
             Self::Ses(ses) => ses.send(letter).await,

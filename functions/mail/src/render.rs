@@ -11,7 +11,7 @@ use crate::mailer::SendError;
 pub(crate) const AUTO_SUBMITTED: (&str, &str) = ("Auto-Submitted", "auto-generated");
 
 /// A mail, ready to be sent.
-pub(crate) struct Letter {
+pub(crate) struct EmailMessage {
     /// The id of its row, which it keeps however often it is sent.
     pub(crate) id: String,
     pub(crate) to: Address,
@@ -27,7 +27,7 @@ pub(crate) struct Links {
 
 /// What the templates tell.
 #[derive(Clone)]
-struct Facts {
+struct TemplateContext {
     greeting: String,
     link: String,
     until: String,
@@ -36,11 +36,11 @@ struct Facts {
 #[derive(Template)]
 enum Text {
     #[template(path = "invitation.txt")]
-    Invitation { facts: Facts },
+    Invitation { facts: TemplateContext },
     #[template(path = "password_reset.txt")]
-    PasswordReset { facts: Facts },
-    #[template(path = "email_moved.txt")]
-    EmailMoved { greeting: String },
+    PasswordReset { facts: TemplateContext },
+    #[template(path = "email_changed.txt")]
+    EmailChanged { greeting: String },
     #[template(path = "password_changed.txt")]
     PasswordChanged { greeting: String },
 }
@@ -48,11 +48,11 @@ enum Text {
 #[derive(Template)]
 enum Html {
     #[template(path = "invitation.html")]
-    Invitation { facts: Facts },
+    Invitation { facts: TemplateContext },
     #[template(path = "password_reset.html")]
-    PasswordReset { facts: Facts },
-    #[template(path = "email_moved.html")]
-    EmailMoved { greeting: String },
+    PasswordReset { facts: TemplateContext },
+    #[template(path = "email_changed.html")]
+    EmailChanged { greeting: String },
     #[template(path = "password_changed.html")]
     PasswordChanged { greeting: String },
 }
@@ -71,7 +71,7 @@ impl Links {
     }
 }
 
-impl Letter {
+impl EmailMessage {
     /// The letter of the row `id`.
     pub(crate) fn new(id: &str, mail: &Mail, links: &Links) -> Result<Self, SendError> {
         let (subject, text, html) = render(mail, links).map_err(|_| SendError::Refused("template".to_owned()))?;
@@ -81,7 +81,7 @@ impl Letter {
 }
 
 #[cfg(test)]
-impl Letter {
+impl EmailMessage {
     /// One for the tests of those that send letters.
     pub(crate) fn sample() -> Self {
         Self {
@@ -95,7 +95,8 @@ impl Letter {
 }
 
 fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, String)> {
-    let facts = |first_name: &Name, link| Facts { greeting: greeting(first_name), link, until: words(mail.until) };
+    let facts =
+        |first_name: &Name, link| TemplateContext { greeting: greeting(first_name), link, until: words(mail.until) };
     let (subject, text, html) = match &mail.message {
         Message::Invitation { first_name, token } => {
             let facts = facts(first_name, links.page("accept-invitation", token));
@@ -107,9 +108,9 @@ fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, S
             let text = Text::PasswordReset { facts: facts.clone() };
             ("Choose a new password for Upzento CRM", text, Html::PasswordReset { facts })
         }
-        Message::EmailMoved { first_name } => {
-            let text = Text::EmailMoved { greeting: greeting(first_name) };
-            ("Your Upzento CRM email was changed", text, Html::EmailMoved { greeting: greeting(first_name) })
+        Message::EmailChanged { first_name } => {
+            let text = Text::EmailChanged { greeting: greeting(first_name) };
+            ("Your Upzento CRM email was changed", text, Html::EmailChanged { greeting: greeting(first_name) })
         }
         Message::PasswordChanged { first_name } => {
             let text = Text::PasswordChanged { greeting: greeting(first_name) };
@@ -147,13 +148,13 @@ mod tests {
 
     const TOKEN: &str = "aB3-_x";
 
-    fn letter(message: Message) -> Letter {
+    fn letter(message: Message) -> EmailMessage {
         let until = "2026-03-08T06:30:59Z".parse().unwrap();
         let mail = Mail { to: "Ada@example.com".parse().unwrap(), message, until };
-        Letter::new("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap()
+        EmailMessage::new("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap()
     }
 
-    fn invitation(first_name: &str) -> Letter {
+    fn invitation(first_name: &str) -> EmailMessage {
         letter(Message::Invitation { first_name: first_name.parse().unwrap(), token: TOKEN.to_owned() })
     }
 

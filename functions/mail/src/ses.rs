@@ -14,7 +14,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::{self, Headers};
 
 use crate::mailer::{Mailer, SendError};
-use crate::render::{AUTO_SUBMITTED, Letter};
+use crate::render::{AUTO_SUBMITTED, EmailMessage};
 
 /// Names a mail, because SES replaces the `Message-ID` that it is given by one of its own.
 const MAIL_ID: &str = "X-Upzento-Mail-Id";
@@ -40,7 +40,7 @@ impl Ses {
 }
 
 impl Mailer for Ses {
-    async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
         let content = content(letter).map_err(|_| SendError::Refused("message".to_owned()))?;
         let request = self
             .client
@@ -53,7 +53,7 @@ impl Mailer for Ses {
     }
 }
 
-fn content(letter: &Letter) -> Result<EmailContent, BuildError> {
+fn content(letter: &EmailMessage) -> Result<EmailContent, BuildError> {
     let header = |(name, value): (&str, &str)| MessageHeader::builder().name(name).value(value).build();
     let body = Body::builder().text(utf8(&letter.text)?).html(utf8(&letter.html)?).build();
     let message = Message::builder()
@@ -162,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_letter_is_one_request() {
         let (ses, asked) = ses(vec![SENT]);
-        assert_eq!(ses.send(&Letter::sample()).await, Ok(()));
+        assert_eq!(ses.send(&EmailMessage::sample()).await, Ok(()));
         let utf8 = |data: &str| json!({ "Data": data, "Charset": "UTF-8" });
         let expected = json!({
             "FromEmailAddress": "\"Upzento CRM\" <crm@example.com>",
@@ -192,7 +192,7 @@ mod tests {
             (DENIED, later("AccessDeniedException")),
         ] {
             let (ses, asked) = ses(vec![answer]);
-            assert_eq!(ses.send(&Letter::sample()).await, Err(error));
+            assert_eq!(ses.send(&EmailMessage::sample()).await, Err(error));
             assert_eq!(asked.join().unwrap().len(), 1);
         }
     }
@@ -200,16 +200,16 @@ mod tests {
     #[tokio::test]
     async fn what_passes_is_tried_once_more_and_then_left_for_later() {
         let (throttling, asked) = ses(vec![THROTTLED, SENT]);
-        assert_eq!(throttling.send(&Letter::sample()).await, Ok(()));
+        assert_eq!(throttling.send(&EmailMessage::sample()).await, Ok(()));
         assert_eq!(asked.join().unwrap().len(), 2);
 
         let (throttling, asked) = ses(vec![THROTTLED, THROTTLED]);
         let later = SendError::Later("TooManyRequestsException".to_owned());
-        assert_eq!(throttling.send(&Letter::sample()).await, Err(later));
+        assert_eq!(throttling.send(&EmailMessage::sample()).await, Err(later));
         assert_eq!(asked.join().unwrap().len(), 2);
 
         let (gone, _) = ses(vec![]);
-        assert_eq!(gone.send(&Letter::sample()).await, Err(SendError::Later("no connection".to_owned())));
+        assert_eq!(gone.send(&EmailMessage::sample()).await, Err(SendError::Later("no connection".to_owned())));
     }
 
     #[test]

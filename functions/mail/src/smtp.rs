@@ -8,10 +8,10 @@ use lettre::transport::smtp::Error;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use crate::mailer::{Mailer, SendError};
-use crate::render::{AUTO_SUBMITTED, Letter};
+use crate::render::{AUTO_SUBMITTED, EmailMessage};
 
 /// How long the server may take for each of its answers.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An SMTP server, and the connections to it that are open.
 pub(crate) struct Smtp {
@@ -22,11 +22,11 @@ pub(crate) struct Smtp {
 impl Smtp {
     /// The server that a URL names, see [`AsyncSmtpTransport::from_url`].
     pub(crate) fn new(url: &str, from: Mailbox) -> Result<Self, Error> {
-        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.timeout(Some(PATIENCE)).build();
+        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.timeout(Some(REQUEST_TIMEOUT)).build();
         Ok(Self { server, from })
     }
 
-    fn message(&self, letter: &Letter) -> Result<Message, SendError> {
+    fn message(&self, letter: &EmailMessage) -> Result<Message, SendError> {
         let (name, value) = AUTO_SUBMITTED;
         Message::builder()
             .message_id(Some(format!("<{}@{}>", letter.id, self.from.email.domain())))
@@ -40,7 +40,7 @@ impl Smtp {
 }
 
 impl Mailer for Smtp {
-    async fn send(&self, letter: &Letter) -> Result<(), SendError> {
+    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
         let (server, message) = (self.server.clone(), self.message(letter)?);
         // In a task, which ends even if nobody waits for it any more: a connection on which an answer is outstanding would
         // go back to the others, and the next letter would take that answer for its own.
@@ -94,7 +94,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_has_its_row_s_name_and_both_parts() {
         let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
-        let message = String::from_utf8(smtp.message(&Letter::sample()).unwrap().formatted()).unwrap();
+        let message = String::from_utf8(smtp.message(&EmailMessage::sample()).unwrap().formatted()).unwrap();
         for line in [
             "Message-ID: <0195@example.com>",
             "From: \"Upzento CRM\" <crm@example.com>",
@@ -110,7 +110,7 @@ mod tests {
         }
         assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
         // Nobody listens there.
-        assert_eq!(smtp.send(&Letter::sample()).await, Err(SendError::Later("no connection".to_owned())));
+        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Later("no connection".to_owned())));
     }
 
     #[tokio::test]
@@ -158,8 +158,8 @@ mod tests {
     #[tokio::test]
     async fn a_letter_that_nobody_waits_for_leaves_no_answer_for_the_next() {
         let smtp = Smtp::new(&slow_server(), "crm@example.com".parse().unwrap()).unwrap();
-        assert!(timeout(Duration::from_millis(100), smtp.send(&Letter::sample())).await.is_err());
+        assert!(timeout(Duration::from_millis(100), smtp.send(&EmailMessage::sample())).await.is_err());
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(smtp.send(&Letter::sample()).await, Err(SendError::Later("smtp 554".to_owned())));
+        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Later("smtp 554".to_owned())));
     }
 }

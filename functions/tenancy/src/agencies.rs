@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use shared::auth::{Access, AgencyId, AgencyScope, ManageTenancy, ReadAgency, TenantId, TenantScope, UpdateAgency};
-use shared::entity::{Agency, AgencyRecord, Place, Record};
+use shared::entity::{Agency, AgencyRecord, Record, ScopePointer};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, WithEtag};
 use shared::keys::Scope;
 use shared::store::Store;
 use shared::{App, Result};
@@ -28,7 +28,7 @@ pub(crate) async fn create(
     let mut transaction = store.transaction();
     transaction.hold(&tenant.holdings())?;
     transaction.create(&scope.row(), &agency)?;
-    transaction.create(&scope.pointer(), &Place::from(scope))?;
+    transaction.create(&scope.pointer(), &ScopePointer::from(scope))?;
     transaction.open(&scope.holdings())?;
     request.commit(transaction, *tenant, &agency, format!("/v1/agencies/{}", agency.id)).await
 }
@@ -55,8 +55,8 @@ pub(crate) async fn read(
     agency: Access<AgencyScope, ReadAgency>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<AgencyRecord>> {
-    Ok(Found::unless(store.find(&agency.row()).await?, has))
+) -> Result<WithEtag<AgencyRecord>> {
+    Ok(WithEtag::unless(store.find(&agency.row()).await?, has))
 }
 
 /// Change an agency.
@@ -71,8 +71,8 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<AgencyRecord>> {
-    store.update(agency.row(), &if_match, |current, _| patch.change(current, &app)).await.map(Found::new)
+) -> Result<WithEtag<AgencyRecord>> {
+    store.update(agency.row(), &if_match, |current, _| patch.change(current, &app)).await.map(WithEtag::new)
 }
 
 /// Delete an agency that has no clients and no users.

@@ -5,9 +5,9 @@ use axum::extract::State;
 use shared::auth::{
     Access, AgencyId, AgencyScope, ClientId, ClientScope, ManageClients, ReadAgency, ReadClient, UpdateClient,
 };
-use shared::entity::{Client, ClientRecord, Place, Record, Widget};
+use shared::entity::{Client, ClientRecord, Record, ScopePointer, Widget};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, WithEtag};
 use shared::keys::Scope;
 use shared::store::Store;
 use shared::{App, Result};
@@ -32,7 +32,7 @@ pub(crate) async fn create(
     let mut transaction = store.transaction();
     transaction.hold(&agency.holdings())?;
     transaction.create(&scope.row(), &client)?;
-    transaction.create(&scope.pointer(), &Place::from(*agency))?;
+    transaction.create(&scope.pointer(), &ScopePointer::from(*agency))?;
     transaction.open(&scope.holdings())?;
     widget::create(&mut transaction, scope, &Widget::new(app.clock().now()))?;
     request.commit(transaction, *agency, &client, format!("/v1/clients/{}", client.id)).await
@@ -60,8 +60,8 @@ pub(crate) async fn read(
     client: Access<ClientScope, ReadClient>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<ClientRecord>> {
-    Ok(Found::unless(store.find(&client.row()).await?, has))
+) -> Result<WithEtag<ClientRecord>> {
+    Ok(WithEtag::unless(store.find(&client.row()).await?, has))
 }
 
 /// Change a client.
@@ -76,8 +76,8 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<ClientRecord>> {
-    store.update(client.row(), &if_match, |current, _| patch.change(current, &app)).await.map(Found::new)
+) -> Result<WithEtag<ClientRecord>> {
+    store.update(client.row(), &if_match, |current, _| patch.change(current, &app)).await.map(WithEtag::new)
 }
 
 /// Delete a client that holds nothing.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use shared::auth::{Access, ClientId, ClientScope, ManageSettings, ReadSettings};
 use shared::entity::{Domain, DomainId, DomainRecord, Record};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
 use shared::keys::Scope;
 use shared::store::Store;
 use shared::{App, Result};
@@ -61,8 +61,8 @@ pub(crate) async fn read(
     PathId(id): PathId<Domain>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<DomainRecord>> {
-    Ok(Found::unless(store.find(&client.domain(id)).await?, has))
+) -> Result<WithEtag<DomainRecord>> {
+    Ok(WithEtag::unless(store.find(&client.domain(id)).await?, has))
 }
 
 /// Change a domain.
@@ -78,7 +78,7 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<DomainRecord>> {
+) -> Result<WithEtag<DomainRecord>> {
     let (key, beside) = (client.domain(id), client.widget());
     let read = || store.find_both(&key, &beside);
     let changed = store.decide(read, |(domain, widget), transaction| {
@@ -92,7 +92,7 @@ pub(crate) async fn update(
         }
         Ok(next)
     });
-    changed.await.map(Found::new)
+    changed.await.map(WithEtag::new)
 }
 
 /// Delete a domain. The client's widgets stop working there.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use shared::auth::{Access, ManageTenancy, PlatformScope, TenantId, TenantScope};
 use shared::entity::{Record, Tenant, TenantRecord};
 use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Found, IfMatch, IfNoneMatch, Page, Paging, Patch};
+use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, WithEtag};
 use shared::keys::Scope;
 use shared::store::Store;
 use shared::{App, Result};
@@ -51,8 +51,8 @@ pub(crate) async fn read(
     tenant: Access<TenantScope, ManageTenancy>,
     store: Store,
     has: IfNoneMatch,
-) -> Result<Found<TenantRecord>> {
-    Ok(Found::unless(store.find(&tenant.row()).await?, has))
+) -> Result<WithEtag<TenantRecord>> {
+    Ok(WithEtag::unless(store.find(&tenant.row()).await?, has))
 }
 
 /// Change a tenant.
@@ -67,8 +67,8 @@ pub(crate) async fn update(
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<Found<TenantRecord>> {
-    store.update(tenant.row(), &if_match, |current, _| patch.change(current, &app)).await.map(Found::new)
+) -> Result<WithEtag<TenantRecord>> {
+    store.update(tenant.row(), &if_match, |current, _| patch.change(current, &app)).await.map(WithEtag::new)
 }
 
 /// Delete a tenant that has no agencies.

@@ -7,7 +7,7 @@ use shared::auth::Keys;
 
 use super::{Error, Mode, Settings, TABLE};
 use crate::function::{Functions, Invoke};
-use crate::modules::{self, Surroundings};
+use crate::modules::{self, LocalConfig};
 use crate::runtime_api::{self, LambdaFunction, Output};
 use crate::template::Template;
 
@@ -27,7 +27,7 @@ impl Running {
         app: &App,
         keys: &Keys,
         endpoint: &str,
-        surroundings: &Surroundings,
+        surroundings: &LocalConfig,
     ) -> Result<Self, Error> {
         let Mode::Lambda { programs } = &settings.mode else {
             let routers = modules::routers(app, keys, surroundings)?;

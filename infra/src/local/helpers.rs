@@ -8,7 +8,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::value::Clock;
 use shared::value::Instant;
 
 use super::schedules::Schedules;

@@ -17,14 +17,14 @@ use std::path::Path;
 
 use shared::App;
 use shared::auth::Keys;
-use shared::clock::Clock;
+use shared::value::Clock;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::engine::{self, DynamoDbLocal, Embedded};
 use crate::gateway::Gateway;
-use crate::modules::{self, Surroundings};
+use crate::modules::{self, LocalConfig};
 use crate::smtp::Outbox;
 use crate::stream::Streams;
 use crate::table::create_table;
@@ -51,7 +51,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let client = shared::client(engine::config(&endpoint));
     let app = App::new(modules::config(TABLE, &keys), client, Clock::default())?;
     let outbox = Outbox::start()?;
-    let surroundings = Surroundings::new(settings.port, &outbox);
+    let surroundings = LocalConfig::new(settings.port, &outbox);
     let running = Running::start(&settings, &template, &app, &keys, &endpoint, &surroundings)?;
     let schedules = Schedules::new(&template, &running.functions, app.clock().clone())?;
     let api = Gateway::new(&template, "Api", running.functions.clone())?;

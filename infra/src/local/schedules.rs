@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::value::Clock;
 use shared::value::Instant;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at};

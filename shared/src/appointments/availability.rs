@@ -5,35 +5,36 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::days::Days;
-use super::offering::{AT_A_TIME, Offering};
+use super::offering::{BookableService, MAX_CONCURRENCY};
 use crate::Result;
 use crate::auth::ClientScope;
-use crate::booking::{Calendar, Closed, ClosedBy, Span, Terms, reach};
+use crate::booking::{Calendar, ClosedPeriod, SlotRules, UnavailableReason, reach};
 use crate::entity::{ServiceId, StaffId, StaffRow};
 use crate::store::Store;
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// When a service is offered, and by whom.
 pub struct Availability {
-    terms: Terms,
+    terms: SlotRules,
     /// Of each member of the staff who was asked, in the order of their ids.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<StaffAvailability>,
 }
 
 /// When one member of the staff offers it.
-pub struct Offer {
+pub struct StaffAvailability {
     /// Who.
     pub staff: StaffId,
     /// The starts, in order.
     pub starts: Vec<Instant>,
     /// What is closed, and by which rule, if that was asked for.
-    pub closed: Vec<Closed>,
+    pub closed: Vec<ClosedPeriod>,
 }
 
 /// A time that can be booked.
 pub struct Slot {
     /// From when to when.
-    pub span: Span,
+    pub span: TimeRange,
     /// With whom.
     pub staff: Vec<StaffId>,
 }
@@ -45,18 +46,18 @@ impl Availability {
         store: &Store,
         client: ClientScope,
         (service, staff): (ServiceId, Option<StaffId>),
-        range: Span,
+        range: TimeRange,
         explain: bool,
         now: Instant,
     ) -> Result<Self> {
-        let (offering, _) = Offering::read(store, client, service, staff, |_| Vec::new()).await?;
+        let (offering, _) = BookableService::read(store, client, service, staff, |_| Vec::new()).await?;
         if let Some(staff) = staff {
             offering.service.fields.require_offered_by(staff)?;
         }
         let terms = offering.service.fields.terms();
         let offers = stream::iter(offering.staff)
             .map(|row| async move { offer(store, client, &row, &terms, range, explain, now).await })
-            .buffered(AT_A_TIME)
+            .buffered(MAX_CONCURRENCY)
             .try_collect()
             .await?;
         Ok(Self { terms, offers })
@@ -70,7 +71,7 @@ impl Availability {
                 by_start.entry(*start).or_default().push(offer.staff);
             }
         }
-        by_start.into_iter().map(|(start, staff)| Slot { span: self.terms.core(start), staff }).collect()
+        by_start.into_iter().map(|(start, staff)| Slot { span: self.terms.without_buffers(start), staff }).collect()
     }
 }
 
@@ -78,14 +79,14 @@ async fn offer(
     store: &Store,
     client: ClientScope,
     row: &StaffRow,
-    terms: &Terms,
-    range: Span,
+    terms: &SlotRules,
+    range: TimeRange,
     explain: bool,
     now: Instant,
-) -> Result<Offer> {
+) -> Result<StaffAvailability> {
     if !row.staff.fields.active {
-        let closed = Closed { span: range, rule: ClosedBy::Inactive };
-        return Ok(Offer {
+        let closed = ClosedPeriod { span: range, rule: UnavailableReason::Inactive };
+        return Ok(StaffAvailability {
             staff: row.id(),
             starts: Vec::new(),
             closed: explain.then_some(closed).into_iter().collect(),
@@ -95,5 +96,5 @@ async fn offer(
     let bookings = Days::within(store, client, row.id(), reach(&hours, terms, now, range)).await?.bookings(None);
     let calendar = Calendar { hours: &hours, time_off: &off, bookings: &bookings };
     let closed = if explain { calendar.closed(terms, now, range) } else { Vec::new() };
-    Ok(Offer { staff: row.id(), starts: calendar.slots(terms, now, range), closed })
+    Ok(StaffAvailability { staff: row.id(), starts: calendar.slots(terms, now, range), closed })
 }

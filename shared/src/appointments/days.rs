@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::auth::ClientScope;
-use crate::booking::{Booking, Span};
+use crate::booking::Booking;
 use crate::entity::{Appointment, AppointmentId, Day, StaffId};
 use crate::keys::Key;
-use crate::store::{Found, Store, Transaction, Wanted};
+use crate::store::{BatchItems, BatchKeys, Store, Transaction};
+use crate::value::TimeRange;
 use crate::value::{Date, Instant};
 use crate::{Problem, Result};
 
@@ -22,7 +23,7 @@ pub struct Days {
 }
 
 /// The days, by UTC, that a stretch of time touches.
-pub(super) fn touched(span: Span) -> impl Iterator<Item = Date> {
+pub(super) fn touched(span: TimeRange) -> impl Iterator<Item = Date> {
     // Half-open: what ends at midnight does not touch the day that begins there.
     let last = Date::of(span.end.before(Duration::from_millis(1)));
     Date::of(span.start).through(last)
@@ -42,7 +43,7 @@ pub(super) fn keys(client: ClientScope, staff: StaffId, dates: impl Iterator<Ite
 impl Days {
     /// Those of these dates, which were among what was looked for.
     pub fn found(
-        found: &Found,
+        found: &BatchItems,
         client: ClientScope,
         staff: StaffId,
         dates: impl Iterator<Item = Date>,
@@ -53,13 +54,13 @@ impl Days {
 
     /// Reads the days that an appointment takes a part of: one BatchGetItem.
     pub async fn of(store: &Store, client: ClientScope, appointment: &Appointment) -> Result<Self> {
-        let (staff, extent) = (appointment.staff_id, appointment.booking().extent());
-        let found = store.get_each(Wanted::default().and_all(&keys(client, staff, touched(extent)))).await?;
+        let (staff, extent) = (appointment.staff_id, appointment.booking().with_buffers());
+        let found = store.get_each(BatchKeys::default().and_all(&keys(client, staff, touched(extent)))).await?;
         Self::found(&found, client, staff, touched(extent))
     }
 
     /// Reads the days that a stretch of time touches: one Query, and more where that is over 1 MB.
-    pub async fn within(store: &Store, client: ClientScope, staff: StaffId, span: Span) -> Result<Self> {
+    pub async fn within(store: &Store, client: ClientScope, staff: StaffId, span: TimeRange) -> Result<Self> {
         let mut days = Self { staff, days: touched(span).map(|date| (date, Day::default())).collect() };
         days.add(store, client).await?;
         Ok(days)
@@ -107,16 +108,17 @@ impl Days {
         new: Option<&Booking>,
         counted_from: Option<Instant>,
     ) -> Result<()> {
-        let dates = |booking: Option<&Booking>| booking.map(|booking| touched(booking.extent())).into_iter().flatten();
+        let dates =
+            |booking: Option<&Booking>| booking.map(|booking| touched(booking.with_buffers())).into_iter().flatten();
         let written: BTreeSet<_> = dates(gone).chain(dates(new)).collect();
         for date in &written {
             let read = self.days.get(date).ok_or_else(|| Problem::internal("a day that was not read"))?;
-            let comes = new.filter(|new| touched(new.extent()).any(|touched| touched == *date));
+            let comes = new.filter(|new| touched(new.with_buffers()).any(|touched| touched == *date));
             let next = read.changed(gone.map(|gone| gone.appointment), comes);
             transaction.write_day(&client.day(self.staff, *date), read, &next)?;
         }
         if let (Some(from), Some(new)) = (counted_from, new) {
-            let since = touched(Span { start: from.before(Duration::from_millis(1)), end: new.span.start });
+            let since = touched(TimeRange { start: from.before(Duration::from_millis(1)), end: new.span.start });
             let since = since.filter(|date| !written.contains(date)).filter_map(|date| self.days.get_key_value(&date));
             let since: Vec<_> = since.collect();
             for (date, read) in since.iter().rev().take(MOST_BEFORE) {

@@ -5,17 +5,18 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::days::{Days, around, keys};
-use super::offering::{AT_A_TIME, Offering};
+use super::offering::{BookableService, MAX_CONCURRENCY};
 use crate::auth::ClientScope;
-use crate::booking::{Booking, Calendar, Span, Terms, reach};
-use crate::entity::{Appointment, AppointmentId, Seat, ServiceId, ServiceRecord, StaffId, StaffRow};
-use crate::store::{Found, Store, Transaction};
+use crate::booking::{Booking, Calendar, SlotRules, reach};
+use crate::entity::{Appointment, AppointmentId, ReservedSlot, ServiceId, ServiceRecord, StaffId, StaffRow};
+use crate::store::{BatchItems, Store, Transaction};
 use crate::value::Instant;
+use crate::value::TimeRange;
 use crate::{Problem, Result};
 
 /// What somebody wishes for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish {
+pub struct BookingRequest {
     /// What is to be done.
     pub service: ServiceId,
     /// By whom; by anybody who offers it unless it is said.
@@ -27,35 +28,36 @@ pub struct Wish {
 }
 
 /// What decides on a wish, as it was read. What it gives out is good if the transaction finds that unchanged.
-pub struct Desk {
+pub struct SlotAllocator {
     service: ServiceRecord,
-    books: Vec<Book>,
+    books: Vec<StaffSchedule>,
 }
 
 /// A member of the staff, with their days around the time that is wished for.
-struct Book {
+struct StaffSchedule {
     staff: StaffRow,
     days: Days,
 }
 
-impl Desk {
+impl SlotAllocator {
     /// Reads what decides on a wish: one BatchGetItem if it says by whom; if not, one GetItem, one Query if anybody offers the service,
     /// and one BatchGetItem for each 20 members of the staff. One Query more for each of them whose free time may have begun before the
     /// day before, if starts are counted from there.
-    pub async fn read(store: &Store, client: ClientScope, wish: &Wish, now: Instant) -> Result<Self> {
+    pub async fn read(store: &Store, client: ClientScope, wish: &BookingRequest, now: Instant) -> Result<Self> {
         let day_keys = |staff| keys(client, staff, around(wish.start));
-        let (Offering { service, staff }, found) =
-            Offering::read(store, client, wish.service, wish.staff, day_keys).await?;
+        let (BookableService { service, staff }, found) =
+            BookableService::read(store, client, wish.service, wish.staff, day_keys).await?;
         let terms = &service.fields.terms();
-        let books = stream::iter(staff).map(|staff| Book::read(store, client, &found, staff, terms, wish, now));
-        let books = books.buffered(AT_A_TIME).try_collect().await?;
+        let books =
+            stream::iter(staff).map(|staff| StaffSchedule::read(store, client, &found, staff, terms, wish, now));
+        let books = books.buffered(MAX_CONCURRENCY).try_collect().await?;
         Ok(Self { service, books })
     }
 
     /// A seat for a wish: of those who are free, with the one who is booked for the least time on that day. `409 slot_unavailable` if
     /// nobody is free. `moving` is an appointment that is not in its own way, and that stays with who has it, even if they no longer
     /// offer the service.
-    pub fn seat(&self, wish: &Wish, moving: Option<&Appointment>, now: Instant) -> Result<Seat> {
+    pub fn seat(&self, wish: &BookingRequest, moving: Option<&Appointment>, now: Instant) -> Result<ReservedSlot> {
         if let Some(staff) = wish.staff.filter(|staff| moving.is_none_or(|moving| moving.staff_id != *staff)) {
             self.service.fields.require_offered_by(staff)?;
         }
@@ -63,10 +65,10 @@ impl Desk {
         let free = self.books.iter().filter(|book| book.is_free(&terms, wish, moving, now));
         let least_busy = free.min_by_key(|book| book.booked_on_the_day_of(wish.start, moving));
         let book = least_busy.ok_or_else(unavailable)?;
-        Ok(Seat {
+        Ok(ReservedSlot {
             service: self.service.id,
             staff: book.staff.id(),
-            span: terms.core(wish.start),
+            span: terms.without_buffers(wish.start),
             buffers: terms.buffers,
             counted_from: book.counted_from(&terms, wish, moving, now),
         })
@@ -79,7 +81,7 @@ impl Desk {
         transaction: &mut Transaction,
         client: ClientScope,
         from: Option<(&Appointment, &Days)>,
-        seat: &Seat,
+        seat: &ReservedSlot,
         appointment: &Appointment,
     ) -> Result<()> {
         let book = self.book(seat.staff)?;
@@ -113,41 +115,47 @@ impl Desk {
         }
     }
 
-    fn book(&self, staff: StaffId) -> Result<&Book> {
+    fn book(&self, staff: StaffId) -> Result<&StaffSchedule> {
         let found = self.books.iter().find(|book| book.staff.id() == staff);
         found.ok_or_else(|| Problem::internal("a seat with somebody who was not asked"))
     }
 }
 
-impl Book {
+impl StaffSchedule {
     /// Reads what is not among what was found already: the days before, if the starts of the window are counted from there that is
     /// wished for.
     async fn read(
         store: &Store,
         client: ClientScope,
-        found: &Found,
+        found: &BatchItems,
         staff: StaffRow,
-        terms: &Terms,
-        wish: &Wish,
+        terms: &SlotRules,
+        wish: &BookingRequest,
         now: Instant,
     ) -> Result<Self> {
         let mut days = Days::found(found, client, staff.id(), around(wish.start))?;
         if !wish.force {
-            let range = Span { start: wish.start, end: wish.start.next() };
+            let range = TimeRange { start: wish.start, end: wish.start.next() };
             let reach = reach(&staff.staff.fields.hours(), terms, now, range);
             days = days.back_to(store, client, reach.start).await?;
         }
         Ok(Self { staff, days })
     }
 
-    fn is_free(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> bool {
+    fn is_free(&self, terms: &SlotRules, wish: &BookingRequest, moving: Option<AppointmentId>, now: Instant) -> bool {
         self.staff.staff.fields.active
             && self.ask(moving, |calendar| {
                 if wish.force { calendar.is_free(terms, wish.start) } else { calendar.offers(terms, now, wish.start) }
             })
     }
 
-    fn counted_from(&self, terms: &Terms, wish: &Wish, moving: Option<AppointmentId>, now: Instant) -> Option<Instant> {
+    fn counted_from(
+        &self,
+        terms: &SlotRules,
+        wish: &BookingRequest,
+        moving: Option<AppointmentId>,
+        now: Instant,
+    ) -> Option<Instant> {
         if wish.force { None } else { self.ask(moving, |calendar| calendar.counted_from(terms, now, wish.start)) }
     }
 

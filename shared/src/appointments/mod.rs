@@ -1,21 +1,21 @@
 //! What changes together with an appointment: what its staff's days hold, and what refers to its service, its staff and its contact.
 //! Whoever writes an appointment does it here, so that none of these is ever without the others, and whoever gives it a time does it
-//! through a [`Desk`], so that there is one way to a time.
+//! through a [`SlotAllocator`], so that there is one way to a time.
 
 mod availability;
 mod days;
 mod desk;
 mod offering;
 
-pub use availability::{Availability, Offer, Slot};
+pub use availability::{Availability, Slot, StaffAvailability};
 pub use days::Days;
-pub use desk::{Desk, Wish};
+pub use desk::{BookingRequest, SlotAllocator};
 
 pub use crate::contacts::referring::shown;
 
 use crate::auth::ClientScope;
 use crate::contacts::referring::{self, Referring};
-use crate::entity::{Appointment, AppointmentId, ContactId, Seat};
+use crate::entity::{Appointment, AppointmentId, ContactId, ReservedSlot};
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
 
@@ -28,7 +28,7 @@ pub async fn find(store: &Store, client: ClientScope, id: AppointmentId) -> Resu
 pub fn create(
     transaction: &mut Transaction,
     client: ClientScope,
-    (desk, seat): (&Desk, &Seat),
+    (desk, seat): (&SlotAllocator, &ReservedSlot),
     new: &Appointment,
 ) -> Result<()> {
     transaction.create(&client.appointment(new.id), new)?;
@@ -41,7 +41,7 @@ pub fn create(
 pub fn reschedule(
     transaction: &mut Transaction,
     client: ClientScope,
-    (desk, seat): (&Desk, &Seat),
+    (desk, seat): (&SlotAllocator, &ReservedSlot),
     (read, left): (&Appointment, &Days),
     next: &Appointment,
 ) -> Result<()> {
@@ -92,7 +92,7 @@ fn refer(
         transaction.unrefer(&client.references(contact), 1)?;
     }
     if let Some(contact) = has {
-        let otherwise = Problem::dangling("/contactId");
+        let otherwise = Problem::unresolved_reference("/contactId");
         transaction.refer(&client.contact(contact), &client.references(contact), otherwise)?;
     }
     Ok(())

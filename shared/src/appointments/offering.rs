@@ -3,21 +3,21 @@
 use crate::auth::{ClientScope, Located};
 use crate::entity::{Day, ServiceId, ServiceRecord, StaffId, StaffRow};
 use crate::keys::Key;
-use crate::store::{Found, Store, Wanted};
+use crate::store::{BatchItems, BatchKeys, Store};
 use crate::{Problem, Result};
 
 /// How many members of the staff are looked at at a time.
-pub(super) const AT_A_TIME: usize = 8;
+pub(super) const MAX_CONCURRENCY: usize = 8;
 
 /// A service, and those who may be asked to do it.
-pub(super) struct Offering {
+pub(super) struct BookableService {
     /// The service.
     pub(super) service: ServiceRecord,
     /// One member of the staff who is meant, or all who offer it and can be booked.
     pub(super) staff: Vec<StaffRow>,
 }
 
-impl Offering {
+impl BookableService {
     /// Reads a service and who does it, and with them rows that `days` names of each. With a member of the staff who is meant that is
     /// one BatchGetItem; else one for the service, one Query if it does not say who offers it, and one BatchGetItem for a hundred rows.
     pub(super) async fn read(
@@ -26,7 +26,7 @@ impl Offering {
         service: ServiceId,
         staff: Option<StaffId>,
         days: impl Fn(StaffId) -> Vec<Key<Day>>,
-    ) -> Result<(Self, Found)> {
+    ) -> Result<(Self, BatchItems)> {
         let read = match staff {
             Some(staff) => Self::of_one(store, client, service, staff, &days).await,
             None => Self::of_any(store, client, service, &days).await,
@@ -46,14 +46,17 @@ impl Offering {
         service: ServiceId,
         staff: StaffId,
         days: &impl Fn(StaffId) -> Vec<Key<Day>>,
-    ) -> Result<(Self, Found)> {
+    ) -> Result<(Self, BatchItems)> {
         let (service, staff_member) = (client.service(service), client.staff_member(staff));
-        let found = store.get_each(Wanted::default().and(&service).and(&staff_member).and_all(&days(staff))).await?;
+        let found = store.get_each(BatchKeys::default().and(&service).and(&staff_member).and_all(&days(staff))).await?;
         let (service, row) = match (found.get(&service)?, found.get(&staff_member)?) {
             (Some(service), Some(row)) => (service, row),
-            (None, Some(_)) => return Err(Problem::dangling("/serviceId")),
-            (Some(_), None) => return Err(Problem::dangling("/staffId")),
-            (None, None) => return Err(Problem::dangling("/serviceId").with_fields_of(Problem::dangling("/staffId"))),
+            (None, Some(_)) => return Err(Problem::unresolved_reference("/serviceId")),
+            (Some(_), None) => return Err(Problem::unresolved_reference("/staffId")),
+            (None, None) => {
+                return Err(Problem::unresolved_reference("/serviceId")
+                    .with_fields_of(Problem::unresolved_reference("/staffId")));
+            }
         };
         Ok((Self { service, staff: vec![row] }, found))
     }
@@ -63,10 +66,11 @@ impl Offering {
         client: ClientScope,
         service: ServiceId,
         days: &impl Fn(StaffId) -> Vec<Key<Day>>,
-    ) -> Result<(Self, Found)> {
-        let service = store.get(&client.service(service)).await?.ok_or_else(|| Problem::dangling("/serviceId"))?;
+    ) -> Result<(Self, BatchItems)> {
+        let service =
+            store.get(&client.service(service)).await?.ok_or_else(|| Problem::unresolved_reference("/serviceId"))?;
         let named: Vec<_> = service.fields.staff_ids.iter().map(|staff| client.staff_member(*staff)).collect();
-        let wanted = Wanted::default().and_all(&named);
+        let wanted = BatchKeys::default().and_all(&named);
         let (rows, wanted) = if named.is_empty() {
             let all = store.query_all(&client.staff().into()).await?;
             let all: Vec<StaffRow> = all.into_iter().map(|(_, row)| row).collect();

@@ -14,11 +14,11 @@ use lambda_http::http::request::Parts;
 use super::role::Permission;
 use super::scope::{AgencyScope, ClientScope, PlatformScope, ScopeIds, TenantScope};
 use super::{Actor, HomeScope};
-use crate::entity::Place;
-use crate::http::trace::Trace;
-use crate::id::Id;
+use crate::entity::ScopePointer;
+use crate::http::trace::RequestContext;
 use crate::keys;
 use crate::store::Store;
+use crate::value::Id;
 use crate::{App, Problem, Result};
 
 /// Somebody with a good access token, wherever they may act.
@@ -31,7 +31,7 @@ impl FromRequestParts<App> for Authenticated {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let token: Authorization<Bearer> = parts.headers.typed_get().ok_or_else(Problem::unauthenticated)?;
         let actor = app.verifier().verify(token.token(), app.clock().now()).ok_or_else(Problem::unauthenticated)?;
-        Trace::of(parts).acting(actor.user(), actor.home().ids());
+        RequestContext::of(parts).acting(actor.user(), actor.home().ids());
         Ok(Self(actor))
     }
 }
@@ -70,7 +70,7 @@ impl<S: Located, P: Permission> FromRequestParts<App> for Access<S, P> {
         if !P::allows(actor.role()) {
             return Err(denial(&scope, &store).await?);
         }
-        Trace::of(parts).acting(actor.user(), scope.ids());
+        RequestContext::of(parts).acting(actor.user(), scope.ids());
         Ok(Self { scope, actor, may: PhantomData })
     }
 }
@@ -181,7 +181,7 @@ fn reachable<S>(own: S, is_own: bool) -> Result<S> {
     if is_own { Ok(own) } else { Err(Problem::not_found()) }
 }
 
-fn found(place: Option<Place>) -> Result<Place> {
+fn found(place: Option<ScopePointer>) -> Result<ScopePointer> {
     place.ok_or_else(Problem::not_found)
 }
 

@@ -8,9 +8,9 @@ use utoipa::IntoParams;
 
 use super::scope::{AgencyId, ClientId, ClientScope, HomeScope, PlatformScope, TenantId};
 use crate::entity::{Staff, StaffId};
-use crate::http::trace::Trace;
+use crate::http::trace::RequestContext;
 use crate::http::{Parameters, PathIds};
-use crate::value::Invalid;
+use crate::value::ValidationErrors;
 use crate::{App, Problem, Result};
 
 /// What a token says: whose calendar it opens, and as which one it was given out. It is sealed, so that it is whole if it opens.
@@ -25,7 +25,7 @@ struct Token {
 
 /// The query of a calendar's address.
 #[derive(Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CalendarQuery {
     /// The secret.
@@ -79,7 +79,7 @@ impl FromRequestParts<App> for CalendarAccess {
             return Err(Problem::unauthenticated());
         }
         let client = PlatformScope::root().tenant(token.t).agency(token.a).client(token.c);
-        Trace::of(parts).acting_in(HomeScope::from(client).ids());
+        RequestContext::of(parts).acting_in(HomeScope::from(client).ids());
         Ok(Self { client, staff, number: token.n })
     }
 }

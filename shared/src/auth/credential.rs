@@ -7,7 +7,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{HomeScope, KeyError};
-use crate::entity::{Account, AccountPointer, Status, UserId};
+use crate::entity::{Account, EmailPointer, Status, UserId};
 use crate::keys::{self, Key};
 use crate::mail::{Mail, Message};
 use crate::store::{Store, Transaction};
@@ -48,7 +48,7 @@ impl Purpose {
 #[serde(rename_all = "camelCase")]
 pub struct Credential {
     #[serde(flatten)]
-    whose: AccountPointer,
+    whose: EmailPointer,
     purpose: Purpose,
     /// See [`Account::epoch`].
     epoch: u64,
@@ -58,7 +58,7 @@ pub struct Credential {
 }
 
 /// A token that was found to be somebody's.
-pub struct Redeemable {
+pub struct OneTimeToken {
     /// Their home.
     pub home: HomeScope,
     /// The user.
@@ -77,7 +77,7 @@ pub fn mail(
 ) -> Result<()> {
     let (token, user, now) = (random().map_err(Problem::internal)?, &account.user, app.clock().now());
     let expires = Instant::from(now.to_utc() + purpose.lasts());
-    let whose = AccountPointer::from(user);
+    let whose = EmailPointer::from(user);
     let credential = Credential { whose, purpose, epoch: account.epoch, expires, ttl: expires.unix_seconds() };
     transaction.create(&keys::credential(&hash(&token)), &credential)?;
     let first_name = user.first_name.clone();
@@ -89,17 +89,17 @@ pub fn mail(
 }
 
 /// Finds whose a token is; `None` if it is nobody's, for something else, or too old.
-pub async fn find(store: &Store, token: &str, purpose: Purpose, now: Instant) -> Result<Option<Redeemable>> {
+pub async fn find(store: &Store, token: &str, purpose: Purpose, now: Instant) -> Result<Option<OneTimeToken>> {
     let key = keys::credential(&hash(token));
     let credential = store.get(&key).await?;
     let credential = credential.filter(|credential| credential.purpose == purpose && now < credential.expires);
     Ok(credential.and_then(|credential| {
         let home = credential.whose.home()?;
-        Some(Redeemable { home, user: credential.whose.user_id, credential, key })
+        Some(OneTimeToken { home, user: credential.whose.user_id, credential, key })
     }))
 }
 
-impl Redeemable {
+impl OneTimeToken {
     /// Whether the user is still as they were when it was made.
     pub fn fits(&self, account: &Account) -> bool {
         self.credential.epoch == account.epoch && Purpose::of(account.user.status) == Some(self.credential.purpose)

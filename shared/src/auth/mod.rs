@@ -27,4 +27,4 @@ pub use seal::{KeyedHash, Sealer, Secret};
 pub use token::{ACCESS_TOKEN_SECONDS, Actor, Issuer, KeyError, Keys, Refresh, Verifier};
 
 /// A session's id.
-pub type SessionId = crate::id::Id<crate::entity::Session>;
+pub type SessionId = crate::value::Id<crate::entity::Session>;

@@ -4,7 +4,7 @@
 use super::account::{by_email, take_email};
 use super::password::{self, NewPassword, Password};
 use super::{HomeScope, PlatformScope, Role};
-use crate::entity::{Account, Headcount, Profile, Status, User};
+use crate::entity::{Account, Profile, Status, User, UserCountChange};
 use crate::store::Store;
 use crate::value::Email;
 use crate::{App, Result};
@@ -42,7 +42,7 @@ impl Operator {
         let mut transaction = self.store.transaction();
         let account = Account { user: user.clone(), password_hash, epoch: 0 };
         if let Some(holdings) = home.holdings() {
-            transaction.count_users(&holdings, Headcount::between(None, Some(&user)), false)?;
+            transaction.count_users(&holdings, UserCountChange::between(None, Some(&user)), false)?;
         }
         transaction.create(&home.user(user.id), &account)?;
         take_email(app, &mut transaction, &user)?;

@@ -9,7 +9,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::value::{Rejected, string_value};
+use crate::value::{InvalidValue, string_value};
 use crate::{Problem, Result};
 
 /// A password as it was typed, for comparison with a hash. Normalised (NFKC), so that it does not matter how a keyboard
@@ -27,11 +27,11 @@ const MIN: usize = 12;
 const MAX: usize = 128;
 
 impl std::str::FromStr for Password {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(typed: &str) -> std::result::Result<Self, Rejected> {
+    fn from_str(typed: &str) -> std::result::Result<Self, InvalidValue> {
         if typed.chars().take(MAX + 1).count() > MAX {
-            return Err(Rejected::new("too_long", "must be at most 128 characters long"));
+            return Err(InvalidValue::new("too_long", "must be at most 128 characters long"));
         }
         Ok(Self(typed.nfkc().collect()))
     }
@@ -61,16 +61,16 @@ string_value!([] NewPassword, "NewPassword", |schema| schema
     .max_length(Some(MAX)));
 
 impl std::str::FromStr for NewPassword {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(typed: &str) -> std::result::Result<Self, Rejected> {
+    fn from_str(typed: &str) -> std::result::Result<Self, InvalidValue> {
         let password: Password = typed.parse()?;
         // One character may be composed of many, but it is typed as one.
         if typed.chars().count().min(password.0.chars().count()) < MIN {
-            return Err(Rejected::new("too_short", "must be at least 12 characters long"));
+            return Err(InvalidValue::new("too_short", "must be at least 12 characters long"));
         }
         if is_common(&password.0) {
-            return Err(Rejected::new(
+            return Err(InvalidValue::new(
                 "too_common",
                 "must not be a password that many have, or that is easily guessed",
             ));

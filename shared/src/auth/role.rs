@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::HomeScope;
-use crate::value::{Rejected, parsed_value};
+use crate::value::{InvalidValue, parsed_value};
 
 /// What a user is in their home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -23,16 +23,16 @@ pub enum Role {
 }
 
 impl std::str::FromStr for Role {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "ADMIN" => Ok(Self::Admin),
             "AGENCY_ADMIN" => Ok(Self::AgencyAdmin),
             "AGENCY_USER" => Ok(Self::AgencyUser),
             "CLIENT_ADMIN" => Ok(Self::ClientAdmin),
             "CLIENT_USER" => Ok(Self::ClientUser),
-            _ => Err(Rejected::new("invalid_role", "must be a role")),
+            _ => Err(InvalidValue::new("invalid_role", "must be a role")),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::entity::{Agency, Client, Tenant};
-use crate::id::Id;
+use crate::value::Id;
 
 /// A tenant's id.
 pub type TenantId = Id<Tenant>;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::scope::{AgencyId, ClientId, PlatformScope, TenantId};
 use super::seal::{Sealer, Secret};
 use super::{HomeScope, Role, SessionId};
-use crate::entity::{AccountPointer, User};
-use crate::id::Id;
+use crate::entity::{EmailPointer, User};
+use crate::value::Id;
 use crate::value::Instant;
 
 const AUDIENCE: &str = "upzento-api";
@@ -141,7 +141,7 @@ impl From<HomeScope> for Home {
     }
 }
 
-impl AccountPointer {
+impl EmailPointer {
     /// The home of the user to whom it points.
     pub(super) fn home(&self) -> Option<HomeScope> {
         Home { tenant: self.tenant_id, agency: self.agency_id, client: self.client_id }.scope()

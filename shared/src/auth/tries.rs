@@ -34,7 +34,7 @@ pub const MAIL_FROM_SOURCE: Limit = Limit { name: "mail from", most: 50, minutes
 
 /// How often something was tried since the count began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Tries {
+pub struct AttemptCounter {
     /// So often.
     pub n: u64,
     /// When the count ends.
@@ -46,8 +46,8 @@ pub struct Tries {
 /// One count: its limit, and how it stood when it was read.
 pub struct Count {
     limit: Limit,
-    key: Key<Tries>,
-    seen: Option<Tries>,
+    key: Key<AttemptCounter>,
+    seen: Option<AttemptCounter>,
     now: Instant,
 }
 
@@ -65,18 +65,18 @@ impl Limit {
         transaction.remove(&self.key(app, who))
     }
 
-    fn key(self, app: &App, who: impl Display) -> Key<Tries> {
+    fn key(self, app: &App, who: impl Display) -> Key<AttemptCounter> {
         keys::tries(&app.tries().hash(&format!("{} {who}", self.name)))
     }
 
     /// The first try.
-    fn first(self, now: Instant) -> Tries {
+    fn first(self, now: Instant) -> AttemptCounter {
         let ends = Instant::from(now.to_utc() + Duration::minutes(self.minutes));
-        Tries { n: 1, ends, ttl: ends.unix_seconds() }
+        AttemptCounter { n: 1, ends, ttl: ends.unix_seconds() }
     }
 
     /// What a row that stands in the way means: too many tries, or others that were counted since it was read.
-    fn meaning(self, there: Option<&Tries>, now: Instant) -> Problem {
+    fn meaning(self, there: Option<&AttemptCounter>, now: Instant) -> Problem {
         match there {
             Some(tries) if now < tries.ends && tries.n >= self.most => too_many(tries.ends, now),
             _ => Problem::stale(),
@@ -101,7 +101,7 @@ impl Count {
     /// Counts a try: 429 if the count is full by then, stale if it must be read again.
     pub fn add(&self, transaction: &mut Transaction) -> Result<()> {
         let (limit, now) = (self.limit, self.now);
-        let meaning = move |there: Option<Tries>| limit.meaning(there.as_ref(), now);
+        let meaning = move |there: Option<AttemptCounter>| limit.meaning(there.as_ref(), now);
         match &self.seen {
             Some(tries) => transaction.count_try(&self.key, tries.ends, limit.most, meaning),
             None => transaction.begin_tries(&self.key, &limit.first(now), now, meaning),

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
 use crate::entity::AppointmentId;
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// Minutes that are kept free around an appointment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,13 +17,13 @@ pub struct Buffers {
 
 impl Buffers {
     /// `span` with its buffers.
-    pub fn around(self, span: Span) -> Span {
-        Span { start: span.start.before(minutes(self.before)), end: span.end.after(minutes(self.after)) }
+    pub fn around(self, span: TimeRange) -> TimeRange {
+        TimeRange { start: span.start.before(minutes(self.before)), end: span.end.after(minutes(self.after)) }
     }
 
     /// The time that a core with these buffers must not meet because `extent` is taken. Buffers add: what comes before needs its own
     /// time after it, and what comes after needs its own time before it.
-    pub fn kept_from(self, extent: Span) -> Span {
+    pub fn kept_from(self, extent: TimeRange) -> TimeRange {
         Self { before: self.after, after: self.before }.around(extent)
     }
 }
@@ -40,20 +40,20 @@ pub struct Booking {
     /// Which appointment it is.
     pub appointment: AppointmentId,
     /// From its start to its end.
-    pub span: Span,
+    pub span: TimeRange,
     /// What is kept free around it.
     pub buffers: Buffers,
 }
 
 impl Booking {
     /// With its buffers.
-    pub fn extent(&self) -> Span {
+    pub fn with_buffers(&self) -> TimeRange {
         self.buffers.around(self.span)
     }
 
     /// Whether only one of both can be. As buffers add, this is whether they meet when each has its own around it.
     pub fn conflicts_with(&self, other: &Self) -> bool {
-        self.extent().meets(&other.extent())
+        self.with_buffers().overlaps(&other.with_buffers())
     }
 }
 
@@ -91,7 +91,7 @@ impl TryFrom<Stored> for Booking {
         let moment = |millis| Instant::from_unix_millis(millis).ok_or("a moment beyond the years that there are");
         Ok(Self {
             appointment: stored.appointment,
-            span: Span { start: moment(stored.start)?, end: moment(stored.end)? },
+            span: TimeRange { start: moment(stored.start)?, end: moment(stored.end)? },
             buffers: Buffers { before: stored.before, after: stored.after },
         })
     }
@@ -109,7 +109,7 @@ mod tests {
 
     fn booking(start: i64, length: i64, before: u16, after: u16) -> Booking {
         let at = |minute: i64| Instant::from_unix_millis(490_000 * HOUR + minute * 60_000).unwrap();
-        let span = Span { start: at(start), end: at(start + length) };
+        let span = TimeRange { start: at(start), end: at(start + length) };
         Booking { appointment: AppointmentId::from_uuid(Uuid::nil()), span, buffers: Buffers { before, after } }
     }
 
@@ -127,7 +127,7 @@ mod tests {
             let conflict = new.span.end > since && new.span.start < until;
             prop_assert_eq!(new.conflicts_with(&old), conflict);
             prop_assert_eq!(old.conflicts_with(&new), conflict);
-            prop_assert_eq!(new.buffers.kept_from(old.extent()).meets(&new.span), conflict);
+            prop_assert_eq!(new.buffers.kept_from(old.with_buffers()).overlaps(&new.span), conflict);
         }
 
         #[test]

@@ -1,24 +1,25 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Calendar, Span, Terms, merge, minus};
+use super::{Calendar, SlotRules};
 use crate::value::Instant;
+use crate::value::{TimeRange, merge, subtract};
 
 /// A stretch of time in which nothing starts, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Closed {
+pub struct ClosedPeriod {
     /// When.
     #[serde(flatten)]
-    pub span: Span,
+    pub span: TimeRange,
     /// The rule that closed it.
-    pub rule: ClosedBy,
+    pub rule: UnavailableReason,
 }
 
 /// A rule that closes time. Where several do, the first of these is named: what holds for everybody first, then what is in the way,
 /// then when nobody works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ClosedBy {
+pub enum UnavailableReason {
     /// The staff member cannot be booked at all.
     Inactive,
     /// It is too soon.
@@ -40,12 +41,12 @@ pub enum ClosedBy {
 impl Calendar<'_> {
     /// The stretches of `range` that are closed: disjoint, sorted, and as long as one rule closes them. No slot starts in one. What
     /// lies between them is open, if perhaps too short.
-    pub fn closed(&self, terms: &Terms, now: Instant, range: Span) -> Vec<Closed> {
+    pub fn closed(&self, terms: &SlotRules, now: Instant, range: TimeRange) -> Vec<ClosedPeriod> {
         let mut open = merge(vec![range]);
         let mut closed = Vec::new();
         for (rule, spans) in self.rules(terms, now, range) {
-            let rest = minus(&open, &merge(spans));
-            closed.extend(minus(&open, &rest).into_iter().map(|span| Closed { span, rule }));
+            let rest = subtract(&open, &merge(spans));
+            closed.extend(subtract(&open, &rest).into_iter().map(|span| ClosedPeriod { span, rule }));
             open = rest;
         }
         closed.sort_unstable_by_key(|stretch| stretch.span.start);
@@ -53,17 +54,17 @@ impl Calendar<'_> {
     }
 
     /// Each rule with the time that it closes, the first to be named first.
-    fn rules(&self, terms: &Terms, now: Instant, range: Span) -> [(ClosedBy, Vec<Span>); 7] {
+    fn rules(&self, terms: &SlotRules, now: Instant, range: TimeRange) -> [(UnavailableReason, Vec<TimeRange>); 7] {
         let windows = self.hours.windows(range);
         let bookings = self.bookings.iter().map(|booking| booking.span).collect();
         [
-            (ClosedBy::Notice, vec![Span { start: range.start, end: terms.earliest(now) }]),
-            (ClosedBy::Horizon, vec![Span { start: terms.beyond(now), end: range.end }]),
-            (ClosedBy::TimeOff, self.time_off.to_vec()),
-            (ClosedBy::Booking, bookings),
-            (ClosedBy::Buffer, self.blocked(terms).collect()),
-            (ClosedBy::Override, minus(&self.hours.overridden(range), &windows)),
-            (ClosedBy::Hours, minus(&[range], &windows)),
+            (UnavailableReason::Notice, vec![TimeRange { start: range.start, end: terms.earliest(now) }]),
+            (UnavailableReason::Horizon, vec![TimeRange { start: terms.beyond(now), end: range.end }]),
+            (UnavailableReason::TimeOff, self.time_off.to_vec()),
+            (UnavailableReason::Booking, bookings),
+            (UnavailableReason::Buffer, self.blocked(terms).collect()),
+            (UnavailableReason::Override, subtract(&self.hours.overridden(range), &windows)),
+            (UnavailableReason::Hours, subtract(&[range], &windows)),
         ]
     }
 }

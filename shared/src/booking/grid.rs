@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Span;
+use crate::value::TimeRange;
 use crate::value::{Instant, TimeZone};
 
 /// The minutes of the hour, local time, at which starts begin to be offered.
@@ -19,7 +19,7 @@ impl Grid {
 
     /// Whether a start every `interval` minutes is each of its points at the end of `span`, from wherever in it they are counted: then
     /// clocks must not have changed in it by a part of the grid.
-    pub(super) fn has_all(self, interval: u16, span: Span) -> bool {
+    pub(super) fn has_all(self, interval: u16, span: TimeRange) -> bool {
         const LOOK: Duration = Duration::from_hours(24 * 7);
         let phase = |at: Instant| self.zone.offset_at(at).rem_euclid(i32::from(self.minutes) * 60);
         let phases = |from: Instant| std::iter::successors(Some(from), |at| Some(at.after(LOOK)));

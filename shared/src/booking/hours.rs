@@ -8,8 +8,8 @@ use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Map, MergeWithError
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Span, merge};
-use crate::value::{Date, Instant, Invalid, Rejected, TimeZone, WallTime};
+use crate::value::{Date, Instant, InvalidValue, TimeZone, ValidationErrors, WallTime};
+use crate::value::{TimeRange, merge};
 
 /// When somebody works, by the clocks of where they work.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct Hours<'a> {
 
 /// From one time of a day to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
-#[deserr(error = Invalid, deny_unknown_fields, validate = Window::ends_after_its_start -> Invalid)]
+#[deserr(error = ValidationErrors, deny_unknown_fields, validate = Window::ends_after_its_start -> ValidationErrors)]
 pub struct Window {
     start: WallTime,
     end: WallTime,
@@ -34,16 +34,16 @@ pub struct Window {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(transparent)]
 #[schema(max_items = 100)]
-#[deserr(error = Invalid, try_from(Vec<WeeklyEntry>) = WeeklyHours::new -> Rejected)]
+#[deserr(error = ValidationErrors, try_from(Vec<WeeklyEntry>) = WeeklyHours::new -> InvalidValue)]
 pub struct WeeklyHours(Vec<WeeklyEntry>);
 
 /// A window of some days of each week.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
-#[deserr(error = Invalid, deny_unknown_fields, validate = WeeklyEntry::ends_after_its_start -> Invalid)]
+#[deserr(error = ValidationErrors, deny_unknown_fields, validate = WeeklyEntry::ends_after_its_start -> ValidationErrors)]
 pub struct WeeklyEntry {
     /// Which days.
     #[schema(min_items = 1, max_items = 7)]
-    #[deserr(try_from(Vec<Day>) = distinct -> Rejected)]
+    #[deserr(try_from(Vec<Day>) = distinct -> InvalidValue)]
     days: Vec<Day>,
     /// Since when.
     start: WallTime,
@@ -54,7 +54,7 @@ pub struct WeeklyEntry {
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[deserr(error = Invalid, rename_all = lowercase)]
+#[deserr(error = ValidationErrors, rename_all = lowercase)]
 pub enum Day {
     /// Monday.
     Mon,
@@ -83,11 +83,11 @@ impl Hours<'_> {
     ///
     /// Each bound of a window is resolved on its own ([`TimeZone::instant`]); what then ends before it starts has no time. A date
     /// that the zone skipped does not occur, so it has no hours.
-    pub fn windows(&self, within: Span) -> Vec<Span> {
+    pub fn windows(&self, within: TimeRange) -> Vec<TimeRange> {
         let zone = self.time_zone;
         let dates = zone.date_at(within.start).previous().through(zone.date_at(within.end).next());
         let mut windows = merge(dates.flat_map(|date| self.on(date)).collect());
-        windows.retain(|window| window.meets(&within));
+        windows.retain(|window| window.overlaps(&within));
         windows
     }
 
@@ -97,7 +97,7 @@ impl Hours<'_> {
         const DAY: Duration = Duration::from_hours(24);
         let mut back = DAY;
         loop {
-            let known = Span { start: at.before(back).max(earliest.min(at)), end: at.next() };
+            let known = TimeRange { start: at.before(back).max(earliest.min(at)), end: at.next() };
             let window = self.windows(known).into_iter().find(|window| window.contains(at));
             let opening = window.map_or(at, |window| window.start);
             if opening > known.start || known.start <= earliest {
@@ -109,47 +109,48 @@ impl Hours<'_> {
     }
 
     /// The days of `within` on which the weekly hours do not count.
-    pub(super) fn overridden(&self, within: Span) -> Vec<Span> {
+    pub(super) fn overridden(&self, within: TimeRange) -> Vec<TimeRange> {
         let [first, last] = [within.start, within.end].map(|at| self.time_zone.date_at(at));
         let dates = first.through(last).filter(|date| self.overrides.on(*date).is_some());
         merge(dates.map(|date| self.day(date)).collect())
     }
 
     /// From the first moment of a date to that of the next one. Empty if the zone skipped it, as Samoa did 2011-12-30.
-    fn day(&self, date: Date) -> Span {
+    fn day(&self, date: Date) -> TimeRange {
         let [start, end] = [date, date.next()].map(|date| self.time_zone.instant(date, WallTime::MIDNIGHT));
-        Span { start, end }
+        TimeRange { start, end }
     }
 
     /// The windows of a date.
-    fn on(&self, date: Date) -> impl Iterator<Item = Span> {
+    fn on(&self, date: Date) -> impl Iterator<Item = TimeRange> {
         let zone = self.time_zone;
         let special = self.overrides.on(date);
         let usual = self.weekly.on(date).filter(move |_| special.is_none());
         let windows = special.unwrap_or_default().iter().copied().chain(usual);
         let occurs = !self.day(date).is_empty();
-        windows
-            .filter(move |_| occurs)
-            .map(move |window| Span { start: zone.instant(date, window.start), end: zone.instant(date, window.end) })
+        windows.filter(move |_| occurs).map(move |window| TimeRange {
+            start: zone.instant(date, window.start),
+            end: zone.instant(date, window.end),
+        })
     }
 }
 
 impl Window {
-    fn ends_after_its_start(self, at: ValuePointerRef) -> Result<Self, Invalid> {
+    fn ends_after_its_start(self, at: ValuePointerRef) -> Result<Self, ValidationErrors> {
         if self.start < self.end {
             return Ok(self);
         }
-        let why = Rejected::new("end_not_after_start", "must be after the start");
-        Err(take_cf_content(<Invalid as MergeWithError<Rejected>>::merge(None, why, at.push_key("end"))))
+        let why = InvalidValue::new("end_not_after_start", "must be after the start");
+        Err(take_cf_content(<ValidationErrors as MergeWithError<InvalidValue>>::merge(None, why, at.push_key("end"))))
     }
 }
 
 impl WeeklyHours {
     const MOST: usize = 100;
 
-    fn new(entries: Vec<WeeklyEntry>) -> Result<Self, Rejected> {
+    fn new(entries: Vec<WeeklyEntry>) -> Result<Self, InvalidValue> {
         if entries.len() > Self::MOST {
-            return Err(Rejected::new("too_many", "must be at most 100 windows"));
+            return Err(InvalidValue::new("too_many", "must be at most 100 windows"));
         }
         Ok(Self(entries))
     }
@@ -165,17 +166,17 @@ impl WeeklyEntry {
         Window { start: self.start, end: self.end }
     }
 
-    fn ends_after_its_start(self, at: ValuePointerRef) -> Result<Self, Invalid> {
+    fn ends_after_its_start(self, at: ValuePointerRef) -> Result<Self, ValidationErrors> {
         self.window().ends_after_its_start(at).map(|_| self)
     }
 }
 
-fn distinct(days: Vec<Day>) -> Result<Vec<Day>, Rejected> {
+fn distinct(days: Vec<Day>) -> Result<Vec<Day>, InvalidValue> {
     if days.is_empty() {
-        return Err(Rejected::new("empty", "must name a day"));
+        return Err(InvalidValue::new("empty", "must name a day"));
     }
     if days.iter().enumerate().any(|(place, day)| days[..place].contains(day)) {
-        return Err(Rejected::new("duplicate", "must not name a day twice"));
+        return Err(InvalidValue::new("duplicate", "must not name a day twice"));
     }
     Ok(days)
 }
@@ -202,26 +203,35 @@ impl Overrides {
         self.0.get(&date).map(Vec::as_slice)
     }
 
-    fn read<V: IntoValue>(name: &str, windows: V, at: ValuePointerRef) -> Result<(Date, Vec<Window>), Invalid> {
-        let fault = |why| take_cf_content(<Invalid as MergeWithError<Rejected>>::merge(None, why, at));
+    fn read<V: IntoValue>(
+        name: &str,
+        windows: V,
+        at: ValuePointerRef,
+    ) -> Result<(Date, Vec<Window>), ValidationErrors> {
+        let fault = |why| take_cf_content(<ValidationErrors as MergeWithError<InvalidValue>>::merge(None, why, at));
         let date = name.parse().map_err(fault)?;
         let windows = Vec::deserialize_from_value(windows.into_value(), at)?;
         if windows.len() > Self::MOST_WINDOWS {
-            return Err(fault(Rejected::new("too_many", "must be at most 24 windows")));
+            return Err(fault(InvalidValue::new("too_many", "must be at most 24 windows")));
         }
         Ok((date, windows))
     }
 }
 
-impl Deserr<Invalid> for Overrides {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef) -> Result<Self, Invalid> {
+impl Deserr<ValidationErrors> for Overrides {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef,
+    ) -> Result<Self, ValidationErrors> {
         let Value::Map(map) = value else {
             let kind = ErrorKind::IncorrectValueKind { actual: value, accepted: &[ValueKind::Map] };
-            return Err(take_cf_content(Invalid::error::<V>(None, kind, location)));
+            return Err(take_cf_content(ValidationErrors::error::<V>(None, kind, location)));
         };
         if map.len() > Self::MOST_DATES {
-            let why = Rejected::new("too_many", "must be at most 366 dates");
-            return Err(take_cf_content(<Invalid as MergeWithError<Rejected>>::merge(None, why, location)));
+            let why = InvalidValue::new("too_many", "must be at most 366 dates");
+            return Err(take_cf_content(<ValidationErrors as MergeWithError<InvalidValue>>::merge(
+                None, why, location,
+            )));
         }
         let mut dates = BTreeMap::new();
         let mut faults = None;
@@ -231,7 +241,7 @@ impl Deserr<Invalid> for Overrides {
                 Ok((date, windows)) => {
                     dates.insert(date, windows);
                 }
-                Err(fault) => match Invalid::merge(faults, fault, at) {
+                Err(fault) => match ValidationErrors::merge(faults, fault, at) {
                     ControlFlow::Continue(all) => faults = Some(all),
                     ControlFlow::Break(all) => return Err(all),
                 },
@@ -247,8 +257,8 @@ mod tests {
 
     use super::*;
 
-    fn faults<T: Deserr<Invalid>>(value: serde_json::Value) -> Vec<(String, String)> {
-        let Err(invalid) = deserr::deserialize::<T, _, Invalid>(value) else { return Vec::new() };
+    fn faults<T: Deserr<ValidationErrors>>(value: serde_json::Value) -> Vec<(String, String)> {
+        let Err(invalid) = deserr::deserialize::<T, _, ValidationErrors>(value) else { return Vec::new() };
         let mut faults: Vec<_> =
             invalid.into_fields().into_iter().map(|fault| (fault.pointer, fault.code.into_owned())).collect();
         faults.sort();
@@ -265,7 +275,7 @@ mod tests {
             { "days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:00" },
             { "days": ["sun", "sat"], "start": "00:00", "end": "24:00" },
         ]);
-        let hours: WeeklyHours = deserr::deserialize::<_, _, Invalid>(text.clone()).unwrap();
+        let hours: WeeklyHours = deserr::deserialize::<_, _, ValidationErrors>(text.clone()).unwrap();
         assert_eq!(json!(hours), text);
         assert_eq!(serde_json::from_value::<WeeklyHours>(text).unwrap(), hours);
     }
@@ -297,7 +307,7 @@ mod tests {
     #[test]
     fn overrides_are_kept_in_a_row_as_they_were_read() {
         let text = json!({ "2026-12-24": [{ "start": "09:00", "end": "12:00" }], "2026-12-25": [] });
-        let overrides: Overrides = deserr::deserialize::<_, _, Invalid>(text.clone()).unwrap();
+        let overrides: Overrides = deserr::deserialize::<_, _, ValidationErrors>(text.clone()).unwrap();
         assert_eq!(json!(overrides), text);
         let item = serde_dynamo::to_attribute_value::<_, aws_sdk_dynamodb::types::AttributeValue>(&overrides).unwrap();
         assert_eq!(serde_dynamo::from_attribute_value::<_, Overrides>(item).unwrap(), overrides);

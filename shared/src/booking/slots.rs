@@ -1,11 +1,12 @@
 use super::busy::minutes;
 use super::grid::Grid;
-use super::{Booking, Buffers, Hours, Span, merge, minus};
+use super::{Booking, Buffers, Hours};
 use crate::value::Instant;
+use crate::value::{TimeRange, merge, subtract};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct SlotRules {
     /// How many minutes it takes.
     pub duration: u16,
     /// How many minutes of elapsed time after one start the next one is offered.
@@ -24,12 +25,12 @@ pub struct Calendar<'a> {
     /// When they work.
     pub hours: &'a Hours<'a>,
     /// When they do not, all the same. It is as a booking without buffers of its own; those of what is booked keep away from it.
-    pub time_off: &'a [Span],
+    pub time_off: &'a [TimeRange],
     /// What is booked.
     pub bookings: &'a [Booking],
 }
 
-impl Terms {
+impl SlotRules {
     /// The first moment at which it may start.
     pub(super) fn earliest(&self, now: Instant) -> Instant {
         now.after(minutes(self.min_notice))
@@ -41,33 +42,33 @@ impl Terms {
     }
 
     /// The part of `range` that notice and horizon leave.
-    fn starts(&self, now: Instant, range: Span) -> Span {
-        Span { start: range.start.max(self.earliest(now)), end: range.end.min(self.beyond(now)) }
+    fn starts(&self, now: Instant, range: TimeRange) -> TimeRange {
+        TimeRange { start: range.start.max(self.earliest(now)), end: range.end.min(self.beyond(now)) }
     }
 
     /// From such a start to the end.
-    pub fn core(&self, start: Instant) -> Span {
-        Span { start, end: start.after(minutes(self.duration)) }
+    pub fn without_buffers(&self, start: Instant) -> TimeRange {
+        TimeRange { start, end: start.after(minutes(self.duration)) }
     }
 }
 
 /// The time whose bookings (with their buffers) and time off have to be known to tell the slots of `range`, and what closes it. It
 /// begins with the window in which `range` begins, if starts are counted from there; empty if nothing has to be known.
-pub fn reach(hours: &Hours, terms: &Terms, now: Instant, range: Span) -> Span {
+pub fn reach(hours: &Hours, terms: &SlotRules, now: Instant, range: TimeRange) -> TimeRange {
     let starts = terms.starts(now, range);
     if starts.is_empty() {
-        return Span { start: range.start, end: range.start };
+        return TimeRange { start: range.start, end: range.start };
     }
     let occupied = occupied(hours, terms, now, starts);
-    let before = Span { start: occupied.start, end: starts.start };
+    let before = TimeRange { start: occupied.start, end: starts.start };
     let grid = Grid::of(hours.time_zone, terms.slot_interval);
     let start = if grid.has_all(terms.slot_interval, before) { starts.start } else { occupied.start };
-    terms.buffers.around(Span { start, ..occupied })
+    terms.buffers.around(TimeRange { start, ..occupied })
 }
 
 /// From where the first of `starts` is counted from to the end of the last one.
-fn occupied(hours: &Hours, terms: &Terms, now: Instant, starts: Span) -> Span {
-    Span { start: hours.opening(starts.start, terms.earliest(now)), end: terms.core(starts.end).end }
+fn occupied(hours: &Hours, terms: &SlotRules, now: Instant, starts: TimeRange) -> TimeRange {
+    TimeRange { start: hours.opening(starts.start, terms.earliest(now)), end: terms.without_buffers(starts.end).end }
 }
 
 impl Calendar<'_> {
@@ -76,34 +77,34 @@ impl Calendar<'_> {
     /// Free time is windows less what is taken with the buffers of both. From the start of each stretch of it, or from where notice
     /// ends if that is later, rounded up to the grid of local time, there is a start every slot interval, as long as its end is in
     /// the window. Buffers may reach out of the window.
-    pub fn slots(&self, terms: &Terms, now: Instant, range: Span) -> Vec<Instant> {
+    pub fn slots(&self, terms: &SlotRules, now: Instant, range: TimeRange) -> Vec<Instant> {
         let starts = terms.starts(now, range);
         if starts.is_empty() {
             return Vec::new();
         }
         let windows = self.hours.windows(occupied(self.hours, terms, now, starts));
-        let free = minus(&windows, &merge(self.blocked(terms).collect()));
+        let free = subtract(&windows, &merge(self.blocked(terms).collect()));
         let ahead = free.into_iter().filter(|free| free.end > starts.start);
         ahead.flat_map(|free| self.starts_in(free, terms, now, starts)).collect()
     }
 
     /// Whether `start` is offered: what [`slots`](Self::slots) says of any range that it is in.
-    pub fn offers(&self, terms: &Terms, now: Instant, start: Instant) -> bool {
-        !self.slots(terms, now, Span { start, end: start.next() }).is_empty()
+    pub fn offers(&self, terms: &SlotRules, now: Instant, start: Instant) -> bool {
+        !self.slots(terms, now, TimeRange { start, end: start.next() }).is_empty()
     }
 
     /// Whether neither a booking nor time off is in the way of `start`, whatever hours, notice and horizon say.
-    pub fn is_free(&self, terms: &Terms, start: Instant) -> bool {
-        let core = terms.core(start);
-        !self.blocked(terms).any(|blocked| blocked.meets(&core))
+    pub fn is_free(&self, terms: &SlotRules, start: Instant) -> bool {
+        let core = terms.without_buffers(start);
+        !self.blocked(terms).any(|blocked| blocked.overlaps(&core))
     }
 
     /// From when on `start` is counted: the beginning of the free time that it is in, or the end of the notice. `None` if it does not
     /// matter, because each point of the grid is a start whatever came before.
-    pub fn counted_from(&self, terms: &Terms, now: Instant, start: Instant) -> Option<Instant> {
+    pub fn counted_from(&self, terms: &SlotRules, now: Instant, start: Instant) -> Option<Instant> {
         let opening = self.hours.opening(start, terms.earliest(now));
         if Grid::of(self.hours.time_zone, terms.slot_interval)
-            .has_all(terms.slot_interval, Span { start: opening, end: start })
+            .has_all(terms.slot_interval, TimeRange { start: opening, end: start })
         {
             return None;
         }
@@ -112,12 +113,18 @@ impl Calendar<'_> {
     }
 
     /// The time that must not be met by what `terms` ask for, from its start to its end.
-    pub(super) fn blocked(&self, terms: &Terms) -> impl Iterator<Item = Span> {
-        let taken = self.time_off.iter().copied().chain(self.bookings.iter().map(Booking::extent));
+    pub(super) fn blocked(&self, terms: &SlotRules) -> impl Iterator<Item = TimeRange> {
+        let taken = self.time_off.iter().copied().chain(self.bookings.iter().map(Booking::with_buffers));
         taken.map(|extent| terms.buffers.kept_from(extent))
     }
 
-    fn starts_in(&self, free: Span, terms: &Terms, now: Instant, starts: Span) -> impl Iterator<Item = Instant> {
+    fn starts_in(
+        &self,
+        free: TimeRange,
+        terms: &SlotRules,
+        now: Instant,
+        starts: TimeRange,
+    ) -> impl Iterator<Item = Instant> {
         let grid = Grid::of(self.hours.time_zone, terms.slot_interval);
         let interval = minutes(terms.slot_interval.max(1));
         let first = grid.round_up(free.start.max(terms.earliest(now)));

@@ -1,9 +1,9 @@
 use crate::entity::{Contact, TagId};
-use crate::value::{Email, Invalid, Name, Phone, Rejected};
+use crate::value::{Email, InvalidValue, Name, Phone, ValidationErrors};
 
 /// What somebody knows of a contact who may be there already. What they do not know blanks no field.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct PartialContact {
     /// Given name.
     pub first_name: Option<Name>,
     /// Family name.
@@ -22,12 +22,13 @@ pub struct Known {
     pub tag_ids: Vec<TagId>,
 }
 
-impl Known {
+impl PartialContact {
     /// A new contact of it. A contact has two names: at fault without.
-    pub fn into_new(self) -> Result<Contact, Invalid> {
+    pub fn into_new(self) -> Result<Contact, ValidationErrors> {
         let Self { first_name, last_name, email, phone, company, job_title, source, tag_ids } = self;
-        let missing =
-            |pointer: &str| Invalid::field(pointer, Rejected::new("required", "is required of a new contact"));
+        let missing = |pointer: &str| {
+            ValidationErrors::field(pointer, InvalidValue::new("required", "is required of a new contact"))
+        };
         let (first_name, last_name) = match (first_name, last_name) {
             (Some(first_name), Some(last_name)) => (first_name, last_name),
             (None, Some(_)) => return Err(missing("/firstName")),
@@ -39,7 +40,7 @@ impl Known {
     }
 
     /// A contact that is there, with it.
-    pub fn merged_into(self, contact: &Contact) -> Result<Contact, Invalid> {
+    pub fn merged_into(self, contact: &Contact) -> Result<Contact, ValidationErrors> {
         let is = contact.clone();
         // Another spelling of the same email is no news.
         let news = self.email.filter(|email| is.email.as_ref().is_none_or(|own| own.folded() != email.folded()));
@@ -57,14 +58,14 @@ impl Known {
     }
 }
 
-fn with_tags(mut contact: Contact, more: Vec<TagId>) -> Result<Contact, Invalid> {
+fn with_tags(mut contact: Contact, more: Vec<TagId>) -> Result<Contact, ValidationErrors> {
     for tag in more {
         if !contact.tag_ids.contains(&tag) {
             contact.tag_ids.push(tag);
         }
     }
     if contact.tag_ids.len() > Contact::MAX_TAGS {
-        return Err(Invalid::field("/tagIds", Contact::too_many_tags()));
+        return Err(ValidationErrors::field("/tagIds", Contact::too_many_tags()));
     }
     Ok(contact)
 }
@@ -81,9 +82,9 @@ mod tests {
     }
 
     prop_compose! {
-        fn any_known()(names in (any_name(), any_name(), any_name(), any_name(), any_name()), email in option::of("[a-z]@[a-z]\\.example")) -> Known {
+        fn any_known()(names in (any_name(), any_name(), any_name(), any_name(), any_name()), email in option::of("[a-z]@[a-z]\\.example")) -> PartialContact {
             let (first_name, last_name, company, job_title, source) = names;
-            Known { first_name, last_name, company, job_title, source, email: email.map(|email| email.parse().unwrap()), ..Known::default() }
+            PartialContact { first_name, last_name, company, job_title, source, email: email.map(|email| email.parse().unwrap()), ..PartialContact::default() }
         }
     }
 

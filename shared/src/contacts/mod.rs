@@ -6,13 +6,13 @@ pub mod referring;
 
 use std::collections::BTreeMap;
 
-pub use known::Known;
+pub use known::PartialContact;
 
 use crate::auth::ClientScope;
-use crate::entity::{Claim, Contact, ContactId, ContactRow, TagId, Tagged, Term};
+use crate::entity::{Contact, ContactId, ContactRow, SearchEntry, TagId, Tagged, UniqueConstraint};
 use crate::keys::{Key, Scope};
 use crate::store::{Store, Transaction};
-use crate::value::{Email, Folded, Rejected};
+use crate::value::{Email, InvalidValue, NormalizedText};
 use crate::{Problem, Result};
 
 /// Contacts as they are to be shown: without the tags that are deleted and that a job has not yet taken off them, and with the
@@ -35,25 +35,25 @@ pub async fn find(store: &Store, client: ClientScope, id: ContactId) -> Result<C
 
 /// What it means to whoever writes a contact that something else is not as it should be.
 #[derive(Clone, Copy)]
-pub struct Otherwise<'a> {
+pub struct ConflictPolicy<'a> {
     /// Another contact has the email.
-    pub taken: fn(&Term) -> Problem,
+    pub taken: fn(&SearchEntry) -> Problem,
     /// A tag that the contact is to have is not there: which one, and its place among the contact's tags.
     pub missing: &'a (dyn Fn(TagId, usize) -> Problem + Sync),
     /// The contact itself is gone.
     pub gone: fn() -> Problem,
 }
 
-impl Otherwise<'_> {
+impl ConflictPolicy<'_> {
     /// A fault of the request: 409 or 422, with the field.
-    pub const REFUSE: Self = Self {
+    pub const FAIL: Self = Self {
         taken: email_taken,
-        missing: &|_, index| Problem::dangling(format!("/tagIds/{index}")),
+        missing: &|_, index| Problem::unresolved_reference(format!("/tagIds/{index}")),
         gone: Problem::not_found,
     };
 
     /// What was read is no longer so: read and decide anew.
-    pub const ANEW: Self =
+    pub const RETRY: Self =
         Self { taken: |_| Problem::stale(), missing: &|_, _| Problem::stale(), gone: Problem::stale };
 }
 
@@ -62,7 +62,7 @@ pub fn create(
     transaction: &mut Transaction,
     client: ClientScope,
     new: &ContactRow,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
 ) -> Result<()> {
     transaction.hold(&client.holdings())?;
     create_uncounted(transaction, client, new, otherwise)
@@ -73,11 +73,11 @@ pub fn create_uncounted(
     transaction: &mut Transaction,
     client: ClientScope,
     new: &ContactRow,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
 ) -> Result<()> {
     transaction.create(&client.contact(new.contact.id), new)?;
     if let Some(origin) = &new.origin {
-        let owner = Claim { owner: new.contact.id.uuid() };
+        let owner = UniqueConstraint { owner: new.contact.id.uuid() };
         transaction.claim(&client.origin(origin), &owner, |_| Problem::stale())?;
     }
     follow(transaction, client, None, Some(new), otherwise)
@@ -89,7 +89,7 @@ pub fn replace(
     client: ClientScope,
     read: &ContactRow,
     next: &ContactRow,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
 ) -> Result<()> {
     transaction.replace_or(&client.contact(next.contact.id), next, read.stored_version(), otherwise.gone)?;
     follow(transaction, client, Some(read), Some(next), otherwise)
@@ -101,7 +101,7 @@ pub fn delete(transaction: &mut Transaction, client: ClientScope, read: &Contact
     if let Some(origin) = &read.origin {
         transaction.remove(&client.origin(origin))?;
     }
-    follow(transaction, client, Some(read), None, Otherwise::REFUSE)
+    follow(transaction, client, Some(read), None, ConflictPolicy::FAIL)
 }
 
 /// What a contact is found by and which tags it has, from the one version to the other.
@@ -110,7 +110,7 @@ fn follow(
     client: ClientScope,
     before: Option<&ContactRow>,
     after: Option<&ContactRow>,
-    otherwise: Otherwise<'_>,
+    otherwise: ConflictPolicy<'_>,
 ) -> Result<()> {
     let terms = |row: Option<&ContactRow>| row.map(|row| terms(client, row)).unwrap_or_default();
     let (had, has) = (terms(before), terms(after));
@@ -151,8 +151,8 @@ fn tag(
 
 /// One of the rows that a contact is found by.
 struct Placed {
-    key: Key<Term>,
-    term: Term,
+    key: Key<SearchEntry>,
+    term: SearchEntry,
     /// An email, which nobody else may have.
     is_unique: bool,
 }
@@ -163,7 +163,7 @@ fn terms(client: ClientScope, row: &ContactRow) -> BTreeMap<String, Placed> {
     let Contact { first_name, last_name, email, .. } = &row.contact.fields;
     let mut terms = BTreeMap::new();
     for name in [first_name, last_name] {
-        let name = Folded::of(&name.to_string());
+        let name = NormalizedText::of(&name.to_string());
         add(&mut terms, owner, client.name_term(&name, owner), &name, false);
     }
     if let Some(email) = email {
@@ -180,11 +180,11 @@ fn terms(client: ClientScope, row: &ContactRow) -> BTreeMap<String, Placed> {
 fn add(
     terms: &mut BTreeMap<String, (String, Placed)>,
     owner: ContactId,
-    key: Key<Term>,
-    text: &Folded,
+    key: Key<SearchEntry>,
+    text: &NormalizedText,
     is_unique: bool,
 ) {
-    let placed = Placed { term: Term { owner, seen: [0, 0] }, is_unique, key };
+    let placed = Placed { term: SearchEntry { owner, seen: [0, 0] }, is_unique, key };
     terms.insert(placed.key.sk.clone(), (text.cut().to_owned(), placed));
 }
 
@@ -193,9 +193,9 @@ fn in_common(a: &str, b: &str) -> usize {
     a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
-fn email_taken(by: &Term) -> Problem {
+fn email_taken(by: &SearchEntry) -> Problem {
     Problem::conflict("email_taken", "Another contact of this client has this email.")
-        .at("/email", Rejected::new("taken", "belongs to another contact"))
+        .at("/email", InvalidValue::new("taken", "belongs to another contact"))
         .with("existingId", by.owner.to_string())
 }
 
@@ -210,10 +210,10 @@ mod tests {
 
     fn row(first: &str, last: &str, email: Option<&str>) -> ContactRow {
         let fields = json!({ "firstName": first, "lastName": last, "email": email });
-        let id = crate::id::Id::from_uuid(uuid::Uuid::from_u128(7));
+        let id = crate::value::Id::from_uuid(uuid::Uuid::from_u128(7));
         let now = "2026-03-08T06:30:00Z".parse().unwrap();
-        let parent = crate::entity::InClient { client_id: crate::id::Id::from_uuid(uuid::Uuid::from_u128(3)) };
-        let fields = deserr::deserialize::<Contact, _, crate::value::Invalid>(fields).unwrap();
+        let parent = crate::entity::InClient { client_id: crate::value::Id::from_uuid(uuid::Uuid::from_u128(3)) };
+        let fields = deserr::deserialize::<Contact, _, crate::value::ValidationErrors>(fields).unwrap();
         let contact = crate::entity::Record { id, parent, fields, meta: Meta::created(now) };
         ContactRow::new(contact, None)
     }

@@ -2,7 +2,7 @@
 //! job has come to it.
 
 use crate::auth::ClientScope;
-use crate::entity::{Appointment, ContactId, Deal, Gone};
+use crate::entity::{Appointment, ContactId, Deal, Tombstones};
 use crate::keys::Key;
 use crate::store::{Item, Store};
 use crate::{Problem, Result};
@@ -13,7 +13,7 @@ pub trait Referring: Item {
     fn contact(&self) -> Option<ContactId>;
 
     /// Leaves out a contact who is gone, and takes the version that the row will have then.
-    fn forget(&mut self, gone: &Gone);
+    fn forget(&mut self, gone: &Tombstones);
 
     /// The contact whom the stored row names.
     fn stored_contact(&self) -> Option<ContactId>;
@@ -29,7 +29,7 @@ macro_rules! referring {
                 self.fields.contact_id
             }
 
-            fn forget(&mut self, gone: &Gone) {
+            fn forget(&mut self, gone: &Tombstones) {
                 if let Some(contact) = self.fields.contact_id.take_if(|contact| gone.has(*contact)) {
                     self.hidden = Some(contact);
                     self.meta.version += 1;

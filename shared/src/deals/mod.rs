@@ -7,7 +7,7 @@ pub use crate::contacts::referring::shown;
 
 use crate::auth::{ClientScope, HomeScope, PlatformScope};
 use crate::contacts::referring::{self, Referring};
-use crate::entity::{Deal, DealChange, DealId, PipelineId, StageId, TallyChange, UserId};
+use crate::entity::{Deal, DealChange, DealId, PipelineId, StageId, StageTotalsChange, UserId};
 use crate::keys::Scope;
 use crate::store::{Store, Transaction};
 use crate::{Problem, Result};
@@ -54,7 +54,7 @@ pub fn delete(transaction: &mut Transaction, client: ClientScope, read: &Deal) -
 }
 
 /// What changes of deals add to what stages hold.
-pub type TallyChanges = BTreeMap<StageId, TallyChange>;
+pub type StageTotalsChanges = BTreeMap<StageId, StageTotalsChange>;
 
 /// Adds that deals go to other places, which `by` does; stale if one of them has changed since it was read. What that adds to the
 /// tallies is the caller's to add.
@@ -63,8 +63,8 @@ pub fn relocate(
     client: ClientScope,
     moves: &[(Deal, Deal)],
     by: UserId,
-) -> Result<TallyChanges> {
-    let mut changes = TallyChanges::new();
+) -> Result<StageTotalsChanges> {
+    let mut changes = StageTotalsChanges::new();
     for (read, next) in moves {
         transaction.replace_anew(&client.deal(next.id), next, read.stored_version())?;
         note_change(transaction, client, Some(read), next, by)?;
@@ -77,7 +77,7 @@ pub fn relocate(
 pub fn tally(
     transaction: &mut Transaction,
     client: ClientScope,
-    changes: TallyChanges,
+    changes: StageTotalsChanges,
     to: Option<PipelineId>,
 ) -> Result<()> {
     for (stage, change) in changes.into_iter().filter(|(_, change)| !change.is_none()) {
@@ -117,7 +117,7 @@ const ELSEWHERE: &str = "assignee_elsewhere";
 impl AssigneeHome {
     fn otherwise(self) -> Problem {
         let elsewhere = Problem::conflict(ELSEWHERE, "The assignee is at home elsewhere.");
-        if self.is_last { Problem::dangling("/assignedToId") } else { elsewhere }
+        if self.is_last { Problem::unresolved_reference("/assignedToId") } else { elsewhere }
     }
 }
 
@@ -133,13 +133,13 @@ fn follow(
     if let (Some(user), Some(home)) = (assignee(after).filter(|_| assignee(before) != assignee(after)), home) {
         transaction.require_user(&home.home.user(user), home.otherwise())?;
     }
-    let mut changes = TallyChanges::new();
+    let mut changes = StageTotalsChanges::new();
     note_tallies(&mut changes, before, after);
     tally(transaction, client, changes, after.map(|deal| deal.fields.pipeline_id))?;
     refer(transaction, client, before, after)
 }
 
-fn note_tallies(changes: &mut TallyChanges, before: Option<&Deal>, after: Option<&Deal>) {
+fn note_tallies(changes: &mut StageTotalsChanges, before: Option<&Deal>, after: Option<&Deal>) {
     for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
         changes.entry(deal.fields.stage_id).or_default().count(deal, by);
     }
@@ -160,7 +160,7 @@ fn refer(
         transaction.unrefer(&client.references(contact), 1)?;
     }
     if let Some(contact) = has {
-        let otherwise = Problem::dangling("/contactId");
+        let otherwise = Problem::unresolved_reference("/contactId");
         transaction.refer(&client.contact(contact), &client.references(contact), otherwise)?;
     }
     Ok(())

@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{Fields, InTenant};
 use crate::auth::TenantScope;
-use crate::value::{Invalid, Name};
+use crate::value::{Name, ValidationErrors};
 
 /// A marketing agency: holds clients.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = AgencyFields)]
 pub struct Agency {
     /// What it is called.

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use super::{AppointmentId, ContactId, Meta, ServiceId, StaffId};
 use crate::auth::ClientId;
-use crate::booking::{Booking, Buffers, Span};
-use crate::value::{Instant, Invalid, Lines, Name, Rejected, parsed_value};
+use crate::booking::{Booking, Buffers};
+use crate::value::TimeRange;
+use crate::value::{Instant, InvalidValue, MultilineText, Name, ValidationErrors, parsed_value};
 
 /// A time at which a member of the staff serves somebody, a contact if it is known whom.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -52,14 +53,14 @@ pub struct Appointment {
 /// The fields of an appointment that its users change at any time. Its time and what became of it change by what is done to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct AppointmentFields {
     /// For whom: a contact of this client.
     #[deserr(default)]
     pub contact_id: Option<ContactId>,
     /// What the staff should know.
     #[deserr(default)]
-    pub notes: Option<Lines<10_000>>,
+    pub notes: Option<MultilineText<10_000>>,
 }
 
 /// What became of an appointment.
@@ -129,12 +130,12 @@ impl AppointmentStatus {
 }
 
 impl FromStr for AppointmentStatus {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let why = "must be one of SCHEDULED, CONFIRMED, COMPLETED, CANCELLED, NO_SHOW";
         let found = Self::NAMED.iter().find(|(name, _)| *name == text);
-        found.map(|(_, status)| *status).ok_or(Rejected::new("invalid_value", why))
+        found.map(|(_, status)| *status).ok_or(InvalidValue::new("invalid_value", why))
     }
 }
 
@@ -152,13 +153,13 @@ pub enum BookingSource {
 
 /// By whom an appointment is served, what is done, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct ReservedSlot {
     /// What is done.
     pub service: ServiceId,
     /// By whom.
     pub staff: StaffId,
     /// When.
-    pub span: Span,
+    pub span: TimeRange,
     /// How long its staff are busy around it.
     pub buffers: Buffers,
     /// From when the start was counted, if another one would have made it another.
@@ -170,7 +171,7 @@ impl Appointment {
     pub const fn new(
         id: AppointmentId,
         client_id: ClientId,
-        seat: &Seat,
+        seat: &ReservedSlot,
         fields: AppointmentFields,
         source: BookingSource,
         now: Instant,
@@ -197,7 +198,7 @@ impl Appointment {
     pub const fn booking(&self) -> Booking {
         Booking {
             appointment: self.id,
-            span: Span { start: self.start_time, end: self.end_time },
+            span: TimeRange { start: self.start_time, end: self.end_time },
             buffers: Buffers { before: self.buffer_before, after: self.buffer_after },
         }
     }
@@ -210,7 +211,7 @@ impl Appointment {
 
     /// The same appointment at another time or with somebody else, changed now.
     #[must_use]
-    pub fn moved(&self, seat: &Seat, now: Instant) -> Self {
+    pub fn moved(&self, seat: &ReservedSlot, now: Instant) -> Self {
         Self {
             start_time: seat.span.start,
             end_time: seat.span.end,

@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{Fields, InAgency};
 use crate::auth::AgencyScope;
-use crate::value::{Country, Currency, Invalid, Name, TimeZone};
+use crate::value::{Country, Currency, Name, TimeZone, ValidationErrors};
 
 /// A business that an agency works for: holds contacts and all else that a CRM keeps.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = ClientFields)]
 pub struct Client {
     /// What it is called.

@@ -5,15 +5,15 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ContactId, ContactRecord, Fields, Gone, InClient, TagId};
+use super::{ContactId, ContactRecord, Fields, InClient, TagId, Tombstones};
 use crate::auth::ClientScope;
 use crate::store::Order;
-use crate::value::{Email, Folded, Invalid, Name, Phone, Rejected};
+use crate::value::{Email, InvalidValue, Name, NormalizedText, Phone, ValidationErrors};
 
 /// A person whom a client knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = ContactFields)]
 pub struct Contact {
     /// Given name.
@@ -41,7 +41,7 @@ pub struct Contact {
     pub source: Option<Name>,
     /// Tags of the same client.
     #[serde(default)]
-    #[deserr(default, try_from(Vec<TagId>) = distinct -> Rejected)]
+    #[deserr(default, try_from(Vec<TagId>) = distinct -> InvalidValue)]
     #[schema(required = false, max_items = 30)]
     pub tag_ids: Vec<TagId>,
 }
@@ -52,17 +52,17 @@ impl Contact {
     pub const MAX_TAGS: usize = 30;
 
     /// Why more are refused.
-    pub const fn too_many_tags() -> Rejected {
-        Rejected::new("too_many", "must be at most 30 tags")
+    pub const fn too_many_tags() -> InvalidValue {
+        InvalidValue::new("too_many", "must be at most 30 tags")
     }
 }
 
-fn distinct(tags: Vec<TagId>) -> Result<Vec<TagId>, Rejected> {
+fn distinct(tags: Vec<TagId>) -> Result<Vec<TagId>, InvalidValue> {
     if tags.len() > Contact::MAX_TAGS {
         return Err(Contact::too_many_tags());
     }
     if tags.iter().collect::<HashSet<_>>().len() < tags.len() {
-        return Err(Rejected::new("duplicate", "must not name a tag twice"));
+        return Err(InvalidValue::new("duplicate", "must not name a tag twice"));
     }
     Ok(tags)
 }
@@ -80,8 +80,8 @@ impl Contact {
     }
 
     /// Whether a prefix search for this finds the contact.
-    pub fn is_found_by(&self, prefix: &Folded) -> bool {
-        let names = [&self.first_name, &self.last_name].map(|name| Folded::of(&name.to_string()));
+    pub fn is_found_by(&self, prefix: &NormalizedText) -> bool {
+        let names = [&self.first_name, &self.last_name].map(|name| NormalizedText::of(&name.to_string()));
         let email = self.email.as_ref().map(Email::search_form);
         names.iter().chain(&email).any(|term| term.starts_with(prefix))
     }
@@ -95,7 +95,7 @@ pub struct ContactRow {
     pub contact: ContactRecord,
     /// The row of an imported file that it was made of, if only that recognises it.
     #[serde(default)]
-    pub origin: Option<Origin>,
+    pub origin: Option<ImportFingerprint>,
     /// How many deleted tags it is shown without which a job has still to take off.
     #[serde(skip)]
     hidden: u64,
@@ -103,7 +103,7 @@ pub struct ContactRow {
 
 impl ContactRow {
     /// A new contact.
-    pub const fn new(contact: ContactRecord, origin: Option<Origin>) -> Self {
+    pub const fn new(contact: ContactRecord, origin: Option<ImportFingerprint>) -> Self {
         Self { contact, origin, hidden: 0 }
     }
 
@@ -114,7 +114,7 @@ impl ContactRow {
     }
 
     /// Leaves out the tags that are gone, and takes the version that the contact will have without them: a job takes off one with each.
-    pub(crate) fn forget(&mut self, gone: &Gone) {
+    pub(crate) fn forget(&mut self, gone: &Tombstones) {
         let tags = &mut self.contact.fields.tag_ids;
         let hidden = tags.extract_if(.., |tag| gone.has(*tag)).map(|_| 1).sum::<u64>();
         self.hidden += hidden;
@@ -130,16 +130,16 @@ impl ContactRow {
 /// A hash of a row of an imported file that has neither an id nor an email: so that the same file twice makes no contact twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Origin(String);
+pub struct ImportFingerprint(String);
 
-impl Origin {
+impl ImportFingerprint {
     /// By the hash of what the row says.
     pub const fn new(hash: String) -> Self {
         Self(hash)
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ImportFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -147,7 +147,7 @@ impl fmt::Display for Origin {
 
 /// One of the texts that a contact is found by: its names and its email.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Term {
+pub struct SearchEntry {
     /// Whose it is.
     pub owner: ContactId,
     /// How many bytes it has in common with an earlier, and with a later, term of the same contact. A prefix no longer than that
@@ -155,7 +155,7 @@ pub struct Term {
     pub seen: [usize; 2],
 }
 
-impl Term {
+impl SearchEntry {
     /// Whether a list of what begins with so many bytes has had the contact by another term already.
     pub const fn is_second(&self, prefix: usize, order: Order) -> bool {
         let [earlier, later] = self.seen;
@@ -169,7 +169,7 @@ impl Term {
 
 /// How many rows refer to a contact.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct References {
+pub struct ReferenceCount {
     /// How many.
     pub n: usize,
 }

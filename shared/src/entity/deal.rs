@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{ContactId, DealId, Meta, PipelineId, StageId, UserId};
 use crate::auth::ClientId;
-use crate::value::{Amount, Currency, Date, Instant, Invalid, Name, Rank, Rejected, parsed_value};
+use crate::value::{Amount, Currency, Date, Instant, InvalidValue, Name, Rank, ValidationErrors, parsed_value};
 
 /// What a client hopes to sell, to a contact if it is known to whom.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct Deal {
 /// The fields of a deal that its users write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct DealFields {
     /// What it is about.
     #[schema(example = "Catering for the summer party")]
@@ -80,14 +80,14 @@ pub enum DealStatus {
 }
 
 impl FromStr for DealStatus {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "OPEN" => Ok(Self::Open),
             "WON" => Ok(Self::Won),
             "LOST" => Ok(Self::Lost),
-            _ => Err(Rejected::new("invalid_value", "must be one of OPEN, WON, LOST")),
+            _ => Err(InvalidValue::new("invalid_value", "must be one of OPEN, WON, LOST")),
         }
     }
 }
@@ -96,7 +96,7 @@ parsed_value!([] DealStatus);
 
 impl DealFields {
     /// What is wrong with them together: the decimals that the currency has, and a reason for what was not lost.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), ValidationErrors> {
         Self::check_of(self.value, self.currency, self.status, self.lost_reason.as_ref())
     }
 
@@ -106,18 +106,18 @@ impl DealFields {
         currency: Currency,
         status: DealStatus,
         lost_reason: Option<&Name>,
-    ) -> Result<(), Invalid> {
+    ) -> Result<(), ValidationErrors> {
         let value = value.and_then(|value| value.fits(currency).err());
         let reason = lost_reason
             .filter(|_| status != DealStatus::Lost)
-            .map(|_| Rejected::new("not_lost", "is of deals that are LOST only"));
+            .map(|_| InvalidValue::new("not_lost", "is of deals that are LOST only"));
         let faults = [("/value", value), ("/lostReason", reason)].into_iter();
-        let faults = faults.filter_map(|(pointer, why)| Some(Invalid::field(pointer, why?)));
-        faults.reduce(Invalid::and).map_or(Ok(()), Err)
+        let faults = faults.filter_map(|(pointer, why)| Some(ValidationErrors::field(pointer, why?)));
+        faults.reduce(ValidationErrors::and).map_or(Ok(()), Err)
     }
 
     /// What a deal's history tells of, by name.
-    fn told(&self) -> [(&'static str, Value); 5] {
+    fn history_fields(&self) -> [(&'static str, Value); 5] {
         let json = |value: serde_json::Result<Value>| value.unwrap_or_default();
         [
             ("stageId", json(serde_json::to_value(self.stage_id))),
@@ -188,8 +188,8 @@ pub struct FieldChange {
 impl DealChange {
     /// From one version of a deal to the next, or to its first; `None` if nothing of this changed.
     pub(crate) fn between(before: Option<&Deal>, after: &Deal, by: UserId) -> Option<Self> {
-        let was = |at: usize| before.map(|deal| deal.fields.told()[at].1.clone()).unwrap_or_default();
-        let told = after.fields.told().into_iter().enumerate();
+        let was = |at: usize| before.map(|deal| deal.fields.history_fields()[at].1.clone()).unwrap_or_default();
+        let told = after.fields.history_fields().into_iter().enumerate();
         let changes = told.map(|(at, (field, to))| FieldChange { field: field.to_owned(), from: was(at), to });
         let changes: Vec<_> = changes.filter(|change| change.from != change.to).collect();
         let Meta { version, updated_at, .. } = after.meta;

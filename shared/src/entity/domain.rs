@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{Fields, InClient};
 use crate::auth::ClientScope;
-use crate::value::{Invalid, WebDomain};
+use crate::value::{ValidationErrors, WebDomain};
 
 /// A domain of a client's website: where the client's widgets work, and nowhere else.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = DomainFields)]
 pub struct Domain {
     /// The host, or `*.` and a host for all below it.

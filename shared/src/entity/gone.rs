@@ -3,19 +3,19 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::Id;
+use crate::value::Id;
 
 /// What of a client was deleted while other rows still refer to it: a job clears their references, and until then whoever reads
 /// one of them leaves the reference out. Small, because only what is referred to from many rows comes here.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Gone {
+pub struct Tombstones {
     #[serde(default)]
     ids: HashSet<Uuid>,
 }
 
 const MOST: usize = 1000;
 
-impl Gone {
+impl Tombstones {
     /// Whether this was deleted.
     pub fn has<T>(&self, id: Id<T>) -> bool {
         self.ids.contains(&id.uuid())

@@ -28,28 +28,28 @@ use utoipa::openapi::{Object, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use agency::Agency;
-pub use appointment::{Appointment, AppointmentFields, AppointmentStatus, BookingSource, Seat, Transition};
+pub use appointment::{Appointment, AppointmentFields, AppointmentStatus, BookingSource, ReservedSlot, Transition};
 pub use client::Client;
-pub use contact::{Contact, ContactRow, Origin, References, Term};
+pub use contact::{Contact, ContactRow, ImportFingerprint, ReferenceCount, SearchEntry};
 pub use day::Day;
 pub use deal::{Deal, DealChange, DealFields, DealStatus, FieldChange};
 pub use domain::Domain;
-pub use gone::Gone;
+pub use gone::Tombstones;
 pub use import::{Import, ImportFaults, ImportProgress, ImportStatus, ImportText, RowFault};
 pub use note::{Note, NoteFields};
 pub use pipeline::{DefaultPipeline, Pipeline, PipelineFields, Stage, StageFields};
 pub use service::Service;
-pub use staff::{Absence, Staff, StaffRow, Team, TimeOff, TimeOffFields, Uses};
+pub use staff::{Absence, Staff, StaffCount, StaffRow, TimeOff, TimeOffFields, UsageGuard};
 pub use tag::{Tag, TagName, Tagged};
-pub use tally::{Sum, Tally, TallyChange};
+pub use tally::{CurrencyTotal, StageTotals, StageTotalsChange};
 pub use tenant::Tenant;
-pub use user::{Account, AccountPointer, Headcount, KnownSource, Profile, Session, Status, User, UserFields};
+pub use user::{Account, EmailPointer, KnownIp, Profile, Session, Status, User, UserCountChange, UserFields};
 pub use widget::{Widget, WidgetKey, WidgetPlace};
 
 use crate::App;
 use crate::auth::{AgencyId, AgencyScope, ClientId, ClientScope, PlatformScope, TenantId, TenantScope};
-use crate::id::Id;
-use crate::value::{Instant, Invalid};
+use crate::value::Id;
+use crate::value::{Instant, ValidationErrors};
 
 /// An appointment's id.
 pub type AppointmentId = Id<Appointment>;
@@ -79,7 +79,7 @@ pub type TagId = Id<Tag>;
 pub type UserId = Id<User>;
 
 /// The fields of an entity that its users write. With an id, its parent and a version they are a [`Record`].
-pub trait Fields: Deserr<Invalid> + Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
+pub trait Fields: Deserr<ValidationErrors> + Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
     /// The entity's name in the OpenAPI document.
     const NAME: &'static str;
     /// The scope in which it is created.
@@ -244,7 +244,7 @@ impl From<ClientScope> for InClient {
 /// How many things stand directly below a scope. Each is counted in the transaction that creates or deletes it, so that a
 /// scope is deleted only when it is empty, decided in the deleting transaction itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Holdings {
+pub struct ChildCount {
     /// How many.
     pub n: u64,
     /// How many of them are users.
@@ -257,7 +257,7 @@ pub struct Holdings {
 
 /// The row that makes a value unique: whose it is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Claim {
+pub struct UniqueConstraint {
     /// The id of the entity that has the value.
     pub owner: uuid::Uuid,
 }
@@ -265,14 +265,14 @@ pub struct Claim {
 /// Where an agency or a client stands in the tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub struct ScopePointer {
     /// Its tenant.
     pub tenant_id: TenantId,
     /// Its agency (itself, for an agency).
     pub agency_id: AgencyId,
 }
 
-impl From<AgencyScope> for Place {
+impl From<AgencyScope> for ScopePointer {
     fn from(scope: AgencyScope) -> Self {
         Self { tenant_id: scope.tenant().id(), agency_id: scope.id() }
     }

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{DealId, Meta, NoteId, UserId};
 use crate::auth::ClientId;
-use crate::value::{Instant, Invalid, Lines};
+use crate::value::{Instant, MultilineText, ValidationErrors};
 
 /// What somebody wrote down of a deal.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -29,11 +29,11 @@ pub struct Note {
 /// The fields of a note that its users write.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct NoteFields {
     /// The text.
     #[schema(example = "Wants an offer by Friday.")]
-    pub content: Lines<10_000>,
+    pub content: MultilineText<10_000>,
 }
 
 impl Note {

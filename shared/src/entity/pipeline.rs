@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{Meta, PipelineId, StageId};
 use crate::auth::ClientId;
-use crate::value::{Instant, Invalid, Name, Percent};
+use crate::value::{Instant, Name, Percent, ValidationErrors};
 
 /// How deals go from the first word to the last.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -30,7 +30,7 @@ pub struct Pipeline {
 /// The fields of a pipeline that its users write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct PipelineFields {
     /// What it is called.
     #[schema(example = "Sales")]
@@ -63,7 +63,7 @@ pub struct Stage {
 /// The fields of a stage that its users write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct StageFields {
     /// What it is called.
     #[schema(example = "Proposal")]

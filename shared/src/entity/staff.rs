@@ -5,13 +5,14 @@ use utoipa::ToSchema;
 
 use super::{Fields, InClient, Meta, StaffId, StaffRecord, TimeOffId};
 use crate::auth::{ClientId, ClientScope};
-use crate::booking::{Hours, Overrides, Span, WeeklyHours};
-use crate::value::{Email, Instant, Invalid, Name, Rejected, TimeZone};
+use crate::booking::{Hours, Overrides, WeeklyHours};
+use crate::value::TimeRange;
+use crate::value::{Email, Instant, InvalidValue, Name, TimeZone, ValidationErrors};
 
 /// Somebody who serves a client's customers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = StaffFields)]
 pub struct Staff {
     /// What they are called.
@@ -83,7 +84,7 @@ pub struct Absence {
     pub id: TimeOffId,
     /// From when to when.
     #[serde(flatten)]
-    pub span: Span,
+    pub span: TimeRange,
 }
 
 impl StaffRow {
@@ -108,7 +109,7 @@ impl StaffRow {
 
     /// The row's next revision, in which a time off is from when to when it says, or not at all. What is over is forgotten.
     #[must_use]
-    pub fn off(&self, id: TimeOffId, span: Option<Span>, now: Instant) -> Self {
+    pub fn off(&self, id: TimeOffId, span: Option<TimeRange>, now: Instant) -> Self {
         let others = self.off.iter().filter(|absence| absence.id != id).copied();
         let off = others.chain(span.map(|span| Absence { id, span })).filter(|absence| absence.span.end > now);
         Self { off: off.collect(), off_since: Some(now), revision: self.revision + 1, ..self.clone() }
@@ -127,7 +128,7 @@ impl StaffRow {
     }
 
     /// When they are off.
-    pub fn time_off(&self) -> Vec<Span> {
+    pub fn time_off(&self) -> Vec<TimeRange> {
         self.off.iter().map(|absence| absence.span).collect()
     }
 }
@@ -153,7 +154,7 @@ pub struct TimeOff {
 /// The fields of a time off that its users write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct TimeOffFields {
     /// From when.
     pub start: Instant,
@@ -171,25 +172,25 @@ impl TimeOffFields {
     const MOST_DAYS: i64 = 90;
 
     /// What is wrong with its fields together.
-    pub fn check(&self) -> Result<(), Invalid> {
+    pub fn check(&self) -> Result<(), ValidationErrors> {
         if self.start < self.end {
             return Ok(());
         }
-        Err(Invalid::field("/end", Rejected::new("end_not_after_start", "must be after the start")))
+        Err(ValidationErrors::field("/end", InvalidValue::new("end_not_after_start", "must be after the start")))
     }
 
     /// What is wrong with it if nothing may be booked then.
-    pub fn check_length(&self) -> Result<(), Invalid> {
+    pub fn check_length(&self) -> Result<(), ValidationErrors> {
         if self.end.to_utc() - self.start.to_utc() <= TimeDelta::days(Self::MOST_DAYS) {
             return Ok(());
         }
         let detail = "must be at most 90 days after the start: enter a longer time in parts, or with keepBookings=true";
-        Err(Invalid::field("/end", Rejected::new("too_long", detail)))
+        Err(ValidationErrors::field("/end", InvalidValue::new("too_long", detail)))
     }
 
     /// From when to when.
-    pub const fn span(&self) -> Span {
-        Span { start: self.start, end: self.end }
+    pub const fn span(&self) -> TimeRange {
+        TimeRange { start: self.start, end: self.end }
     }
 }
 
@@ -205,7 +206,7 @@ impl TimeOff {
 /// that what they read of it still is; it is deleted only when nothing refers to it. Small, so that this costs the same whatever is
 /// known of them.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Uses {
+pub struct UsageGuard {
     /// How many.
     pub n: u64,
     /// Which revision.
@@ -214,7 +215,7 @@ pub struct Uses {
 
 /// How many members the staff of a client has.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Team {
+pub struct StaffCount {
     /// How many.
     pub n: u64,
 }

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::{ContactId, Fields, InClient};
 use crate::auth::ClientScope;
-use crate::value::{Invalid, Text};
+use crate::value::{Text, ValidationErrors};
 
 /// A tag's name.
 pub type TagName = Text<100>;
@@ -12,7 +12,7 @@ pub type TagName = Text<100>;
 /// A label for contacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = ContactTagFields)]
 pub struct Tag {
     /// Unique within the client, whatever its case.

@@ -11,7 +11,7 @@ use crate::value::Currency;
 /// What a stage holds: how many deals, and how many open ones of what value in each currency. Each change of a deal adds to it in
 /// its own transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
+pub struct StageTotals {
     /// The stage's pipeline.
     pub pipeline_id: PipelineId,
     /// How many deals, whatever their status.
@@ -21,12 +21,12 @@ pub struct Tally {
     /// The stage to which its deals are being moved, while it is deleted.
     pub moves_to: Option<StageId>,
     /// Of the open deals, by the currency's code.
-    pub open: BTreeMap<String, Sum>,
+    pub open: BTreeMap<String, CurrencyTotal>,
 }
 
 /// So many amounts of money in one currency, and what they make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct CurrencyTotal {
     /// How many.
     pub n: i64,
     /// What they make in the currency's smallest unit.
@@ -35,13 +35,13 @@ pub struct Sum {
 
 /// What a change of deals adds to a stage's tally.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TallyChange {
+pub struct StageTotalsChange {
     /// To the number of deals.
     pub n: i64,
     /// To the number of stages whose deals come here.
     pub inbound: i64,
     /// To what is open.
-    pub open: BTreeMap<&'static str, Sum>,
+    pub open: BTreeMap<&'static str, CurrencyTotal>,
 }
 
 /// A sum is kept in two numbers, of 10^9 smallest units and of single ones, because a row's numbers are read as at most 64 bits wide,
@@ -51,7 +51,7 @@ const SPLIT: i128 = 1_000_000_000;
 /// The attributes of a currency's sum: `n_USD`, `high_USD`, `low_USD`.
 const PARTS: [&str; 3] = ["n_", "high_", "low_"];
 
-impl Sum {
+impl CurrencyTotal {
     fn parts(self) -> [i64; 3] {
         let part = |number: i128| i64::try_from(number).unwrap_or(i64::MAX);
         [self.n, part(self.minor / SPLIT), part(self.minor % SPLIT)]
@@ -66,7 +66,7 @@ impl Sum {
     }
 }
 
-impl TallyChange {
+impl StageTotalsChange {
     /// Of a deal that comes (1) or goes (-1).
     pub fn count(&mut self, deal: &Deal, by: i64) {
         self.n += by;
@@ -77,7 +77,7 @@ impl TallyChange {
             sum.n += by;
             sum.minor += i128::from(by) * minor;
         }
-        self.open.retain(|_, sum| *sum != Sum::default());
+        self.open.retain(|_, sum| *sum != CurrencyTotal::default());
     }
 
     /// Whether it adds nothing.
@@ -95,7 +95,7 @@ impl TallyChange {
     }
 }
 
-impl Tally {
+impl StageTotals {
     /// Of a new stage.
     pub const fn new(pipeline_id: PipelineId) -> Self {
         Self { pipeline_id, n: 0, inbound: 0, moves_to: None, open: BTreeMap::new() }
@@ -104,7 +104,7 @@ impl Tally {
 
 // By hand, because the sums are attributes of their own, to which a transaction can add.
 
-impl Serialize for Tally {
+impl Serialize for StageTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pipelineId", &self.pipeline_id)?;
@@ -120,7 +120,7 @@ impl Serialize for Tally {
     }
 }
 
-impl<'de> Deserialize<'de> for Tally {
+impl<'de> Deserialize<'de> for StageTotals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Attributes)
     }
@@ -129,14 +129,14 @@ impl<'de> Deserialize<'de> for Tally {
 struct Attributes;
 
 impl<'de> Visitor<'de> for Attributes {
-    type Value = Tally;
+    type Value = StageTotals;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a stage's tally")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tally, A::Error> {
-        let (mut pipeline_id, mut n, mut open) = (None, 0, BTreeMap::<String, Sum>::new());
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StageTotals, A::Error> {
+        let (mut pipeline_id, mut n, mut open) = (None, 0, BTreeMap::<String, CurrencyTotal>::new());
         let (mut inbound, mut moves_to) = (0, None);
         while let Some(name) = map.next_key::<String>()? {
             let part = PARTS.iter().enumerate().find_map(|(part, prefix)| Some((part, name.strip_prefix(prefix)?)));
@@ -151,9 +151,9 @@ impl<'de> Visitor<'de> for Attributes {
                 }
             }
         }
-        open.retain(|_, sum| *sum != Sum::default());
+        open.retain(|_, sum| *sum != CurrencyTotal::default());
         let pipeline_id = pipeline_id.ok_or_else(|| serde::de::Error::missing_field("pipelineId"))?;
-        Ok(Tally { pipeline_id, n, inbound, moves_to, open })
+        Ok(StageTotals { pipeline_id, n, inbound, moves_to, open })
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::entity::DealFields;
-    use crate::id::Id;
+    use crate::value::Id;
     use crate::value::{Amount, Name, Rank};
 
     /// A stage's row, to which transactions add as DynamoDB does.
@@ -173,18 +173,18 @@ mod tests {
 
     impl Row {
         fn new() -> Self {
-            let row = serde_json::to_value(Tally::new(Id::from_uuid(uuid::Uuid::nil()))).unwrap();
+            let row = serde_json::to_value(StageTotals::new(Id::from_uuid(uuid::Uuid::nil()))).unwrap();
             Self(row.as_object().unwrap().clone())
         }
 
-        fn add(&mut self, change: &TallyChange) {
+        fn add(&mut self, change: &StageTotalsChange) {
             for (name, number) in change.additions() {
                 let was = self.0.get(&name).and_then(Value::as_i64).unwrap_or_default();
                 self.0.insert(name, json!(was + number));
             }
         }
 
-        fn read(&self) -> Tally {
+        fn read(&self) -> StageTotals {
             serde_json::from_value(Value::Object(self.0.clone())).unwrap()
         }
     }
@@ -207,8 +207,8 @@ mod tests {
         Deal::new(Id::from_uuid(nobody), Id::from_uuid(nobody), fields, Rank::between(None, None, 0).unwrap(), now)
     }
 
-    fn change(before: Option<&Deal>, after: Option<&Deal>) -> TallyChange {
-        let mut change = TallyChange::default();
+    fn change(before: Option<&Deal>, after: Option<&Deal>) -> StageTotalsChange {
+        let mut change = StageTotalsChange::default();
         for (deal, by) in before.map(|deal| (deal, -1)).into_iter().chain(after.map(|deal| (deal, 1))) {
             change.count(deal, by);
         }
@@ -228,7 +228,7 @@ mod tests {
         for (currency, largest) in [("JPY", 0), ("USD", 2), ("KWD", 3)] {
             let largest = deal(currency, Decimal::new(999_999_999_999_999, largest), DealStatus::Open);
             (0..10_000).for_each(|_| row.add(&change(None, Some(&largest))));
-            assert_eq!(row.read().open[currency], Sum { n: 10_000, minor: 9_999_999_999_999_990_000 });
+            assert_eq!(row.read().open[currency], CurrencyTotal { n: 10_000, minor: 9_999_999_999_999_990_000 });
         }
         assert_eq!(row.read().n, 30_000);
     }
@@ -239,7 +239,7 @@ mod tests {
         for tenths in [1, 2] {
             row.add(&change(None, Some(&deal("USD", Decimal::new(tenths, 1), DealStatus::Open))));
         }
-        assert_eq!(row.read().open["USD"], Sum { n: 2, minor: 30 });
+        assert_eq!(row.read().open["USD"], CurrencyTotal { n: 2, minor: 30 });
     }
 
     proptest! {
@@ -259,7 +259,7 @@ mod tests {
                     }
                 }
             }
-            let mut open: BTreeMap<String, Sum> = BTreeMap::new();
+            let mut open: BTreeMap<String, CurrencyTotal> = BTreeMap::new();
             for deal in left.iter().filter(|deal| deal.fields.status == DealStatus::Open) {
                 let currency = deal.fields.currency;
                 let value = deal.fields.value.unwrap().to_decimal() * Decimal::from(10_u32.pow(currency.decimals()));

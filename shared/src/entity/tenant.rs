@@ -4,12 +4,12 @@ use utoipa::ToSchema;
 
 use super::{Fields, OnPlatform};
 use crate::auth::PlatformScope;
-use crate::value::{Host, Invalid, Name};
+use crate::value::{Host, Name, ValidationErrors};
 
 /// A customer of the platform: holds agencies.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = TenantFields)]
 pub struct Tenant {
     /// What it is called.

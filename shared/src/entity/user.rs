@@ -6,7 +6,7 @@ use super::{Meta, UserId};
 use std::str::FromStr;
 
 use crate::auth::{AgencyId, ClientId, HomeScope, Role, TenantId};
-use crate::value::{Email, Instant, Invalid, Name, Rejected, parsed_value};
+use crate::value::{Email, Instant, InvalidValue, Name, ValidationErrors, parsed_value};
 
 /// Somebody who may sign in, as the API shows them.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -50,14 +50,14 @@ pub enum Status {
 }
 
 impl FromStr for Status {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "INVITED" => Ok(Self::Invited),
             "ACTIVE" => Ok(Self::Active),
             "DISABLED" => Ok(Self::Disabled),
-            _ => Err(Rejected::new("invalid_value", "must be one of INVITED, ACTIVE, DISABLED")),
+            _ => Err(InvalidValue::new("invalid_value", "must be one of INVITED, ACTIVE, DISABLED")),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Account {
 /// What those who manage users may change of one.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct UserFields {
     /// Unique on the whole platform, whatever its case.
     pub email: Email,
@@ -106,14 +106,14 @@ pub struct UserFields {
 
 /// How many users come (or go), and how many admins who can act.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Headcount {
+pub struct UserCountChange {
     /// Users.
     pub users: i8,
     /// Admins who can act.
     pub admins: i8,
 }
 
-impl Headcount {
+impl UserCountChange {
     /// From what was to what is.
     pub fn between(before: Option<&User>, after: Option<&User>) -> Self {
         let admins = |user: Option<&User>| i8::from(user.is_some_and(User::is_acting_admin));
@@ -124,7 +124,7 @@ impl Headcount {
 /// What a user may change of themselves.
 #[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 pub struct Profile {
     /// Given name.
     pub first_name: Name,
@@ -194,7 +194,7 @@ impl User {
 /// Whose an email is: the user and their home.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AccountPointer {
+pub struct EmailPointer {
     /// The user.
     pub user_id: UserId,
     /// The tenant of their home.
@@ -205,7 +205,7 @@ pub struct AccountPointer {
     pub client_id: Option<ClientId>,
 }
 
-impl From<&User> for AccountPointer {
+impl From<&User> for EmailPointer {
     fn from(user: &User) -> Self {
         Self { user_id: user.id, tenant_id: user.tenant_id, agency_id: user.agency_id, client_id: user.client_id }
     }
@@ -213,7 +213,7 @@ impl From<&User> for AccountPointer {
 
 /// A source from which a user signed in before.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct KnownSource {
+pub struct KnownIp {
     /// Known until then.
     pub until: Instant,
     /// The same in Unix seconds; DynamoDB deletes the row some time after.

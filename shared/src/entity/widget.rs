@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Meta;
 use crate::auth::{AgencyId, ClientId, ClientScope, TenantId};
-use crate::value::{Instant, Rejected, WebDomain};
+use crate::value::{Instant, InvalidValue, WebDomain};
 use crate::{Problem, Result};
 
 /// What a client's widgets say who they are by: `wk_` and 32 hexadecimal digits. Public, as it stands in the page.
@@ -75,7 +75,7 @@ impl Widget {
         if let Some(after) = after {
             if domains.contains(after) {
                 let taken = Problem::conflict("domain_taken", "The client has this domain already.");
-                return Err(taken.at("/domain", Rejected::new("taken", "is one of the client's already")));
+                return Err(taken.at("/domain", InvalidValue::new("taken", "is one of the client's already")));
             }
             if domains.len() == MAX_DOMAINS {
                 return Err(Problem::conflict("too_many_domains", "A client has at most 50 domains."));

@@ -40,12 +40,12 @@ macro_rules! versioned {
 versioned!(Appointment, Deal, Note, Pipeline, Stage, TimeOff, User);
 
 /// `200` with the entity and its `ETag`, or `304` to a caller who has that version.
-pub struct Found<T> {
+pub struct WithEtag<T> {
     entity: T,
     unless: Option<IfNoneMatch>,
 }
 
-impl<T> Found<T> {
+impl<T> WithEtag<T> {
     /// The entity, whatever the caller has.
     pub const fn new(entity: T) -> Self {
         Self { entity, unless: None }
@@ -57,7 +57,7 @@ impl<T> Found<T> {
     }
 }
 
-impl<T: Versioned> IntoResponse for Found<T> {
+impl<T: Versioned> IntoResponse for WithEtag<T> {
     fn into_response(self) -> Response {
         let version = self.entity.meta().version;
         let tag = [(header::ETAG, etag(version))];

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::json::Document;
 use crate::entity::{Fields, Record};
-use crate::value::{Invalid, Rejected, member};
+use crate::value::{InvalidValue, ValidationErrors, member};
 use crate::{App, Problem, Result};
 
 /// The most that a JSON body may have, in bytes.
@@ -21,7 +21,7 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
-impl<T: Deserr<Invalid>> FromRequest<App> for Body<T> {
+impl<T: Deserr<ValidationErrors>> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &App) -> Result<Self> {
@@ -33,7 +33,7 @@ impl<T: Deserr<Invalid>> FromRequest<App> for Body<T> {
 #[derive(Clone, Debug)]
 pub struct OptionalBody<T>(pub T);
 
-impl<T: Deserr<Invalid>> FromRequest<App> for OptionalBody<T> {
+impl<T: Deserr<ValidationErrors>> FromRequest<App> for OptionalBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &App) -> Result<Self> {
@@ -50,18 +50,18 @@ impl<T: Deserr<Invalid>> FromRequest<App> for OptionalBody<T> {
 #[derive(Clone, Debug)]
 pub struct Draft(Value);
 
-impl Deserr<Invalid> for Draft {
+impl Deserr<ValidationErrors> for Draft {
     fn deserialize_from_value<V: IntoValue>(
         value: deserr::Value<V>,
         location: ValuePointerRef,
-    ) -> std::result::Result<Self, Invalid> {
+    ) -> std::result::Result<Self, ValidationErrors> {
         Value::deserialize_from_value(value, location).map(Self)
     }
 }
 
 impl Draft {
     /// The whole, where a member that is not given, or `null`, is what `otherwise` finds.
-    pub async fn complete<T: Deserr<Invalid>>(
+    pub async fn complete<T: Deserr<ValidationErrors>>(
         self,
         member: &str,
         otherwise: impl Future<Output = Result<Value>>,
@@ -86,7 +86,7 @@ impl FromRequest<App> for Patch {
     async fn from_request(request: Request, _: &App) -> Result<Self> {
         match read_json(request, &["application/merge-patch+json", "application/json"]).await? {
             Value::Object(members) => Ok(Self(members)),
-            _ => Err(Invalid::field("", Rejected::new("wrong_type", "must be an object")).into()),
+            _ => Err(ValidationErrors::field("", InvalidValue::new("wrong_type", "must be an object")).into()),
         }
     }
 }
@@ -111,17 +111,17 @@ impl Patch {
 
     /// `current` with this patch merged in, as valid as if it had been sent whole. A member that is no field is refused
     /// even when it is `null`: a typo must not be lost in silence.
-    pub fn apply<T: Deserr<Invalid> + Serialize>(&self, current: &T) -> Result<T> {
+    pub fn apply<T: Deserr<ValidationErrors> + Serialize>(&self, current: &T) -> Result<T> {
         let mut document = serde_json::to_value(current).map_err(Problem::internal)?;
         let unknown = self.0.keys().filter(|key| document.get(key).is_none()).map(|key| {
-            let why = Rejected::new("unknown_field", "is not a field here");
-            Invalid::field(member(key), why)
+            let why = InvalidValue::new("unknown_field", "is not a field here");
+            ValidationErrors::field(member(key), why)
         });
-        let unknown = unknown.reduce(Invalid::and);
+        let unknown = unknown.reduce(ValidationErrors::and);
         let known = self.0.iter().filter(|(key, _)| document.get(key).is_some());
         let known: Map<String, Value> = known.map(|(key, value)| (key.clone(), value.clone())).collect();
         json_patch::merge(&mut document, &Value::Object(known));
-        match (deserr::deserialize::<T, _, Invalid>(document), unknown) {
+        match (deserr::deserialize::<T, _, ValidationErrors>(document), unknown) {
             (Ok(merged), None) => Ok(merged),
             (Ok(_), Some(unknown)) => Err(unknown.into()),
             (Err(invalid), None) => Err(Problem::from(invalid)),
@@ -131,8 +131,8 @@ impl Patch {
 }
 
 /// A value of a JSON document, or every reason why it is none.
-pub fn parse<T: Deserr<Invalid>>(document: Value) -> Result<T> {
-    deserr::deserialize(document).map_err(|invalid: Invalid| invalid.into())
+pub fn parse<T: Deserr<ValidationErrors>>(document: Value) -> Result<T> {
+    deserr::deserialize(document).map_err(|invalid: ValidationErrors| invalid.into())
 }
 
 /// The JSON document in a body of one of these media types.

@@ -12,7 +12,7 @@ use super::answer::{Created, Versioned};
 use super::body::{parse, read_bytes, read_json};
 use crate::keys::Scope;
 use crate::store::{Store, Transaction, known_or};
-use crate::value::{Instant, Invalid};
+use crate::value::{Instant, ValidationErrors};
 use crate::{App, Problem, Result};
 
 /// How long an answer is kept, in seconds: 24 hours.
@@ -62,7 +62,7 @@ pub struct Recorded {
     pub(crate) ttl: i64,
 }
 
-impl<T: Deserr<Invalid>> FromRequest<App> for Create<T> {
+impl<T: Deserr<ValidationErrors>> FromRequest<App> for Create<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {

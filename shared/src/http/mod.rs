@@ -13,7 +13,7 @@ pub mod service;
 mod source;
 pub mod trace;
 
-pub use answer::{Accepted, Created, Deleted, Found};
+pub use answer::{Accepted, Created, Deleted, WithEtag};
 pub use body::{Body, Draft, OptionalBody, Patch, parse};
 pub use description::describe;
 pub use idempotency::{Create, Creation, Upload};

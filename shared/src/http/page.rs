@@ -16,7 +16,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::auth::Located;
 use crate::keys::{Key, List};
 use crate::store::{Item, Order, Position, Rows, Store};
-use crate::value::{Invalid, Rejected, member};
+use crate::value::{InvalidValue, ValidationErrors, member};
 use crate::{App, Problem, Result};
 
 const DEFAULT_LIMIT: u16 = 25;
@@ -80,7 +80,7 @@ pub struct PageParams {
 
 /// The query parameters of a list that has no others.
 #[derive(Clone, Copy, Debug, Deserr)]
-#[deserr(error = Invalid, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, deny_unknown_fields)]
 pub struct NoFilters {}
 
 /// Which page of a list is asked for, and of what the list consists: at most `MOST` items, `USUAL` unless told.
@@ -94,7 +94,7 @@ pub struct Paging<F = NoFilters, const MOST: u16 = MAX_LIMIT, const USUAL: u16 =
     cursor: Option<String>,
 }
 
-impl<F: Deserr<Invalid>, const MOST: u16, const USUAL: u16> FromRequestParts<App> for Paging<F, MOST, USUAL> {
+impl<F: Deserr<ValidationErrors>, const MOST: u16, const USUAL: u16> FromRequestParts<App> for Paging<F, MOST, USUAL> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
@@ -104,12 +104,12 @@ impl<F: Deserr<Invalid>, const MOST: u16, const USUAL: u16> FromRequestParts<App
         let limit = asked.limit.map_or(Some(USUAL), |limit| limit.parse().ok());
         let limit = limit.filter(|limit| (1..=MOST).contains(limit));
         if limit.is_none() {
-            let why = Rejected::with("out_of_range", format!("must be a number from 1 to {MOST}"));
-            faults.push(Invalid::field("/limit", why));
+            let why = InvalidValue::with("out_of_range", format!("must be a number from 1 to {MOST}"));
+            faults.push(ValidationErrors::field("/limit", why));
         }
         let list = format!("{}\n{}", route.as_str(), Value::Object(asked.filters.clone()));
-        let filters = deserr::deserialize(Value::Object(asked.filters)).map_err(Invalid::of_parameters);
-        match (filters, faults.into_iter().reduce(Invalid::and), limit) {
+        let filters = deserr::deserialize(Value::Object(asked.filters)).map_err(ValidationErrors::of_parameters);
+        match (filters, faults.into_iter().reduce(ValidationErrors::and), limit) {
             (Ok(filters), None, Some(limit)) => {
                 Ok(Self { filters, app: app.clone(), list, limit, cursor: asked.cursor })
             }
@@ -129,7 +129,7 @@ async fn query(parts: &mut Parts) -> Result<Vec<(String, String)>> {
 /// The query parameters of what is no list.
 pub struct Parameters<F>(pub F);
 
-impl<F: Deserr<Invalid>> FromRequestParts<App> for Parameters<F> {
+impl<F: Deserr<ValidationErrors>> FromRequestParts<App> for Parameters<F> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
@@ -140,8 +140,8 @@ impl<F: Deserr<Invalid>> FromRequestParts<App> for Parameters<F> {
                 faults.push(repeated(&name));
             }
         }
-        let read = deserr::deserialize(Value::Object(asked)).map_err(Invalid::of_parameters);
-        match (read, faults.into_iter().reduce(Invalid::and)) {
+        let read = deserr::deserialize(Value::Object(asked)).map_err(ValidationErrors::of_parameters);
+        match (read, faults.into_iter().reduce(ValidationErrors::and)) {
             (Ok(read), None) => Ok(Self(read)),
             (Ok(_), Some(faults)) => Err(faults.into()),
             (Err(invalid), None) => Err(Problem::from(invalid)),
@@ -157,8 +157,8 @@ fn invalid_cursor() -> Problem {
     )
 }
 
-fn repeated(name: &str) -> Invalid {
-    Invalid::field(member(name), Rejected::new("repeated", "must not be given twice"))
+fn repeated(name: &str) -> ValidationErrors {
+    ValidationErrors::field(member(name), InvalidValue::new("repeated", "must not be given twice"))
 }
 
 /// The query of a list, sorted out.
@@ -167,7 +167,7 @@ struct Asked {
     limit: Option<String>,
     cursor: Option<String>,
     filters: Map<String, Value>,
-    faults: Vec<Invalid>,
+    faults: Vec<ValidationErrors>,
 }
 
 impl Asked {

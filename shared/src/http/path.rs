@@ -4,7 +4,7 @@ use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, Path};
 use lambda_http::http::request::Parts;
 
-use crate::id::Id;
+use crate::value::Id;
 use crate::{App, Problem, Result};
 
 /// The last two ids in the path: a thing, and another that belongs to it. A malformed one names nothing: 404.

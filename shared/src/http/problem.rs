@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::value::{FieldError, Invalid, Rejected};
+use crate::value::{FieldError, InvalidValue, ValidationErrors};
 
 /// Why a request failed. What its caller sees of it is a [`ProblemDetails`]; the cause is for the log alone.
 #[derive(Clone, Debug)]
@@ -113,8 +113,8 @@ impl Problem {
     }
 
     /// 422: one field names something that does not exist in this client.
-    pub fn dangling(pointer: impl Into<String>) -> Self {
-        Invalid::field(pointer, Rejected::new("not_found", "names nothing that exists here")).into()
+    pub fn unresolved_reference(pointer: impl Into<String>) -> Self {
+        ValidationErrors::field(pointer, InvalidValue::new("not_found", "names nothing that exists here")).into()
     }
 
     /// 500: our fault. The caller learns nothing but the request id.
@@ -137,8 +137,8 @@ impl Problem {
 
     /// With a field at fault.
     #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>, rejected: Rejected) -> Self {
-        self.errors.extend(Invalid::field(pointer, rejected).into_fields());
+    pub fn at(mut self, pointer: impl Into<String>, rejected: InvalidValue) -> Self {
+        self.errors.extend(ValidationErrors::field(pointer, rejected).into_fields());
         self
     }
 
@@ -211,8 +211,8 @@ impl Problem {
     }
 }
 
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
+impl From<ValidationErrors> for Problem {
+    fn from(invalid: ValidationErrors) -> Self {
         let detail = "One or more fields are invalid.";
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
         problem.errors = invalid.into_fields();

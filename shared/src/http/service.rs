@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::trace::Trace;
+use super::trace::RequestContext;
 use crate::{App, Problem, Result};
 
 /// The routes of a module, with their description.
@@ -57,7 +57,7 @@ fn is_whole(request: &Request) -> bool {
 }
 
 async fn around(mut request: Request, next: Next) -> Response {
-    let trace = Trace::start(&request);
+    let trace = RequestContext::start(&request);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
@@ -81,13 +81,13 @@ fn keep_allow(bare: &HeaderMap, response: &mut Response) {
     }
 }
 
-fn log_cause(problem: &Problem, trace: &Trace) {
+fn log_cause(problem: &Problem, trace: &RequestContext) {
     if let Some(cause) = problem.cause() {
         tracing::error!(request_id = trace.request_id(), code = problem.code(), cause = %cause, "request failed");
     }
 }
 
-fn finish(response: &mut Response, trace: &Trace) {
+fn finish(response: &mut Response, trace: &RequestContext) {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(trace.request_id()) {

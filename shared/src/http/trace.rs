@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use lambda_http::http::request::Parts;
-use lambda_http::request::RequestContext;
+use lambda_http::request::RequestContext as GatewayContext;
 use lambda_http::{RequestExt, http};
 use uuid::Uuid;
 
@@ -14,11 +14,11 @@ use crate::auth::ScopeIds;
 use crate::entity::UserId;
 
 /// How long a request may try to reach the store. API Gateway gives up after 30 s, a function after its own timeout.
-const PATIENCE: Duration = Duration::from_secs(8);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Follows one request through the layers.
 #[derive(Clone, Debug)]
-pub struct Trace(Arc<Inner>);
+pub struct RequestContext(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -75,11 +75,11 @@ fn units(total: &AtomicU64) -> f64 {
     total.load(Ordering::Relaxed) as f64 / 1000.0
 }
 
-impl Trace {
+impl RequestContext {
     /// Starts with the request; its id is API Gateway's.
     pub(crate) fn start<B>(request: &http::Request<B>) -> Self {
         let request_id = match request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+            Some(GatewayContext::ApiGatewayV2(context)) => context.request_id.clone(),
             _ => None,
         };
         Self(Arc::new(Inner {
@@ -132,7 +132,7 @@ impl Trace {
 
     /// When to stop trying.
     pub(crate) fn deadline(&self) -> Instant {
-        self.0.started + PATIENCE
+        self.0.started + REQUEST_TIMEOUT
     }
 
     /// The one line about the request.

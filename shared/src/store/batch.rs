@@ -17,14 +17,14 @@ pub const MAX_BATCH: usize = 100;
 
 /// Rows of any types that are to be read at once, by their keys.
 #[derive(Default)]
-pub struct Wanted {
-    keys: HashMap<Place, Attributes>,
+pub struct BatchKeys {
+    keys: HashMap<RowKey, Attributes>,
 }
 
 /// A row's partition and sort key.
-type Place = (String, String);
+type RowKey = (String, String);
 
-impl Wanted {
+impl BatchKeys {
     /// With one row more.
     #[must_use]
     pub fn and<T>(mut self, key: &Key<T>) -> Self {
@@ -41,11 +41,11 @@ impl Wanted {
 }
 
 /// What was found of what was wanted.
-pub struct Found {
-    rows: HashMap<Place, Attributes>,
+pub struct BatchItems {
+    rows: HashMap<RowKey, Attributes>,
 }
 
-impl Found {
+impl BatchItems {
     /// The row of this key, if it is there.
     pub fn get<T: Item>(&self, key: &Key<T>) -> Result<Option<T>> {
         let row = self.rows.get(&(key.pk.clone(), key.sk.clone())).cloned();
@@ -56,15 +56,15 @@ impl Found {
 impl Store {
     /// Reads these rows, in the order of their keys; see [`get_each`](Self::get_each).
     pub async fn get_all<T: Item>(&self, keys: &[Key<T>]) -> Result<Vec<Option<T>>> {
-        let found = self.get_each(Wanted::default().and_all(keys)).await?;
+        let found = self.get_each(BatchKeys::default().and_all(keys)).await?;
         keys.iter().map(|key| found.get(key)).collect()
     }
 
     /// Reads rows: one BatchGetItem for each [`MAX_BATCH`] of them, and one more for what the table leaves unread when it is busy or
     /// when the rows are large. No keys, no call.
-    pub async fn get_each(&self, wanted: Wanted) -> Result<Found> {
+    pub async fn get_each(&self, wanted: BatchKeys) -> Result<BatchItems> {
         let mut unread: Vec<_> = wanted.keys.into_values().collect();
-        let mut found = Found { rows: HashMap::new() };
+        let mut found = BatchItems { rows: HashMap::new() };
         let mut wait = Wait::new(self.trace.deadline());
         while !unread.is_empty() {
             let later = unread.split_off(unread.len().min(MAX_BATCH));

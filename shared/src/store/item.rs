@@ -7,21 +7,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::credential::Credential;
-use crate::auth::tries::Tries;
-use crate::belongings::Belonging;
+use crate::auth::tries::AttemptCounter;
+use crate::belongings::OwnedRow;
 use crate::entity::{
-    Account, AccountPointer, Claim, Day, DealChange, DefaultPipeline, Fields, Gone, Holdings, Import, ImportFaults,
-    ImportText, KnownSource, Note, Pipeline, Place, Record, References, Session, StaffRow, Tagged, Tally, Team, Term,
-    TimeOff, Uses, Widget, WidgetPlace,
+    Account, ChildCount, Day, DealChange, DefaultPipeline, EmailPointer, Fields, Import, ImportFaults, ImportText,
+    KnownIp, Note, Pipeline, Record, ReferenceCount, ScopePointer, SearchEntry, Session, StaffCount, StaffRow,
+    StageTotals, Tagged, TimeOff, Tombstones, UniqueConstraint, UsageGuard, Widget, WidgetPlace,
 };
 use crate::http::idempotency::Recorded;
-use crate::keys::{Key, Placed};
+use crate::keys::{IndexKeys, Key};
 use crate::{Problem, Result};
 
 /// What may lie in the table.
 pub trait Item: Serialize + DeserializeOwned + Send {
     /// Where the row under `key` stands in the indexes, as long as it says what it says now.
-    fn placed(&self, key: &Key<Self>) -> Vec<Placed>
+    fn placed(&self, key: &Key<Self>) -> Vec<IndexKeys>
     where
         Self: Sized,
     {
@@ -37,33 +37,33 @@ macro_rules! items {
 // What stands in no index.
 items!(
     Account,
-    AccountPointer,
-    Belonging,
-    Claim,
+    EmailPointer,
+    OwnedRow,
+    UniqueConstraint,
     Credential,
     Day,
     DealChange,
     DefaultPipeline,
-    Gone,
-    Holdings,
+    Tombstones,
+    ChildCount,
     Import,
     ImportFaults,
     ImportText,
-    KnownSource,
+    KnownIp,
     Note,
     Pipeline,
-    Place,
+    ScopePointer,
     Recorded,
-    References,
+    ReferenceCount,
     Session,
     StaffRow,
     Tagged,
-    Tally,
-    Team,
-    Term,
+    StageTotals,
+    StaffCount,
+    SearchEntry,
     TimeOff,
-    Tries,
-    Uses,
+    AttemptCounter,
+    UsageGuard,
     Widget,
     WidgetPlace,
 );

@@ -18,15 +18,15 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use axum::extract::FromRequestParts;
 use lambda_http::http::request::Parts;
 
-pub use batch::{Found, MAX_BATCH, Wanted};
+pub use batch::{BatchItems, BatchKeys, MAX_BATCH};
 pub use item::Item;
 pub use query::{Order, Position, Rows};
 pub use transaction::{MAX_PARTS, Transaction};
 
 use crate::http::answer::Versioned;
 use crate::http::precondition::IfMatch;
-use crate::http::trace::Trace;
-use crate::keys::{self, Agenda, DUE, Key};
+use crate::http::trace::RequestContext;
+use crate::keys::{self, DUE, DueQueue, Key};
 use crate::value::Instant;
 use crate::{App, Problem, Result};
 use failure::{Wait, in_time};
@@ -40,19 +40,19 @@ const MAX_DECISIONS: u32 = 24;
 pub struct Store {
     client: Client,
     table: Arc<str>,
-    trace: Trace,
+    trace: RequestContext,
 }
 
 impl FromRequestParts<App> for Store {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        Ok(app.store(Trace::of(parts)))
+        Ok(app.store(RequestContext::of(parts)))
     }
 }
 
 impl Store {
-    pub(crate) fn new(client: Client, table: Arc<str>, trace: Trace) -> Self {
+    pub(crate) fn new(client: Client, table: Arc<str>, trace: RequestContext) -> Self {
         Self { client, table, trace }
     }
 
@@ -85,7 +85,7 @@ impl Store {
 
     /// The keys of at most `limit` rows of an agenda that are due at `now`, the longest due first: one Query of the index,
     /// which follows the table within moments.
-    pub async fn due<T>(&self, agenda: &Agenda<T>, now: Instant, limit: i32) -> Result<Vec<Key<T>>> {
+    pub async fn due<T>(&self, agenda: &DueQueue<T>, now: Instant, limit: i32) -> Result<Vec<Key<T>>> {
         // Sort keys are an instant, `#` and an id; `$` is the next character after `#`.
         let request = self
             .client
@@ -207,7 +207,7 @@ impl Store {
     }
 
     /// Whether the table answers; also opens the connection that the first request then finds open.
-    pub async fn probe(&self) -> Result<()> {
+    pub async fn ping(&self) -> Result<()> {
         self.get(&keys::health()).await.map(|_| ())
     }
 }

@@ -12,7 +12,7 @@ use super::Store;
 use super::failure::in_time;
 use super::item::{Item, decode, text};
 use crate::keys::{Bounds, Key, List};
-use crate::value::Invalid;
+use crate::value::ValidationErrors;
 use crate::{Problem, Result};
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -20,7 +20,7 @@ type Attributes = HashMap<String, AttributeValue>;
 /// Which way a list is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[deserr(error = Invalid, rename_all = lowercase)]
+#[deserr(error = ValidationErrors, rename_all = lowercase)]
 pub enum Order {
     /// From the least on.
     #[default]

@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::Store;
 use super::failure::{StoreError, Wait, problem, timely};
 use super::item::{Item, encode, key_attributes, value};
-use crate::auth::tries::Tries;
+use crate::auth::tries::AttemptCounter;
 use crate::auth::{HomeScope, Role};
-use crate::entity::{Account, Gone, Headcount, Holdings, References, Session, Status};
+use crate::entity::{Account, ChildCount, ReferenceCount, Session, Status, Tombstones, UserCountChange};
 use crate::http::idempotency::Recorded;
 use crate::job::Job;
 use crate::keys::Key;
@@ -217,7 +217,7 @@ impl Transaction {
     }
 
     /// Counts one row more that refers to a contact, and requires that it is there: `otherwise` says what it means if it is not.
-    pub fn refer<T>(&mut self, contact: &Key<T>, references: &Key<References>, otherwise: Problem) -> Result<()> {
+    pub fn refer<T>(&mut self, contact: &Key<T>, references: &Key<ReferenceCount>, otherwise: Problem) -> Result<()> {
         self.require(contact, otherwise)?;
         self.add(
             self.change(references).update_expression("ADD n :by").expression_attribute_values(":by", number(1)),
@@ -226,7 +226,7 @@ impl Transaction {
     }
 
     /// Counts `many` rows fewer that refer to a contact.
-    pub fn unrefer(&mut self, references: &Key<References>, many: usize) -> Result<()> {
+    pub fn unrefer(&mut self, references: &Key<ReferenceCount>, many: usize) -> Result<()> {
         let update = self
             .change(references)
             .condition_expression("n >= :many")
@@ -236,7 +236,7 @@ impl Transaction {
     }
 
     /// Deletes the count of the rows that refer to a contact, if it is still as it was read.
-    pub fn close_references(&mut self, references: &Key<References>, read: &References) -> Result<()> {
+    pub fn close_references(&mut self, references: &Key<ReferenceCount>, read: &ReferenceCount) -> Result<()> {
         let condition = if read.n == 0 { "attribute_not_exists(pk) OR n = :n" } else { "n = :n" };
         let delete =
             self.deletion(references).condition_expression(condition).expression_attribute_values(":n", number(read.n));
@@ -244,14 +244,14 @@ impl Transaction {
     }
 
     /// Notes that something is gone to which rows still refer.
-    pub fn bury(&mut self, gone: &Key<Gone>, id: Uuid) -> Result<()> {
+    pub fn bury(&mut self, gone: &Key<Tombstones>, id: Uuid) -> Result<()> {
         let update = self.change(gone).update_expression("ADD ids :ids").expression_attribute_values(":ids", set(id));
         self.add(update, |_| Ok(Problem::internal("a change without a condition failed")))
     }
 
     /// Notes that nothing refers to it any more. `last` says that nothing else is gone: then the row goes. Stale if that is no
     /// longer so, because a row that is left with nothing would stay for ever.
-    pub fn forget(&mut self, gone: &Key<Gone>, id: Uuid, last: bool) -> Result<()> {
+    pub fn forget(&mut self, gone: &Key<Tombstones>, id: Uuid, last: bool) -> Result<()> {
         if last {
             let delete = self.deletion(gone).condition_expression("ids = :ids");
             return self.add(delete.expression_attribute_values(":ids", set(id)), |_| Ok(Problem::stale()));
@@ -266,27 +266,27 @@ impl Transaction {
     }
 
     /// Opens the count of what is below a new scope.
-    pub fn open(&mut self, below: &Key<Holdings>) -> Result<()> {
-        self.create(below, &Holdings::default())
+    pub fn open(&mut self, below: &Key<ChildCount>) -> Result<()> {
+        self.create(below, &ChildCount::default())
     }
 
     /// Counts one thing more below a scope, which must exist: 404 otherwise.
-    pub fn hold(&mut self, below: &Key<Holdings>) -> Result<()> {
+    pub fn hold(&mut self, below: &Key<ChildCount>) -> Result<()> {
         self.count(below, 1)
     }
 
     /// Counts so many things more below a scope, which must exist: 404 otherwise.
-    pub fn hold_many(&mut self, below: &Key<Holdings>, many: u64) -> Result<()> {
+    pub fn hold_many(&mut self, below: &Key<ChildCount>, many: u64) -> Result<()> {
         self.count(below, i64::try_from(many).map_err(Problem::internal)?)
     }
 
     /// Counts one thing less below a scope.
-    pub fn let_go(&mut self, below: &Key<Holdings>) -> Result<()> {
+    pub fn let_go(&mut self, below: &Key<ChildCount>) -> Result<()> {
         self.count(below, -1)
     }
 
     /// Closes the count of a scope that is deleted: `409 not_empty` while anything is below it.
-    pub fn close(&mut self, below: &Key<Holdings>) -> Result<()> {
+    pub fn close(&mut self, below: &Key<ChildCount>) -> Result<()> {
         let delete =
             self.deletion(below).condition_expression("n = :none").expression_attribute_values(":none", number(0));
         self.add(delete, |there| {
@@ -297,7 +297,7 @@ impl Transaction {
 
     /// Counts users of a home who come, go, or change. A home without an admin who can act is one where nobody can help the
     /// others: `409 last_admin`, unless it is the very last user who goes, and `last_may_go`.
-    pub fn count_users(&mut self, below: &Key<Holdings>, change: Headcount, last_may_go: bool) -> Result<()> {
+    pub fn count_users(&mut self, below: &Key<ChildCount>, change: UserCountChange, last_may_go: bool) -> Result<()> {
         let condition = match (change.admins < 0, last_may_go && change.users < 0) {
             (false, _) => "attribute_exists(pk)",
             (true, false) => "#admins > :one",
@@ -329,10 +329,10 @@ impl Transaction {
     /// Counts one try more, if the count that `ends` then is still under way and below `most`.
     pub(crate) fn count_try(
         &mut self,
-        key: &Key<Tries>,
+        key: &Key<AttemptCounter>,
         ends: Instant,
         most: u64,
-        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+        otherwise: impl FnOnce(Option<AttemptCounter>) -> Problem + Send + 'static,
     ) -> Result<()> {
         let update = self
             .change(key)
@@ -347,10 +347,10 @@ impl Transaction {
     /// Begins a count, if none is under way.
     pub(crate) fn begin_tries(
         &mut self,
-        key: &Key<Tries>,
-        first: &Tries,
+        key: &Key<AttemptCounter>,
+        first: &AttemptCounter,
         now: Instant,
-        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+        otherwise: impl FnOnce(Option<AttemptCounter>) -> Problem + Send + 'static,
     ) -> Result<()> {
         let put = self
             .put(key, first)?
@@ -362,10 +362,10 @@ impl Transaction {
     /// Requires that a count is below `most`, or over.
     pub(crate) fn require_tries(
         &mut self,
-        key: &Key<Tries>,
+        key: &Key<AttemptCounter>,
         most: u64,
         now: Instant,
-        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+        otherwise: impl FnOnce(Option<AttemptCounter>) -> Problem + Send + 'static,
     ) -> Result<()> {
         let check = self
             .check(key)
@@ -379,10 +379,10 @@ impl Transaction {
     /// Requires the same, and ends the count.
     pub(crate) fn clear_tries(
         &mut self,
-        key: &Key<Tries>,
+        key: &Key<AttemptCounter>,
         most: u64,
         now: Instant,
-        otherwise: impl FnOnce(Option<Tries>) -> Problem + Send + 'static,
+        otherwise: impl FnOnce(Option<AttemptCounter>) -> Problem + Send + 'static,
     ) -> Result<()> {
         let delete = self
             .deletion(key)
@@ -487,7 +487,7 @@ impl Transaction {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    fn count(&mut self, below: &Key<Holdings>, by: i64) -> Result<()> {
+    fn count(&mut self, below: &Key<ChildCount>, by: i64) -> Result<()> {
         let update = self
             .change(below)
             .condition_expression("attribute_exists(pk)")

@@ -3,18 +3,18 @@
 use super::Transaction;
 use super::item::value;
 use super::transaction::number;
-use crate::entity::{Day, Team, Uses};
+use crate::entity::{Day, StaffCount, UsageGuard};
 use crate::keys::Key;
 use crate::{Problem, Result};
 
 impl Transaction {
     /// Opens the count of what refers to something new.
-    pub fn open_uses(&mut self, key: &Key<Uses>) -> Result<()> {
-        self.create(key, &Uses { n: 0, revision: 1 })
+    pub fn open_uses(&mut self, key: &Key<UsageGuard>) -> Result<()> {
+        self.create(key, &UsageGuard { n: 0, revision: 1 })
     }
 
     /// Counts one row more that refers to it; stale if it is no longer the revision that was read, or is gone.
-    pub fn use_as_read(&mut self, key: &Key<Uses>, revision: u64) -> Result<()> {
+    pub fn use_as_read(&mut self, key: &Key<UsageGuard>, revision: u64) -> Result<()> {
         let update = self
             .change(key)
             .condition_expression("revision = :revision")
@@ -25,17 +25,17 @@ impl Transaction {
     }
 
     /// Counts one row more that refers to it, whatever it is like; `otherwise` says what it means if it is gone.
-    pub fn use_any(&mut self, key: &Key<Uses>, otherwise: Problem) -> Result<()> {
+    pub fn use_any(&mut self, key: &Key<UsageGuard>, otherwise: Problem) -> Result<()> {
         self.count_uses(key, 1, otherwise)
     }
 
     /// Counts one row fewer that refers to it.
-    pub fn unuse(&mut self, key: &Key<Uses>) -> Result<()> {
+    pub fn unuse(&mut self, key: &Key<UsageGuard>) -> Result<()> {
         self.count_uses(key, -1, Problem::stale())
     }
 
     /// Requires that it is still the revision that was read: stale if not.
-    pub fn require_revision(&mut self, key: &Key<Uses>, revision: u64) -> Result<()> {
+    pub fn require_revision(&mut self, key: &Key<UsageGuard>, revision: u64) -> Result<()> {
         let check = self
             .check(key)
             .condition_expression("revision = :revision")
@@ -44,7 +44,7 @@ impl Transaction {
     }
 
     /// Makes the next revision the current one: 404 if it is gone, stale if it is no longer the revision that was read.
-    pub fn revise(&mut self, key: &Key<Uses>, revision: u64) -> Result<()> {
+    pub fn revise(&mut self, key: &Key<UsageGuard>, revision: u64) -> Result<()> {
         let update = self
             .change(key)
             .condition_expression("revision = :revision")
@@ -56,7 +56,7 @@ impl Transaction {
 
     /// Closes the count of what is deleted: `in_use` while anything refers to it; 404 if it is gone, stale if it is no longer the
     /// revision that was read.
-    pub fn close_uses(&mut self, key: &Key<Uses>, revision: u64, in_use: Problem) -> Result<()> {
+    pub fn close_uses(&mut self, key: &Key<UsageGuard>, revision: u64, in_use: Problem) -> Result<()> {
         let delete = self
             .deletion(key)
             .condition_expression("revision = :revision AND n = :none")
@@ -64,13 +64,13 @@ impl Transaction {
             .expression_attribute_values(":none", number(0));
         self.add(delete, |there| {
             let Some(there) = there else { return Ok(Problem::not_found()) };
-            let there: Uses = value(there)?;
+            let there: UsageGuard = value(there)?;
             Ok(if there.n > 0 { in_use } else { Problem::stale() })
         })
     }
 
     /// Counts one member of the staff more, if there are fewer than `most`.
-    pub fn join(&mut self, team: &Key<Team>, most: u64, otherwise: Problem) -> Result<()> {
+    pub fn join(&mut self, team: &Key<StaffCount>, most: u64, otherwise: Problem) -> Result<()> {
         let update = self
             .change(team)
             .condition_expression("attribute_not_exists(pk) OR n < :most")
@@ -81,7 +81,7 @@ impl Transaction {
     }
 
     /// Counts one member of the staff fewer.
-    pub fn leave(&mut self, team: &Key<Team>) -> Result<()> {
+    pub fn leave(&mut self, team: &Key<StaffCount>) -> Result<()> {
         let update =
             self.change(team).update_expression("ADD n :less").expression_attribute_values(":less", number(-1));
         self.add(update, |_| Ok(Problem::internal("a count without a condition failed")))
@@ -103,7 +103,7 @@ impl Transaction {
         self.add(check, |_| Ok(Problem::stale()))
     }
 
-    fn count_uses(&mut self, key: &Key<Uses>, by: i64, otherwise: Problem) -> Result<()> {
+    fn count_uses(&mut self, key: &Key<UsageGuard>, by: i64, otherwise: Problem) -> Result<()> {
         let update = self
             .change(key)
             .condition_expression("attribute_exists(pk)")

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Currency, Invalid, Rejected};
+use super::{Currency, InvalidValue, ValidationErrors};
 
 /// An amount of money, exact: a decimal number of at most 15 digits, which a JSON number carries without loss whatever reads it
 /// (15 decimal digits survive the way through a binary64 and back: IEEE 754, `DBL_DIG`).
@@ -29,12 +29,12 @@ impl Amount {
     }
 
     /// Whether it is what something may be worth in a currency: not below zero, and with no more decimals than the currency has.
-    pub fn fits(self, currency: Currency) -> Result<(), Rejected> {
+    pub fn fits(self, currency: Currency) -> Result<(), InvalidValue> {
         if self.0.is_sign_negative() {
-            return Err(Rejected::new("out_of_range", "must not be below zero"));
+            return Err(InvalidValue::new("out_of_range", "must not be below zero"));
         }
         let decimals = currency.decimals();
-        let too_many = || Rejected::with("too_many_decimals", format!("must have at most {decimals} decimals"));
+        let too_many = || InvalidValue::with("too_many_decimals", format!("must have at most {decimals} decimals"));
         self.in_minor_units(currency).map(drop).ok_or_else(too_many)
     }
 
@@ -54,8 +54,11 @@ impl Serialize for Amount {
     }
 }
 
-impl Deserr<Invalid> for Amount {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef) -> Result<Self, Invalid> {
+impl Deserr<ValidationErrors> for Amount {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef,
+    ) -> Result<Self, ValidationErrors> {
         let decimal = match value {
             Value::Integer(number) => Some(Decimal::from(number)),
             Value::NegativeInteger(number) => Some(Decimal::from(number)),
@@ -67,8 +70,8 @@ impl Deserr<Invalid> for Amount {
             }
         };
         decimal.and_then(Self::new).ok_or_else(|| {
-            let why = Rejected::new("too_many_digits", "must have at most 15 digits");
-            take_cf_content(<Invalid as deserr::MergeWithError<Rejected>>::merge(None, why, location))
+            let why = InvalidValue::new("too_many_digits", "must have at most 15 digits");
+            take_cf_content(<ValidationErrors as deserr::MergeWithError<InvalidValue>>::merge(None, why, location))
         })
     }
 }

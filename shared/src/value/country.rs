@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// A country by its ISO 3166-1 alpha-2 code, such as `FR`: one that has a telephone network, for its numbering plan is what a
 /// country is for here.
@@ -18,14 +18,14 @@ impl Country {
 }
 
 impl FromStr for Country {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(code: &str) -> Result<Self, Rejected> {
+    fn from_str(code: &str) -> Result<Self, InvalidValue> {
         code.trim()
             .to_ascii_uppercase()
             .parse()
             .map(Self)
-            .map_err(|_| Rejected::new("invalid_country", "must be an ISO 3166-1 alpha-2 code, such as FR"))
+            .map_err(|_| InvalidValue::new("invalid_country", "must be an ISO 3166-1 alpha-2 code, such as FR"))
     }
 }
 

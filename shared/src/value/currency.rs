@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// A currency by its ISO 4217 code, such as `EUR`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +24,14 @@ impl Currency {
 }
 
 impl FromStr for Currency {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(code: &str) -> Result<Self, Rejected> {
+    fn from_str(code: &str) -> Result<Self, InvalidValue> {
         // Those without a minor unit are no money: metals, funds and codes for testing.
         iso_currency::Currency::from_code(code)
             .filter(|currency| currency.exponent().is_some())
             .map(Self)
-            .ok_or(Rejected::new("invalid_currency", "must be an ISO 4217 code, such as USD"))
+            .ok_or(InvalidValue::new("invalid_currency", "must be an ISO 4217 code, such as USD"))
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{KnownFormat, SchemaFormat};
 
-use super::{Instant, Rejected, string_value};
+use super::{Instant, InvalidValue, string_value};
 
 /// A day of the calendar, wherever: RFC 3339's `full-date`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,13 +48,13 @@ impl From<NaiveDate> for Date {
 }
 
 impl FromStr for Date {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let day = text.parse().map(Self).ok();
         // The parser takes other spellings, and years of other lengths.
         day.filter(|day| text.len() == 10 && day.to_string() == text)
-            .ok_or(Rejected::new("invalid_date", "must be a date, such as 2026-12-24"))
+            .ok_or(InvalidValue::new("invalid_date", "must be a date, such as 2026-12-24"))
     }
 }
 

@@ -4,7 +4,7 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Folded, Rejected, string_value};
+use super::{InvalidValue, NormalizedText, string_value};
 
 /// An email address as its owner writes it, in Unicode normalisation form C, at most 254 bytes (RFC 5321, 4.5.3.1.3). Two that
 /// differ only in case are the same: compare [`folded`](Self::folded).
@@ -31,23 +31,23 @@ impl Email {
 
     /// The form under which an address is searched: its domain in letters, also where it is written in ASCII, because a searcher
     /// types letters.
-    pub fn search_form(&self) -> Folded {
+    pub fn search_form(&self) -> NormalizedText {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         match idna::domain_to_unicode(domain) {
-            (letters, Ok(())) => Folded::of(&format!("{local}@{letters}")),
-            _ => Folded::of(&self.0),
+            (letters, Ok(())) => NormalizedText::of(&format!("{local}@{letters}")),
+            _ => NormalizedText::of(&self.0),
         }
     }
 }
 
 impl FromStr for Email {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let rules = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let text: String = raw.trim().nfc().collect();
         if text.len() > MAX || EmailAddress::parse_with_options(&text, rules).is_err() {
-            return Err(Rejected::new("invalid_email", "must be an email address"));
+            return Err(InvalidValue::new("invalid_email", "must be an email address"));
         }
         Ok(Self(text))
     }
@@ -74,7 +74,7 @@ mod tests {
         for address in ["Ada@Bücher.example", "ada@xn--bcher-kva.example", "\u{e1}da@BU\u{308}CHER.example"] {
             let form = address.parse::<Email>().unwrap().search_form();
             assert_eq!(form.as_str(), "ada@bucher.example", "{address}");
-            assert!(form.starts_with(&Folded::of("ada@büch")), "{address}");
+            assert!(form.starts_with(&NormalizedText::of("ada@büch")), "{address}");
         }
         let form = "ada@xn--a.example".parse::<Email>().unwrap().search_form();
         assert_eq!(form.as_str(), "ada@xn--a.example", "not an international name after all");

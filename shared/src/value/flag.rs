@@ -3,36 +3,36 @@ use std::str::FromStr;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Rejected, parsed_value};
+use super::{InvalidValue, parsed_value};
 
 /// A query parameter that is set or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flag(bool);
+pub struct QueryBool(bool);
 
-impl Flag {
+impl QueryBool {
     /// Whether it is set.
     pub const fn is_set(self) -> bool {
         self.0
     }
 }
 
-impl FromStr for Flag {
-    type Err = Rejected;
+impl FromStr for QueryBool {
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        text.parse().map(Self).map_err(|_| Rejected::new("invalid_flag", "must be true or false"))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        text.parse().map(Self).map_err(|_| InvalidValue::new("invalid_flag", "must be true or false"))
     }
 }
 
-parsed_value!([] Flag);
+parsed_value!([] QueryBool);
 
-impl PartialSchema for Flag {
+impl PartialSchema for QueryBool {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::Boolean).into()
     }
 }
 
-impl ToSchema for Flag {
+impl ToSchema for QueryBool {
     fn name() -> std::borrow::Cow<'static, str> {
         "Flag".into()
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// Text as it is searched: one form for all ways to write the same letters, whatever their case, accents, width or ligatures, so
 /// that `strasse` finds `Straße` and `lodz` finds `Łódź`. One line, single spaces, no control characters.
@@ -12,15 +12,15 @@ use super::{Rejected, string_value};
 /// It only ever loses what a searcher may leave out. The vowel signs of Indic scripts, the voicing of kana and the like tell words
 /// apart; they stay.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Folded(String);
+pub struct NormalizedText(String);
 
 /// As much as somebody types to find something, in characters.
 const MAX: usize = 100;
 
-/// What [`Folded::cut`] leaves, in bytes: a sort key has 1024, and the text is not all that is in it.
+/// What [`NormalizedText::cut`] leaves, in bytes: a sort key has 1024, and the text is not all that is in it.
 const MAX_CUT: usize = 300;
 
-impl Folded {
+impl NormalizedText {
     /// The folded form of `text`, which may be empty.
     pub fn of(text: &str) -> Self {
         let bare: String = text.nfkd().filter(|&c| !is_accent(c) && !is_unseen(c)).collect();
@@ -92,26 +92,26 @@ fn plain_letters(c: char) -> Option<&'static str> {
     })
 }
 
-impl FromStr for Folded {
-    type Err = Rejected;
+impl FromStr for NormalizedText {
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let folded = Self::of(raw);
         match folded.0.chars().count() {
-            0 => Err(Rejected::new("empty", "must not be empty")),
+            0 => Err(InvalidValue::new("empty", "must not be empty")),
             1..=MAX => Ok(folded),
-            _ => Err(Rejected::with("too_long", format!("must be at most {MAX} characters long"))),
+            _ => Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long"))),
         }
     }
 }
 
-impl fmt::Display for Folded {
+impl fmt::Display for NormalizedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-string_value!([] Folded, "SearchText", |schema| schema
+string_value!([] NormalizedText, "SearchText", |schema| schema
     .description(Some("Text to search for; case and accents do not matter."))
     .min_length(Some(1))
     .max_length(Some(MAX)));
@@ -122,7 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn fold(text: &str) -> String {
-        Folded::of(text).to_string()
+        NormalizedText::of(text).to_string()
     }
 
     #[test]
@@ -176,17 +176,17 @@ mod tests {
 
     #[test]
     fn a_search_has_1_to_100_characters_once_folded() {
-        let code = |text: &str| text.parse::<Folded>().map_err(|rejected| rejected.code());
+        let code = |text: &str| text.parse::<NormalizedText>().map_err(|rejected| rejected.code());
         assert_eq!(code(" \u{301} "), Err("empty"));
-        assert_eq!(code(&format!("{}  ", "é".repeat(100))), Ok(Folded("e".repeat(100))));
+        assert_eq!(code(&format!("{}  ", "é".repeat(100))), Ok(NormalizedText("e".repeat(100))));
         assert_eq!(code(&"ß".repeat(51)), Err("too_long"));
     }
 
     #[test]
     fn a_cut_is_at_most_300_bytes_of_whole_characters() {
-        assert_eq!(Folded::of("Ada").cut(), "ada");
-        assert_eq!(Folded::of(&"a".repeat(301)).cut().len(), 300);
-        assert_eq!(Folded::of(&format!("a{}", "日".repeat(200))).cut().len(), 298);
+        assert_eq!(NormalizedText::of("Ada").cut(), "ada");
+        assert_eq!(NormalizedText::of(&"a".repeat(301)).cut().len(), 300);
+        assert_eq!(NormalizedText::of(&format!("a{}", "日".repeat(200))).cut().len(), 298);
     }
 
     #[test]
@@ -212,10 +212,10 @@ mod tests {
 
         #[test]
         fn what_was_typed_so_far_finds_the_text(text in TEXTS, at: prop::sample::Index) {
-            let whole = Folded::of(&text);
+            let whole = NormalizedText::of(&text);
             let so_far: String = whole.as_str().chars().take(at.index(whole.as_str().chars().count() + 1)).collect();
-            prop_assert!(whole.starts_with(&Folded::of(&so_far)));
-            prop_assert!(whole.cut().starts_with(Folded::of(&so_far).cut()));
+            prop_assert!(whole.starts_with(&NormalizedText::of(&so_far)));
+            prop_assert!(whole.cut().starts_with(NormalizedText::of(&so_far).cut()));
         }
 
         #[test]
@@ -224,7 +224,7 @@ mod tests {
             at: prop::sample::Index,
         ) {
             let so_far: String = text.chars().take(at.index(text.chars().count() + 1)).collect();
-            prop_assert!(Folded::of(&text).starts_with(&Folded::of(&so_far)));
+            prop_assert!(NormalizedText::of(&text).starts_with(&NormalizedText::of(&so_far)));
         }
 
         #[test]

@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// A host name of at least two labels, in lower case and ASCII (IDNA 2008, UTS 46), such as `xn--bcher-kva.example`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +17,14 @@ impl Host {
 }
 
 impl FromStr for Host {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         idna::domain_to_ascii_strict(raw.trim())
             .ok()
             .filter(|host| host.contains('.') && !host.ends_with('.') && host.parse::<std::net::Ipv4Addr>().is_err())
             .map(Self)
-            .ok_or(Rejected::new("invalid_host", "must be a host name, such as northwind.example"))
+            .ok_or(InvalidValue::new("invalid_host", "must be a host name, such as northwind.example"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// A moment in UTC to the millisecond. Its text is RFC 3339 with `Z` and always three decimals, so that texts sort as the
 /// moments do.
@@ -72,12 +72,12 @@ impl From<DateTime<Utc>> for Instant {
 }
 
 impl FromStr for Instant {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let why = "must be an RFC 3339 instant of the years 1 to 9998, such as 2026-03-08T06:30:00Z";
         let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| Self::from(moment.to_utc()));
-        moment.filter(|moment| YEARS.contains(&moment.0.year())).ok_or(Rejected::new("invalid_instant", why))
+        moment.filter(|moment| YEARS.contains(&moment.0.year())).ok_or(InvalidValue::new("invalid_instant", why))
     }
 }
 

@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 /// Why a text is not a value of its type: a stable code and a sentence that completes «this field …».
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
+pub struct InvalidValue {
     code: &'static str,
     detail: Cow<'static, str>,
 }
 
-impl Rejected {
+impl InvalidValue {
     /// `code` is part of the API; `detail` never repeats what the caller sent.
     pub const fn new(code: &'static str, detail: &'static str) -> Self {
         Self { code, detail: Cow::Borrowed(detail) }
@@ -47,7 +47,7 @@ pub struct FieldError {
 
 /// The fields of a request that are at fault: all of them, or the first hundred. Never empty.
 #[derive(Debug)]
-pub struct Invalid(Vec<FieldError>);
+pub struct ValidationErrors(Vec<FieldError>);
 
 /// A body of 1 MiB has room for hundreds of thousands of faults. Nobody reads so many, and an answer has its limit too.
 const MAX_FAULTS: usize = 100;
@@ -58,9 +58,9 @@ const MAX_NAME: usize = 100;
 /// The code of a member that is no field.
 const UNKNOWN: &str = "unknown_field";
 
-impl Invalid {
+impl ValidationErrors {
     /// One field, named by its pointer.
-    pub fn field(pointer: impl Into<String>, rejected: Rejected) -> Self {
+    pub fn field(pointer: impl Into<String>, rejected: InvalidValue) -> Self {
         Self(vec![FieldError { pointer: pointer.into(), code: Cow::Borrowed(rejected.code), detail: rejected.detail }])
     }
 
@@ -91,7 +91,7 @@ impl Invalid {
     }
 }
 
-impl MergeWithError<Self> for Invalid {
+impl MergeWithError<Self> for ValidationErrors {
     fn merge(earlier: Option<Self>, other: Self, _: ValuePointerRef) -> ControlFlow<Self, Self> {
         let faults = match earlier {
             Some(earlier) => earlier.and(other),
@@ -101,32 +101,32 @@ impl MergeWithError<Self> for Invalid {
     }
 }
 
-impl MergeWithError<Rejected> for Invalid {
-    fn merge(earlier: Option<Self>, why: Rejected, at: ValuePointerRef) -> ControlFlow<Self, Self> {
+impl MergeWithError<InvalidValue> for ValidationErrors {
+    fn merge(earlier: Option<Self>, why: InvalidValue, at: ValuePointerRef) -> ControlFlow<Self, Self> {
         Self::merge(earlier, Self::field(pointer(at), why), at)
     }
 }
 
-impl DeserializeError for Invalid {
+impl DeserializeError for ValidationErrors {
     fn error<V: IntoValue>(earlier: Option<Self>, error: ErrorKind<V>, at: ValuePointerRef) -> ControlFlow<Self, Self> {
         let (at_fault, why) = match error {
             ErrorKind::MissingField { field } => {
-                (pointer(at.push_key(field)), Rejected::new("required", "is required"))
+                (pointer(at.push_key(field)), InvalidValue::new("required", "is required"))
             }
             ErrorKind::UnknownKey { key, accepted } => {
-                (pointer(at.push_key(key)), Rejected::with(UNKNOWN, known(accepted)))
+                (pointer(at.push_key(key)), InvalidValue::with(UNKNOWN, known(accepted)))
             }
             ErrorKind::UnknownValue { accepted, .. } => {
                 let one_of = format!("must be one of {}", accepted.join(", "));
-                (pointer(at), Rejected::with("invalid_value", one_of))
+                (pointer(at), InvalidValue::with("invalid_value", one_of))
             }
             ErrorKind::IncorrectValueKind { accepted, .. } => {
-                (pointer(at), Rejected::with("wrong_type", format!("must be {}", named(accepted))))
+                (pointer(at), InvalidValue::with("wrong_type", format!("must be {}", named(accepted))))
             }
             ErrorKind::BadSequenceLen { expected, .. } => {
-                (pointer(at), Rejected::with("wrong_length", format!("must have {expected} elements")))
+                (pointer(at), InvalidValue::with("wrong_length", format!("must have {expected} elements")))
             }
-            ErrorKind::Unexpected { msg } => (pointer(at), Rejected::with("invalid_value", msg)),
+            ErrorKind::Unexpected { msg } => (pointer(at), InvalidValue::with("invalid_value", msg)),
         };
         Self::merge(earlier, Self::field(at_fault, why), at)
     }
@@ -179,7 +179,7 @@ mod tests {
     use serde_json::json;
 
     #[derive(Debug, Deserr)]
-    #[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+    #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
     struct Person {
         #[allow(dead_code, reason = "only its errors are looked at")]
         first_name: Name,
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn every_field_at_fault_is_named_at_once() {
         let body = json!({ "firstName": 7, "emails": ["a@example.com", "no"], "a/b": null });
-        let invalid = deserr::deserialize::<Person, _, Invalid>(body).unwrap_err();
+        let invalid = deserr::deserialize::<Person, _, ValidationErrors>(body).unwrap_err();
         let mut found: Vec<_> = invalid.into_fields().into_iter().map(|e| (e.pointer, e.code)).collect();
         found.sort();
         let expected = [("/a~1b", "unknown_field"), ("/emails/1", "invalid_email"), ("/firstName", "wrong_type")];
@@ -200,17 +200,17 @@ mod tests {
     #[test]
     fn a_flood_of_faults_is_cut_off() {
         let emails = vec!["no"; 10_000];
-        let invalid =
-            deserr::deserialize::<Person, _, Invalid>(json!({ "firstName": "A", "emails": emails })).unwrap_err();
+        let invalid = deserr::deserialize::<Person, _, ValidationErrors>(json!({ "firstName": "A", "emails": emails }))
+            .unwrap_err();
         assert_eq!(invalid.into_fields().len(), MAX_FAULTS);
         let long = json!({ "firstName": "A", "emails": [], "x".repeat(10_000): 1 });
-        let invalid = deserr::deserialize::<Person, _, Invalid>(long).unwrap_err();
+        let invalid = deserr::deserialize::<Person, _, ValidationErrors>(long).unwrap_err();
         assert_eq!(invalid.into_fields()[0].pointer, format!("/{}", "x".repeat(MAX_NAME)));
     }
 
     #[test]
     fn a_missing_field_is_named_by_its_own_pointer() {
-        let invalid = deserr::deserialize::<Person, _, Invalid>(json!({ "emails": [] })).unwrap_err();
+        let invalid = deserr::deserialize::<Person, _, ValidationErrors>(json!({ "emails": [] })).unwrap_err();
         assert_eq!(invalid.into_fields()[0].pointer, "/firstName");
     }
 }

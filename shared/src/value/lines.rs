@@ -4,39 +4,39 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// Text of any number of lines: 1 to `MAX` characters (Unicode scalar values) after trimming, in Unicode normalisation form C. Of
 /// control characters it has line ends, as `\n`, and tabs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Lines<const MAX: usize>(String);
+pub struct MultilineText<const MAX: usize>(String);
 
-impl<const MAX: usize> FromStr for Lines<MAX> {
-    type Err = Rejected;
+impl<const MAX: usize> FromStr for MultilineText<MAX> {
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let text: String = raw.replace("\r\n", "\n").replace('\r', "\n").trim().nfc().collect();
         if text.is_empty() {
-            return Err(Rejected::new("empty", "must not be empty"));
+            return Err(InvalidValue::new("empty", "must not be empty"));
         }
         if text.chars().count() > MAX {
-            return Err(Rejected::with("too_long", format!("must be at most {MAX} characters long")));
+            return Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long")));
         }
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-            return Err(Rejected::new("control_character", "must not contain control characters"));
+            return Err(InvalidValue::new("control_character", "must not contain control characters"));
         }
         Ok(Self(text))
     }
 }
 
-impl<const MAX: usize> fmt::Display for Lines<MAX> {
+impl<const MAX: usize> fmt::Display for MultilineText<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-string_value!([const MAX: usize] Lines<MAX>, format!("Lines{MAX}"), |schema| schema.min_length(Some(1)).max_length(Some(MAX)));
+string_value!([const MAX: usize] MultilineText<MAX>, format!("Lines{MAX}"), |schema| schema.min_length(Some(1)).max_length(Some(MAX)));
 
 #[cfg(test)]
 mod tests {
@@ -44,9 +44,9 @@ mod tests {
 
     #[test]
     fn lines_are_trimmed_and_end_in_one_way() {
-        assert_eq!(" a\r\nb\rc\td \n".parse::<Lines<9>>().unwrap().to_string(), "a\nb\nc\td");
+        assert_eq!(" a\r\nb\rc\td \n".parse::<MultilineText<9>>().unwrap().to_string(), "a\nb\nc\td");
         for (bad, code) in [(" \n ", "empty"), ("a\u{0}", "control_character"), ("0123456789", "too_long")] {
-            assert_eq!(bad.parse::<Lines<9>>().unwrap_err().code(), code);
+            assert_eq!(bad.parse::<MultilineText<9>>().unwrap_err().code(), code);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! it was written and is read with `serde`, without a second judgement (a rule may become stricter, old rows stay readable).
 
 mod amount;
+mod clock;
 mod country;
 mod currency;
 mod date;
@@ -11,6 +12,7 @@ mod email;
 mod flag;
 mod folded;
 mod host;
+mod id;
 mod instant;
 mod invalid;
 mod lines;
@@ -19,6 +21,7 @@ mod percent;
 mod phone;
 mod rank;
 mod text;
+mod time_range;
 mod time_zone;
 mod wall_time;
 mod web_domain;
@@ -29,50 +32,53 @@ use std::str::FromStr;
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
 
 pub use amount::Amount;
+pub use clock::Clock;
 pub use country::Country;
 pub use currency::Currency;
 pub use date::Date;
 pub use email::Email;
-pub use flag::Flag;
-pub use folded::Folded;
+pub use flag::QueryBool;
+pub use folded::NormalizedText;
 pub use host::Host;
+pub use id::{Id, IdMaker};
 pub use instant::Instant;
 pub(crate) use invalid::member;
-pub use invalid::{FieldError, Invalid, Rejected};
-pub use lines::Lines;
+pub use invalid::{FieldError, InvalidValue, ValidationErrors};
+pub use lines::MultilineText;
 pub use month::{Month, months};
 pub use percent::Percent;
 pub use phone::Phone;
 pub use rank::Rank;
 pub use text::Text;
+pub use time_range::{TimeRange, merge, subtract};
 pub use time_zone::TimeZone;
 pub use wall_time::WallTime;
 pub use web_domain::WebDomain;
-pub use whole::Whole;
+pub use whole::BoundedInt;
 
 /// A person's, a company's or a thing's name: 1 to 200 characters of any script.
 pub type Name = Text<200>;
 
 /// Reads a JSON string into a value that parses itself; the field at fault is named by `location`.
-pub(crate) fn parse_string<T, V>(value: Value<V>, location: ValuePointerRef) -> Result<T, Invalid>
+pub(crate) fn parse_string<T, V>(value: Value<V>, location: ValuePointerRef) -> Result<T, ValidationErrors>
 where
-    T: FromStr<Err = Rejected>,
+    T: FromStr<Err = InvalidValue>,
     V: IntoValue,
 {
     let text = String::deserialize_from_value(value, location)?;
     text.parse().map_err(|rejected| {
-        take_cf_content(<Invalid as deserr::MergeWithError<Rejected>>::merge(None, rejected, location))
+        take_cf_content(<ValidationErrors as deserr::MergeWithError<InvalidValue>>::merge(None, rejected, location))
     })
 }
 
 /// Gives a type that parses itself from a string its way in from a request ([`Deserr`]).
 macro_rules! parsed_value {
     ([$($generics:tt)*] $type:ty) => {
-        impl<$($generics)*> deserr::Deserr<$crate::value::Invalid> for $type {
+        impl<$($generics)*> deserr::Deserr<$crate::value::ValidationErrors> for $type {
             fn deserialize_from_value<V: deserr::IntoValue>(
                 value: deserr::Value<V>,
                 location: deserr::ValuePointerRef,
-            ) -> std::result::Result<Self, $crate::value::Invalid> {
+            ) -> std::result::Result<Self, $crate::value::ValidationErrors> {
                 $crate::value::parse_string(value, location)
             }
         }

@@ -2,8 +2,7 @@ use std::fmt;
 
 use chrono::Datelike;
 
-use super::Instant;
-use crate::booking::Span;
+use super::{Instant, TimeRange};
 
 /// A month of the calendar, by UTC: `yyyy-mm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +33,7 @@ impl fmt::Display for Month {
 }
 
 /// The months that a stretch of time touches, in order.
-pub fn months(span: Span) -> impl Iterator<Item = Month> {
+pub fn months(span: TimeRange) -> impl Iterator<Item = Month> {
     let first = (span.start < span.end).then(|| Month::of(span.start));
     let end = span.end.to_string();
     // Texts of instants sort as the instants do.
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     fn touched(start: &str, end: &str) -> Vec<String> {
-        let span = Span { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        let span = TimeRange { start: start.parse().unwrap(), end: end.parse().unwrap() };
         months(span).map(|month| month.to_string()).collect()
     }
 

@@ -4,7 +4,7 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{Invalid, Rejected};
+use super::{InvalidValue, ValidationErrors};
 
 /// A whole number of hundredths, 0 to 100.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,15 +23,18 @@ impl Percent {
     }
 }
 
-impl Deserr<Invalid> for Percent {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef) -> Result<Self, Invalid> {
+impl Deserr<ValidationErrors> for Percent {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef,
+    ) -> Result<Self, ValidationErrors> {
         let percent = match value {
             Value::Integer(number) => u8::try_from(number).ok().and_then(Self::new),
             _ => None,
         };
         percent.ok_or_else(|| {
-            let why = Rejected::new("out_of_range", "must be a whole number from 0 to 100");
-            take_cf_content(<Invalid as deserr::MergeWithError<Rejected>>::merge(None, why, location))
+            let why = InvalidValue::new("out_of_range", "must be a whole number from 0 to 100");
+            take_cf_content(<ValidationErrors as deserr::MergeWithError<InvalidValue>>::merge(None, why, location))
         })
     }
 }

@@ -5,7 +5,7 @@ use phonenumber::country::Source;
 use phonenumber::{Mode, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
-use super::{Country, Rejected, string_value};
+use super::{Country, InvalidValue, string_value};
 
 /// A telephone number in E.164: `+`, country code, number.
 ///
@@ -17,14 +17,14 @@ pub struct Phone(String);
 
 impl Phone {
     /// A number as people of `country` write it: with its country code, or as it is dialled at home.
-    pub fn in_country(text: &str, country: Option<Country>) -> Result<Self, Rejected> {
+    pub fn in_country(text: &str, country: Option<Country>) -> Result<Self, InvalidValue> {
         match (text.parse(), country) {
             (Ok(phone), _) => Ok(phone),
-            (Err(_), Some(country)) => Self::dialled_in(country, text).ok_or(Rejected::new(
+            (Err(_), Some(country)) => Self::dialled_in(country, text).ok_or(InvalidValue::new(
                 INVALID,
                 "must be a telephone number of the client's country, or one with its country code, such as +14155552671",
             )),
-            (Err(_), None) => Err(Rejected::new(
+            (Err(_), None) => Err(InvalidValue::new(
                 INVALID,
                 "must be a telephone number with its country code, such as +14155552671, unless the client's country is set",
             )),
@@ -62,13 +62,13 @@ const fn is_no_digit(c: char) -> bool {
 }
 
 impl FromStr for Phone {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         phonenumber::parse(None, raw.trim())
             .ok()
             .and_then(|number| Self::of(&number))
-            .ok_or(Rejected::new(INVALID, "must be a telephone number with its country code, such as +14155552671"))
+            .ok_or(InvalidValue::new(INVALID, "must be a telephone number with its country code, such as +14155552671"))
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// Where something stands among others that people put in order: a fraction between 0 and 1 that always has room before it, after it
 /// and beside it, so that whatever moves is the only thing that is written (fractional indexing, as in `LexoRank`).
@@ -93,13 +93,13 @@ fn digit_between(low: Option<u32>, high: Option<u32>, chance: u32) -> Option<u32
 }
 
 impl FromStr for Rank {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let rank = Self(text.to_owned());
         (rank.digits().last().is_some_and(|digit| *digit > 0) && Self::of(&rank.digits()).cmp(&rank) == Ordering::Equal)
             .then_some(rank)
-            .ok_or(Rejected::new("invalid_position", "must be a position as it is shown"))
+            .ok_or(InvalidValue::new("invalid_position", "must be a position as it is shown"))
     }
 }
 

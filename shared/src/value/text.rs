@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// One line of text: 1 to `MAX` characters (Unicode scalar values) after trimming, of any script, in Unicode normalisation
 /// form C, so that equal texts are equal bytes. It has neither control characters nor those that turn the direction of what
@@ -14,18 +14,18 @@ use super::{Rejected, string_value};
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> FromStr for Text<MAX> {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let text: String = raw.trim_matches(is_blank).nfc().collect();
         if text.is_empty() {
-            return Err(Rejected::new("empty", "must not be empty"));
+            return Err(InvalidValue::new("empty", "must not be empty"));
         }
         if text.chars().count() > MAX {
-            return Err(Rejected::with("too_long", format!("must be at most {MAX} characters long")));
+            return Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long")));
         }
         if text.chars().any(|c| c.is_control() || turns_direction(c)) {
-            return Err(Rejected::new("control_character", "must not contain control characters"));
+            return Err(InvalidValue::new("control_character", "must not contain control characters"));
         }
         Ok(Self(text))
     }

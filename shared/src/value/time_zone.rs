@@ -4,7 +4,7 @@ use chrono::{NaiveTime, Offset, SecondsFormat, TimeDelta, TimeZone as _};
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Date, Instant, Rejected, WallTime, string_value};
+use super::{Date, Instant, InvalidValue, WallTime, string_value};
 
 /// An IANA time zone, such as `America/New_York`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +42,12 @@ impl TimeZone {
 }
 
 impl FromStr for TimeZone {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(name: &str) -> Result<Self, Rejected> {
+    fn from_str(name: &str) -> Result<Self, InvalidValue> {
         Tz::from_str(name)
             .map(Self)
-            .map_err(|_| Rejected::new("invalid_time_zone", "must be an IANA time zone, such as Europe/Paris"))
+            .map_err(|_| InvalidValue::new("invalid_time_zone", "must be an IANA time zone, such as Europe/Paris"))
     }
 }
 

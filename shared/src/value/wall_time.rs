@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Rejected, string_value};
+use super::{InvalidValue, string_value};
 
 /// What a clock on the wall shows, to the minute: `00:00` to `24:00`, which is the next midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,10 +27,10 @@ impl WallTime {
 }
 
 impl FromStr for WallTime {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
-        read(text).ok_or(Rejected::new("invalid_time", "must be a time of day, such as 09:30, and at most 24:00"))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        read(text).ok_or(InvalidValue::new("invalid_time", "must be a time of day, such as 09:30, and at most 24:00"))
     }
 }
 

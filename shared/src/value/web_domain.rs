@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Host, Rejected, string_value};
+use super::{Host, InvalidValue, string_value};
 
 /// Where a website is: a host such as `shop.example.com`, all hosts below one (`*.example.com`, without that one itself), or
 /// `localhost`. In lower case and ASCII (IDNA). Never a public suffix, under which strangers have names of their own
@@ -16,9 +16,9 @@ pub struct WebDomain(String);
 const LOCALHOST: &str = "localhost";
 
 impl FromStr for WebDomain {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(raw: &str) -> Result<Self, Rejected> {
+    fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let text = raw.trim();
         if text.eq_ignore_ascii_case(LOCALHOST) {
             return Ok(Self(LOCALHOST.to_owned()));
@@ -29,7 +29,7 @@ impl FromStr for WebDomain {
             Err(_) if is_top_level(host) => return Err(public_suffix()),
             Err(_) => {
                 let detail = "must be a host name such as shop.example.com, or *.example.com for all below it";
-                return Err(Rejected::new("invalid_domain", detail));
+                return Err(InvalidValue::new("invalid_domain", detail));
             }
         };
         let below = format!("a.{}", host.as_str());
@@ -49,8 +49,8 @@ fn is_public_suffix(host: &str) -> bool {
     psl::domain_str(host).is_none()
 }
 
-fn public_suffix() -> Rejected {
-    Rejected::new("public_suffix", "must not be a public suffix, such as com or co.uk")
+fn public_suffix() -> InvalidValue {
+    InvalidValue::new("public_suffix", "must not be a public suffix, such as com or co.uk")
 }
 
 impl fmt::Display for WebDomain {

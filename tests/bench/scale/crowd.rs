@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use harness::who::{Ask, Who};
+use harness::who::{RequestBuilder, Who};
 use harness::world::World;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::rows::Rows;
 const FILE: usize = 20_000;
 
 /// How many files, or deals, are sent at a time, so that the engine, which takes one transaction after another, never waits.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENCY: usize = 4;
 
 /// For how many deals somebody signs in anew, lest the token end before them.
 const DEALS: usize = 2_000;
@@ -75,7 +75,7 @@ impl<'w> Crowd<'w> {
     /// Imports so many contacts, a few files at a time.
     async fn import(&self, contacts: usize) {
         let files: Vec<_> = (0..contacts).step_by(FILE).map(|first| first..contacts.min(first + FILE)).collect();
-        let imports = stream::iter(&files).map(|rows| self.send(rows.clone())).buffered(AT_A_TIME);
+        let imports = stream::iter(&files).map(|rows| self.send(rows.clone())).buffered(MAX_CONCURRENCY);
         let imports: Vec<_> = imports.collect().await;
         self.bench.work().await;
         let user = self.user.again().await;
@@ -105,7 +105,7 @@ impl<'w> Crowd<'w> {
             let user = self.user.again().await;
             let asks = some.iter().map(|(stage, buyer)| user.post(&self.path("deals")).json(deal(stage, buyer)));
             let created = stream::iter(asks).map(|ask| async move { self.bench.handle(&ask).await });
-            created.buffer_unordered(AT_A_TIME).for_each(async |_| {}).await;
+            created.buffer_unordered(MAX_CONCURRENCY).for_each(async |_| {}).await;
         }
     }
 
@@ -165,7 +165,7 @@ impl<'w> Crowd<'w> {
     }
 
     /// Makes the request through the recorder: once to see which rows it is about, and then to see what becomes of them.
-    pub(super) async fn cost(&self, ask: &Ask<'w>) -> Cost {
+    pub(super) async fn cost(&self, ask: &RequestBuilder<'w>) -> Cost {
         let rows = async |calls| Rows::named_by(calls, &self.world.engine(), self.world.table()).await;
         let send = async || {
             let answer = ask.clone().send().await;
@@ -182,7 +182,7 @@ impl<'w> Crowd<'w> {
     }
 
     /// Makes the request, and deletes what it created.
-    pub(super) async fn time(&self, ask: &Ask<'w>) -> Duration {
+    pub(super) async fn time(&self, ask: &RequestBuilder<'w>) -> Duration {
         let (took, response) = self.bench.handle(ask).await;
         let location = response.headers().get("location").map(|path| path.to_str().expect("a path"));
         self.undo(response.status(), location.unwrap_or_default()).await;

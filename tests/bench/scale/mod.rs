@@ -7,7 +7,7 @@ mod file;
 use std::env;
 use std::time::Duration;
 
-use harness::who::{Ask, Who};
+use harness::who::{RequestBuilder, Who};
 use harness::world::{World, engine_endpoint};
 use infra::engine;
 use serde_json::json;
@@ -89,7 +89,7 @@ async fn create(admin: &Who<'_>, collection: &str) -> String {
 }
 
 /// What is asked of a client: one line an operation.
-type Asks<'w> = Vec<(&'static str, Ask<'w>)>;
+type Asks<'w> = Vec<(&'static str, RequestBuilder<'w>)>;
 
 /// What each operation costs in either client, and how long it takes in each in turn, so that what disturbs the machine
 /// disturbs both.

@@ -23,7 +23,7 @@ use shared::http::{Created, Creation, Parameters, PathId, Upload};
 use shared::job::{Job, Work, taken};
 use shared::keys::{Key, Scope};
 use shared::store::{Order, Store};
-use shared::value::{Flag, Invalid};
+use shared::value::{QueryBool, ValidationErrors};
 use shared::{App, Problem, Result};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -63,13 +63,13 @@ pub(crate) struct Report {
 
 /// How a file is imported.
 #[derive(Deserr, IntoParams)]
-#[deserr(error = Invalid, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Options {
     /// Only say what an import would do: nothing is written, and the answer's id is nobody's.
     #[deserr(default)]
     #[param(inline, required = false, default = false)]
-    dry_run: Flag,
+    dry_run: QueryBool,
 }
 
 /// Import contacts from a CSV file.

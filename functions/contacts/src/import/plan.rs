@@ -1,8 +1,8 @@
 //! What becomes of a row: decided on what is there, without I/O.
 
-use shared::contacts::Known;
+use shared::contacts::PartialContact;
 use shared::entity::{Contact, ContactRecord, ContactRow, ImportProgress, RowFault, TagId};
-use shared::value::{FieldError, Instant, Invalid, Rejected};
+use shared::value::{FieldError, Instant, InvalidValue, ValidationErrors};
 
 use super::window::{Found, origin};
 use crate::sheet::{Cells, Row};
@@ -41,7 +41,7 @@ fn decide(
     found: &Found,
     now: Instant,
     make: impl FnOnce(Contact) -> ContactRecord,
-) -> Result<Planned, Invalid> {
+) -> Result<Planned, ValidationErrors> {
     let by_id = cells.id.and_then(|id| found.contacts.get(&id));
     // It may have another email since its index was read.
     let has = |email| move |row: &&ContactRow| row.contact.fields.has_email(email);
@@ -52,7 +52,7 @@ fn decide(
     if let (Some(by_id), Some(by_email)) = (by_id, by_email)
         && by_id.contact.id != by_email.contact.id
     {
-        return Err(Invalid::field("/email", Rejected::new("taken", "belongs to another contact")));
+        return Err(ValidationErrors::field("/email", InvalidValue::new("taken", "belongs to another contact")));
     }
     let origin = origin(cells);
     let is_known = origin.as_ref().and_then(|origin| found.origins.get(origin)).is_some();
@@ -74,8 +74,8 @@ fn decide(
     }
 }
 
-fn known(cells: &Cells, found: &Found) -> Known {
-    Known {
+fn known(cells: &Cells, found: &Found) -> PartialContact {
+    PartialContact {
         first_name: cells.first_name.clone(),
         last_name: cells.last_name.clone(),
         email: cells.email.clone(),

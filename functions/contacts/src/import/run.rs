@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use shared::auth::ClientScope;
-use shared::contacts::{self, Otherwise};
+use shared::contacts::{self, ConflictPolicy};
 use shared::entity::{
     ContactId, ContactRecord, ContactRow, Import, ImportFaults, ImportId, ImportProgress, ImportStatus, Record,
     RowFault, TagName,
 };
-use shared::job::Step;
+use shared::job::JobOutcome;
 use shared::keys::Scope;
 use shared::store::{MAX_PARTS, Store, Transaction};
 use shared::value::{Country, Email};
@@ -47,11 +47,11 @@ const MANY_FAULTS: usize = 5000;
 const BESIDE: usize = 3;
 
 /// Goes on with an import, if it is still to be gone on with.
-pub(crate) async fn go_on(app: &App, client: ClientScope, id: ImportId, until: Instant) -> Result<Step> {
+pub(crate) async fn go_on(app: &App, client: ClientScope, id: ImportId, until: Instant) -> Result<JobOutcome> {
     let store = app.store_for_event();
     let (key, of_client) = (client.import(id), client.row());
     let (Some(import), of_client) = tokio::try_join!(store.get(&key), store.get(&of_client))? else {
-        return Ok(Step::Done);
+        return Ok(JobOutcome::Done);
     };
     // A client that is gone takes what it sent with it.
     let Some(of_client) = of_client else { return end(&store, client, &import).await };
@@ -63,18 +63,18 @@ pub(crate) async fn go_on(app: &App, client: ClientScope, id: ImportId, until: I
     let running = Running { app, client, sheet: &sheet, country: of_client.fields.country };
     let import = run(&running, || app.store_for_event(), id, until).await?;
     if import.progress.status == ImportStatus::Running {
-        return Ok(Step::Again);
+        return Ok(JobOutcome::Continue);
     }
     end(&app.store_for_event(), client, &import).await
 }
 
-async fn end(store: &Store, client: ClientScope, import: &Import) -> Result<Step> {
+async fn end(store: &Store, client: ClientScope, import: &Import) -> Result<JobOutcome> {
     text::remove(store, client, import).await?;
-    Ok(Step::Done)
+    Ok(JobOutcome::Done)
 }
 
 /// Ends an import that cannot be gone on with, and says so in its report.
-pub(crate) async fn give_up(app: &App, client: ClientScope, id: ImportId) -> Result<Step> {
+pub(crate) async fn give_up(app: &App, client: ClientScope, id: ImportId) -> Result<JobOutcome> {
     let store = app.store_for_event();
     let key = client.import(id);
     let decide = |import: &Option<Import>, transaction: &mut Transaction| {
@@ -92,7 +92,7 @@ pub(crate) async fn give_up(app: &App, client: ClientScope, id: ImportId) -> Res
     store.decide(|| store.get(&key), decide).await?;
     match store.get(&key).await? {
         Some(import) => end(&store, client, &import).await,
-        None => Ok(Step::Done),
+        None => Ok(JobOutcome::Done),
     }
 }
 
@@ -201,8 +201,10 @@ fn fill(running: &Running<'_>, window: &Window, told: usize, transaction: &mut T
         }
         touched.extend(about);
         match &planned {
-            Planned::Create(row) => contacts::create_uncounted(transaction, client, row, Otherwise::ANEW)?,
-            Planned::Update { read, next } => contacts::replace(transaction, client, read, next, Otherwise::ANEW)?,
+            Planned::Create(row) => contacts::create_uncounted(transaction, client, row, ConflictPolicy::RETRY)?,
+            Planned::Update { read, next } => {
+                contacts::replace(transaction, client, read, next, ConflictPolicy::RETRY)?
+            }
             Planned::Skip | Planned::Refuse(_) => {}
         }
         filled.add(row, planned);

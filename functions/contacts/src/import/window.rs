@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use shared::Result;
 use shared::auth::ClientScope;
 use shared::contacts::shown;
-use shared::entity::{ContactId, ContactRow, Origin, TagId, TagName};
-use shared::id::IdMaker;
+use shared::entity::{ContactId, ContactRow, ImportFingerprint, TagId, TagName};
 use shared::store::Store;
+use shared::value::IdMaker;
 
 use super::run::Running;
 use crate::sheet::{Cells, Row};
@@ -27,13 +27,13 @@ pub(super) struct Found {
     pub(super) contacts: HashMap<ContactId, ContactRow>,
     /// By folded email.
     pub(super) emails: HashMap<String, ContactId>,
-    pub(super) origins: HashMap<Origin, ContactId>,
+    pub(super) origins: HashMap<ImportFingerprint, ContactId>,
     pub(super) tags: TagIds,
 }
 
 /// What a row is recognised by that has neither an id nor an email.
-pub(super) fn origin(cells: &Cells) -> Option<Origin> {
-    cells.email.is_none().then(|| Origin::new(cells.digest()))
+pub(super) fn origin(cells: &Cells) -> Option<ImportFingerprint> {
+    cells.email.is_none().then(|| ImportFingerprint::new(cells.digest()))
 }
 
 /// Looks up some rows: at most three BatchGetItem at a time, for each hundred of them, and one more for the contacts.

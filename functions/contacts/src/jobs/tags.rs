@@ -1,9 +1,9 @@
 //! Taking a deleted tag off its contacts.
 
 use shared::auth::ClientScope;
-use shared::contacts::{self, Otherwise};
+use shared::contacts::{self, ConflictPolicy};
 use shared::entity::{ContactRow, TagId, Tagged};
-use shared::job::Step;
+use shared::job::JobOutcome;
 use shared::store::{Order, Store, Transaction};
 use shared::value::Instant;
 use shared::{App, Result};
@@ -14,7 +14,7 @@ use super::mourn;
 const AT_ONCE: i32 = 40;
 
 /// Takes the tag off some of those who have it. Nobody gets it any more: whoever tags requires that the tag is there.
-pub(super) async fn untag(app: &App, store: &Store, client: ClientScope, tag: TagId) -> Result<Step> {
+pub(super) async fn untag(app: &App, store: &Store, client: ClientScope, tag: TagId) -> Result<JobOutcome> {
     let read = || some(store, client, tag);
     let decide = |some: &Vec<(Tagged, Option<ContactRow>)>, transaction: &mut Transaction| {
         for (tagged, row) in some {
@@ -23,7 +23,7 @@ pub(super) async fn untag(app: &App, store: &Store, client: ClientScope, tag: Ta
         Ok(some.is_empty())
     };
     let done = store.decide(read, decide).await?;
-    Ok(if done { mourn(tag.uuid()) } else { Step::Again })
+    Ok(if done { mourn(tag.uuid()) } else { JobOutcome::Continue })
 }
 
 async fn some(store: &Store, client: ClientScope, tag: TagId) -> Result<Vec<(Tagged, Option<ContactRow>)>> {
@@ -47,5 +47,5 @@ fn take_off(
     let mut fields = row.contact.fields.clone();
     fields.tag_ids.retain(|other| *other != tag);
     let next = row.next(row.contact.changed(fields, now));
-    contacts::replace(transaction, client, row, &next, Otherwise::ANEW)
+    contacts::replace(transaction, client, row, &next, ConflictPolicy::RETRY)
 }

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use csv::StringRecord;
 use serde_json::json;
 use shared::entity::{Contact, ContactId};
-use shared::value::{Country, Email, Invalid, Name, Phone, Rejected, Text};
+use shared::value::{Country, Email, InvalidValue, Name, Phone, Text, ValidationErrors};
 
 use super::cell::{split, unguarded};
 use super::header::{Column, Header};
@@ -30,19 +30,23 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Reads a row that has as many cells as the header, or says what is wrong with each.
-    pub(super) fn read(header: &Header, row: &StringRecord, country: Option<Country>) -> Result<Self, Invalid> {
+    pub(super) fn read(
+        header: &Header,
+        row: &StringRecord,
+        country: Option<Country>,
+    ) -> Result<Self, ValidationErrors> {
         let mut cells = Self::default();
         let faults = header.cells(row).filter_map(|(column, cell)| {
             let set = cells.set(column, unguarded(cell), country);
-            set.err().map(|rejected| Invalid::field(format!("/{}", column.name()), rejected))
+            set.err().map(|rejected| ValidationErrors::field(format!("/{}", column.name()), rejected))
         });
-        match faults.reduce(Invalid::and) {
+        match faults.reduce(ValidationErrors::and) {
             Some(invalid) => Err(invalid),
             None => Ok(cells),
         }
     }
 
-    fn set(&mut self, column: Column, text: &str, country: Option<Country>) -> Result<(), Rejected> {
+    fn set(&mut self, column: Column, text: &str, country: Option<Country>) -> Result<(), InvalidValue> {
         match column {
             Column::Id => self.id = said(text, str::parse)?,
             Column::FirstName => self.first_name = said(text, str::parse)?,
@@ -67,12 +71,12 @@ impl Cells {
     }
 }
 
-fn said<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Rejected>) -> Result<Option<T>, Rejected> {
+fn said<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, InvalidValue>) -> Result<Option<T>, InvalidValue> {
     if text.trim().is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
 /// Each tag once, whatever its case; the first that is none speaks for the cell.
-fn tags(text: &str) -> Result<Vec<Text<100>>, Rejected> {
+fn tags(text: &str) -> Result<Vec<Text<100>>, InvalidValue> {
     let mut seen = HashSet::new();
     let mut tags = Vec::new();
     for name in split(text).filter(|name| !name.trim().is_empty()) {

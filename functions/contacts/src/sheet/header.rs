@@ -1,7 +1,7 @@
 //! The header of a file: which column is which.
 
 use csv::StringRecord;
-use shared::value::{Invalid, Rejected};
+use shared::value::{InvalidValue, ValidationErrors};
 
 /// The columns of a file, as they stand in it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) enum Column {
     ClientId,
 }
 
-/// No more faults than this are told apart; see [`Invalid`].
+/// No more faults than this are told apart; see [`ValidationErrors`].
 const MAX_FAULTS: usize = 100;
 
 impl Column {
@@ -79,32 +79,32 @@ fn letters(name: &str) -> String {
 
 impl Header {
     /// Understands the first record of a file.
-    pub(super) fn read(names: &StringRecord) -> Result<Self, Invalid> {
+    pub(super) fn read(names: &StringRecord) -> Result<Self, ValidationErrors> {
         let mut columns = Vec::new();
         let faults = names.iter().enumerate().filter_map(|(index, name)| {
             let read = column(name, &columns).map(|column| columns.push(column));
-            read.err().map(|rejected| Invalid::field(format!("/header/{index}"), rejected))
+            read.err().map(|rejected| ValidationErrors::field(format!("/header/{index}"), rejected))
         });
-        match faults.take(MAX_FAULTS).reduce(Invalid::and) {
+        match faults.take(MAX_FAULTS).reduce(ValidationErrors::and) {
             Some(invalid) => Err(invalid),
             None => Self(columns).whole(),
         }
     }
 
     /// Refuses columns that name nobody.
-    fn whole(self) -> Result<Self, Invalid> {
+    fn whole(self) -> Result<Self, ValidationErrors> {
         let has = |column| self.0.contains(&column);
         if has(Column::Id) || has(Column::Email) || (has(Column::FirstName) && has(Column::LastName)) {
             return Ok(self);
         }
         let detail = "must have the column email, or firstName and lastName, or id";
-        Err(Invalid::field("/header", Rejected::new("missing_column", detail)))
+        Err(ValidationErrors::field("/header", InvalidValue::new("missing_column", detail)))
     }
 
     /// What a file without one gets.
-    pub(super) fn missing() -> Invalid {
+    pub(super) fn missing() -> ValidationErrors {
         let detail = "is required: the first line must name the columns";
-        Invalid::field("/header", Rejected::new("required", detail))
+        ValidationErrors::field("/header", InvalidValue::new("required", detail))
     }
 
     /// Whether this record is the header again.
@@ -114,12 +114,12 @@ impl Header {
     }
 
     /// Refuses a row with another number of cells: nobody can tell which is which.
-    pub(super) fn check(&self, row: &StringRecord) -> Result<(), Invalid> {
+    pub(super) fn check(&self, row: &StringRecord) -> Result<(), ValidationErrors> {
         if row.len() == self.0.len() {
             return Ok(());
         }
         let detail = format!("must have {} cells, as the header has", self.0.len());
-        Err(Invalid::field("", Rejected::with("wrong_length", detail)))
+        Err(ValidationErrors::field("", InvalidValue::with("wrong_length", detail)))
     }
 
     /// The cells of a row with their columns.
@@ -128,16 +128,16 @@ impl Header {
     }
 }
 
-fn column(name: &str, before: &[Column]) -> Result<Column, Rejected> {
+fn column(name: &str, before: &[Column]) -> Result<Column, InvalidValue> {
     match Column::named(name) {
         Some(column) if before.contains(&column) => {
-            Err(Rejected::with("duplicate", format!("must be the only column {}", column.name())))
+            Err(InvalidValue::with("duplicate", format!("must be the only column {}", column.name())))
         }
         Some(column) => Ok(column),
-        None if letters(name).is_empty() => Err(Rejected::new("empty", "must name a column")),
+        None if letters(name).is_empty() => Err(InvalidValue::new("empty", "must name a column")),
         None => {
             let known = Column::READ.map(Column::name).join(", ");
-            Err(Rejected::with(
+            Err(InvalidValue::with(
                 "unknown_column",
                 format!("is not a column here; these are, with commas between: {known}"),
             ))
@@ -149,7 +149,7 @@ fn column(name: &str, before: &[Column]) -> Result<Column, Rejected> {
 mod tests {
     use super::*;
 
-    fn read(names: &[&str]) -> Result<Header, Invalid> {
+    fn read(names: &[&str]) -> Result<Header, ValidationErrors> {
         Header::read(&StringRecord::from(names.to_vec()))
     }
 

@@ -8,7 +8,7 @@ mod write;
 
 use axum::http::StatusCode;
 use shared::entity::RowFault;
-use shared::value::{Country, FieldError, Invalid};
+use shared::value::{Country, FieldError, ValidationErrors};
 use shared::{Problem, Result};
 
 pub(crate) use cells::Cells;
@@ -99,7 +99,7 @@ impl Sheet {
 }
 
 /// What is wrong with a row that starts on `line`.
-fn faults(line: u64, invalid: Invalid) -> Vec<RowFault> {
+fn faults(line: u64, invalid: ValidationErrors) -> Vec<RowFault> {
     let fault = |FieldError { pointer, code, detail }| RowFault { line, pointer, code, detail: detail.into_owned() };
     invalid.into_fields().into_iter().map(fault).collect()
 }

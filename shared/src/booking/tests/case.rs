@@ -4,10 +4,11 @@ use proptest::sample::select;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::{Booking, Buffers, Calendar, Hours, Span, Terms};
+use super::super::{Booking, Buffers, Calendar, Hours, SlotRules};
 use super::Staff;
 use crate::entity::AppointmentId;
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// Zones, and dates shortly before something happens to their clocks.
 const PLACES: [(&str, &str); 19] = [
@@ -49,11 +50,11 @@ pub(super) struct Case {
     pub(super) weekly: Vec<([bool; 7], Minutes)>,
     /// By days since 1970.
     pub(super) overrides: Vec<(i64, Vec<Minutes>)>,
-    pub(super) time_off: Vec<Span>,
+    pub(super) time_off: Vec<TimeRange>,
     pub(super) bookings: Vec<Booking>,
-    pub(super) terms: Terms,
+    pub(super) terms: SlotRules,
     pub(super) now: Instant,
-    pub(super) range: Span,
+    pub(super) range: TimeRange,
 }
 
 impl Case {
@@ -66,7 +67,7 @@ impl Case {
         ask(&Calendar { hours, time_off: &self.time_off, bookings: &self.bookings })
     }
 
-    pub(super) fn slots(&self, range: Span) -> Vec<Instant> {
+    pub(super) fn slots(&self, range: TimeRange) -> Vec<Instant> {
         self.ask(|calendar| calendar.slots(&self.terms, self.now, range))
     }
 
@@ -75,7 +76,7 @@ impl Case {
         let end = start.after(std::time::Duration::from_mins(self.terms.duration.into()));
         Booking {
             appointment: AppointmentId::from_uuid(Uuid::nil()),
-            span: Span { start, end },
+            span: TimeRange { start, end },
             buffers: self.terms.buffers,
         }
     }
@@ -93,8 +94,10 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
             let overrides: Vec<_> =
                 overrides.into_iter().map(|(day, windows)| (i64::from(first) + day, windows)).collect();
             let first = i64::from(first) * DAY;
-            let moved =
-                |(start, length): Minutes| Span { start: minute(first + start), end: minute(first + start + length) };
+            let moved = |(start, length): Minutes| TimeRange {
+                start: minute(first + start),
+                end: minute(first + start + length),
+            };
             let booking = |(span, buffers)| Booking {
                 appointment: AppointmentId::from_uuid(Uuid::nil()),
                 span: moved(span),
@@ -147,12 +150,12 @@ fn buffers() -> impl Strategy<Value = Buffers> {
     (few(), few()).prop_map(|(before, after)| Buffers { before, after })
 }
 
-fn terms() -> impl Strategy<Value = Terms> {
+fn terms() -> impl Strategy<Value = SlotRules> {
     let duration = prop_oneof![4 => 1..120_u16, 1 => 1..=1440_u16];
     let interval = select(vec![1, 5, 7, 10, 12, 15, 20, 25, 30, 45, 60, 60, 75, 90, 120]);
     let notice = prop_oneof![Just(0), 0..3000_u32];
     (duration, interval, buffers(), notice, 1..9_u16).prop_map(
-        |(duration, slot_interval, buffers, min_notice, horizon_days)| Terms {
+        |(duration, slot_interval, buffers, min_notice, horizon_days)| SlotRules {
             duration,
             slot_interval,
             buffers,

@@ -1,12 +1,13 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::{Booking, ClosedBy, Span, reach};
+use super::super::{Booking, UnavailableReason, reach};
 use super::case::{Case, cases};
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// The part of a case's range that begins after so many of its minutes.
-fn cut(range: Span, at: Index) -> Instant {
+fn cut(range: TimeRange, at: Index) -> Instant {
     let minutes = range.end.since(range.start).as_secs() / 60;
     let at = at.index(usize::try_from(minutes).unwrap() + 1);
     range.start.after(std::time::Duration::from_mins(u64::try_from(at).unwrap()))
@@ -23,7 +24,7 @@ proptest! {
             prop_assert!(case.ask(|calendar| calendar.is_free(terms, slot)), "{}", slot);
             let booked = case.booked(slot);
             prop_assert!(case.bookings.iter().all(|old| !old.conflicts_with(&booked)), "{}", slot);
-            prop_assert!(case.time_off.iter().all(|off| !off.meets(&booked.extent())), "{}", slot);
+            prop_assert!(case.time_off.iter().all(|off| !off.overlaps(&booked.with_buffers())), "{}", slot);
         }
     }
 
@@ -40,7 +41,7 @@ proptest! {
 
     #[test]
     fn slots_are_in_the_hours_and_respect_notice_and_horizon(case in cases()) {
-        let windows = case.staff.hours().windows(Span { end: case.range.end.after(std::time::Duration::from_hours(24)), ..case.range });
+        let windows = case.staff.hours().windows(TimeRange { end: case.range.end.after(std::time::Duration::from_hours(24)), ..case.range });
         let notice = std::time::Duration::from_mins(case.terms.min_notice.into());
         let horizon = std::time::Duration::from_hours(24 * u64::from(case.terms.horizon_days));
         for slot in case.slots(case.range) {
@@ -62,8 +63,8 @@ proptest! {
     #[test]
     fn slots_do_not_depend_on_how_a_range_is_cut(case in cases(), at in any::<Index>()) {
         let middle = cut(case.range, at);
-        let mut slots = case.slots(Span { end: middle, ..case.range });
-        slots.extend(case.slots(Span { start: middle, ..case.range }));
+        let mut slots = case.slots(TimeRange { end: middle, ..case.range });
+        slots.extend(case.slots(TimeRange { start: middle, ..case.range }));
         prop_assert_eq!(slots, case.slots(case.range));
     }
 
@@ -72,8 +73,8 @@ proptest! {
         let Case { terms, now, range, .. } = &case;
         let reach = reach(&case.staff.hours(), terms, *now, *range);
         let mut known = case.clone();
-        known.bookings.retain(|booking| booking.extent().meets(&reach));
-        known.time_off.retain(|off| off.meets(&reach));
+        known.bookings.retain(|booking| booking.with_buffers().overlaps(&reach));
+        known.time_off.retain(|off| off.overlaps(&reach));
         prop_assert_eq!(known.slots(*range), case.slots(*range));
         let closed = |case: &Case| case.ask(|calendar| calendar.closed(terms, *now, *range));
         prop_assert_eq!(closed(&known), closed(&case));
@@ -85,13 +86,13 @@ proptest! {
         let shift = |booking: Booking| {
             let minutes = booking.span.start.unix_millis() / 60_000 - other.first;
             let start = super::case::minute(case.first + minutes);
-            Booking { span: Span { start, end: start.after(booking.span.end.since(booking.span.start)) }, ..booking }
+            Booking { span: TimeRange { start, end: start.after(booking.span.end.since(booking.span.start)) }, ..booking }
         };
         for busy in other.bookings.iter().copied().map(shift) {
             let mut busier = case.clone();
             busier.bookings.push(busy);
             let added = busier.slots(case.range).into_iter().filter(|slot| !before.contains(slot));
-            prop_assert!(added.into_iter().all(|slot| !busy.extent().contains(slot)));
+            prop_assert!(added.into_iter().all(|slot| !busy.with_buffers().contains(slot)));
         }
     }
 
@@ -102,13 +103,13 @@ proptest! {
             prop_assert!(pair[0].span.end <= pair[1].span.start, "{:?}", pair);
             prop_assert!(pair[0].span.end < pair[1].span.start || pair[0].rule != pair[1].rule, "{:?}", pair);
         }
-        let within = |span: &Span| !span.is_empty() && span.start >= case.range.start && span.end <= case.range.end;
+        let within = |span: &TimeRange| !span.is_empty() && span.start >= case.range.start && span.end <= case.range.end;
         prop_assert!(closed.iter().all(|stretch| within(&stretch.span)));
         for slot in case.slots(case.range) {
             let core = case.booked(slot).span;
             prop_assert!(closed.iter().all(|stretch| !stretch.span.contains(slot)), "{}", slot);
             // The end of a slot may be beyond the horizon, within which only starts have to be.
-            let met = closed.iter().find(|stretch| stretch.span.meets(&core) && stretch.rule != ClosedBy::Horizon);
+            let met = closed.iter().find(|stretch| stretch.span.overlaps(&core) && stretch.rule != UnavailableReason::Horizon);
             prop_assert_eq!(met, None, "{}", slot);
         }
     }

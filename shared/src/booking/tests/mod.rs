@@ -8,8 +8,9 @@ mod zones;
 
 use serde_json::json;
 
-use super::{Hours, Overrides, Span, WeeklyHours};
-use crate::value::{Instant, Invalid, TimeZone};
+use super::{Hours, Overrides, WeeklyHours};
+use crate::value::TimeRange;
+use crate::value::{Instant, TimeZone, ValidationErrors};
 
 /// Owns what [`Hours`] borrow.
 #[derive(Clone, Debug)]
@@ -23,8 +24,8 @@ impl Staff {
     fn new(zone: &str, weekly: serde_json::Value, overrides: serde_json::Value) -> Self {
         Self {
             time_zone: zone.parse().unwrap(),
-            weekly: deserr::deserialize::<_, _, Invalid>(weekly).unwrap(),
-            overrides: deserr::deserialize::<_, _, Invalid>(overrides).unwrap(),
+            weekly: deserr::deserialize::<_, _, ValidationErrors>(weekly).unwrap(),
+            overrides: deserr::deserialize::<_, _, ValidationErrors>(overrides).unwrap(),
         }
     }
 
@@ -42,6 +43,6 @@ fn at(text: &str) -> Instant {
     text.parse().unwrap()
 }
 
-fn span(start: &str, end: &str) -> Span {
-    Span { start: at(start), end: at(end) }
+fn span(start: &str, end: &str) -> TimeRange {
+    TimeRange { start: at(start), end: at(end) }
 }

@@ -3,9 +3,10 @@
 
 use proptest::prelude::*;
 
-use super::super::{Booking, ClosedBy, Span};
+use super::super::{Booking, UnavailableReason};
 use super::case::{Case, DAY, Minutes, cases, minute};
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// Twelve days of minutes. More than a case asks of: nothing that lies beyond has a part in its answer.
 struct Oracle<'a> {
@@ -71,7 +72,7 @@ impl<'a> Oracle<'a> {
     /// What a new booking must not meet: `(s - b' - a, e + a' + b)`.
     fn blocked(&self) -> Vec<bool> {
         let new = self.case.terms.buffers;
-        let free = |span: &Span| (*span, 0, 0);
+        let free = |span: &TimeRange| (*span, 0, 0);
         let with_buffers = |old: &Booking| (old.span, old.buffers.before, old.buffers.after);
         let busy = self.case.time_off.iter().map(free).chain(self.case.bookings.iter().map(with_buffers));
         self.marked(busy.map(|(span, before, after)| {
@@ -119,7 +120,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// The rule that closes each minute, seen at its first moment.
-    fn rules(&self) -> Vec<Option<ClosedBy>> {
+    fn rules(&self) -> Vec<Option<UnavailableReason>> {
         let Case { terms, now, .. } = self.case;
         let notice = now.unix_millis() + i64::from(terms.min_notice) * 60_000;
         let horizon = now.unix_millis() + i64::from(terms.horizon_days) * DAY * 60_000;
@@ -128,21 +129,27 @@ impl<'a> Oracle<'a> {
         let overridden = self.marked(
             self.case.overrides.iter().map(|(date, _)| (self.resolved(date * DAY), self.resolved((date + 1) * DAY))),
         );
-        let rules: [(ClosedBy, Vec<bool>); 7] = [
-            (ClosedBy::Notice, moments.clone().map(|at| at < notice).collect()),
-            (ClosedBy::Horizon, moments.map(|at| at > horizon).collect()),
-            (ClosedBy::TimeOff, self.marked(self.case.time_off.iter().map(|span| in_minutes(*span)))),
-            (ClosedBy::Booking, self.marked(self.case.bookings.iter().map(|booking| in_minutes(booking.span)))),
-            (ClosedBy::Buffer, self.blocked()),
-            (ClosedBy::Override, working.iter().zip(overridden).map(|(works, special)| !works && special).collect()),
-            (ClosedBy::Hours, working.iter().map(|works| !works).collect()),
+        let rules: [(UnavailableReason, Vec<bool>); 7] = [
+            (UnavailableReason::Notice, moments.clone().map(|at| at < notice).collect()),
+            (UnavailableReason::Horizon, moments.map(|at| at > horizon).collect()),
+            (UnavailableReason::TimeOff, self.marked(self.case.time_off.iter().map(|span| in_minutes(*span)))),
+            (
+                UnavailableReason::Booking,
+                self.marked(self.case.bookings.iter().map(|booking| in_minutes(booking.span))),
+            ),
+            (UnavailableReason::Buffer, self.blocked()),
+            (
+                UnavailableReason::Override,
+                working.iter().zip(overridden).map(|(works, special)| !works && special).collect(),
+            ),
+            (UnavailableReason::Hours, working.iter().map(|works| !works).collect()),
         ];
         let first_of = |at: usize| rules.iter().find(|(_, closed)| closed[at]).map(|(rule, _)| *rule);
         (0..self.local.len()).map(first_of).collect()
     }
 }
 
-fn in_minutes(span: Span) -> Minutes {
+fn in_minutes(span: TimeRange) -> Minutes {
     (span.start.unix_millis() / 60_000, span.end.unix_millis() / 60_000)
 }
 

@@ -3,13 +3,14 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::{Booking, Buffers, Calendar, Closed, ClosedBy, Span, Terms, reach};
+use super::super::{Booking, Buffers, Calendar, ClosedPeriod, SlotRules, UnavailableReason, reach};
 use super::{Staff, at, span};
 use crate::entity::AppointmentId;
 use crate::value::Instant;
+use crate::value::TimeRange;
 
 /// An hour every hour, at any time within 60 days.
-const HOURLY: Terms = Terms {
+const HOURLY: SlotRules = SlotRules {
     duration: 60,
     slot_interval: 60,
     buffers: Buffers { before: 0, after: 0 },
@@ -25,8 +26,8 @@ fn monday(time: &str) -> Instant {
     at(&format!("2026-06-01T{time}:00Z"))
 }
 
-fn stretch(start: &str, end: &str) -> Span {
-    Span { start: monday(start), end: monday(end) }
+fn stretch(start: &str, end: &str) -> TimeRange {
+    TimeRange { start: monday(start), end: monday(end) }
 }
 
 fn booking(start: &str, end: &str, before: u16, after: u16) -> Booking {
@@ -49,7 +50,7 @@ fn always() -> Staff {
 }
 
 /// The slots of that Monday, as times.
-fn slots(staff: &Staff, terms: &Terms, now: &str, time_off: &[Span], bookings: &[Booking]) -> Vec<String> {
+fn slots(staff: &Staff, terms: &SlotRules, now: &str, time_off: &[TimeRange], bookings: &[Booking]) -> Vec<String> {
     let hours = staff.hours();
     let calendar = Calendar { hours: &hours, time_off, bookings };
     let day = span("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z");
@@ -62,7 +63,7 @@ fn windows_that_overlap_or_touch_are_one() {
     let day = span("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z");
     assert_eq!(staff.hours().windows(day), [stretch("09:00", "11:30"), stretch("12:00", "13:00")]);
     // An hour that begins in one of them and ends in the next.
-    let half_hourly = Terms { slot_interval: 30, ..HOURLY };
+    let half_hourly = SlotRules { slot_interval: 30, ..HOURLY };
     assert_eq!(slots(&staff, &half_hourly, NOW, &[], &[]), ["09:00", "09:30", "10:00", "10:30", "12:00"]);
 }
 
@@ -90,16 +91,16 @@ fn starts_are_counted_from_the_window_rounded_up_to_the_grid() {
     let staff = mondays(&[("09:10", "12:00")]);
     assert_eq!(slots(&staff, &HOURLY, NOW, &[], &[]), ["10:00", "11:00"]);
     // The grid of 45 is 15, and from there it is every 45 minutes.
-    let terms = Terms { duration: 30, slot_interval: 45, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 45, ..HOURLY };
     assert_eq!(slots(&staff, &terms, NOW, &[], &[]), ["09:15", "10:00", "10:45", "11:30"]);
-    let terms = Terms { duration: 30, slot_interval: 50, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 50, ..HOURLY };
     assert_eq!(slots(&staff, &terms, NOW, &[], &[]), ["09:10", "10:00", "10:50"]);
 }
 
 #[test]
 fn starts_are_counted_from_where_notice_ends() {
     let staff = mondays(&[("09:00", "14:00")]);
-    let terms = Terms { duration: 30, slot_interval: 45, min_notice: 60, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 45, min_notice: 60, ..HOURLY };
     assert_eq!(slots(&staff, &terms, "2026-06-01T09:00:00Z", &[], &[]), ["10:00", "10:45", "11:30", "12:15", "13:00"]);
     assert_eq!(
         slots(&staff, &terms, "2026-06-01T09:15:00.001Z", &[], &[]),
@@ -110,7 +111,7 @@ fn starts_are_counted_from_where_notice_ends() {
 #[test]
 fn what_is_left_after_a_busy_period_is_a_window_of_its_own() {
     let staff = mondays(&[("09:00", "14:00")]);
-    let terms = Terms { duration: 30, slot_interval: 45, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 45, ..HOURLY };
     let busy = [booking("09:40", "10:20", 0, 0)];
     assert_eq!(slots(&staff, &terms, NOW, &[], &busy), ["09:00", "10:30", "11:15", "12:00", "12:45", "13:30"]);
     assert_eq!(slots(&staff, &terms, NOW, &[busy[0].span], &[]), slots(&staff, &terms, NOW, &[], &busy));
@@ -119,16 +120,16 @@ fn what_is_left_after_a_busy_period_is_a_window_of_its_own() {
 #[test]
 fn a_slot_ends_in_the_window_and_its_buffers_may_not() {
     let staff = mondays(&[("09:00", "12:00")]);
-    let terms = Terms { buffers: Buffers { before: 30, after: 30 }, ..HOURLY };
+    let terms = SlotRules { buffers: Buffers { before: 30, after: 30 }, ..HOURLY };
     assert_eq!(slots(&staff, &terms, NOW, &[], &[]), ["09:00", "10:00", "11:00"]);
-    let terms = Terms { duration: 61, ..HOURLY };
+    let terms = SlotRules { duration: 61, ..HOURLY };
     assert_eq!(slots(&staff, &terms, NOW, &[], &[]), ["09:00", "10:00"]);
 }
 
 #[test]
 fn notice_and_horizon_are_inclusive() {
     let staff = mondays(&[("09:00", "12:00")]);
-    let terms = Terms { min_notice: 120, horizon_days: 1, ..HOURLY };
+    let terms = SlotRules { min_notice: 120, horizon_days: 1, ..HOURLY };
     assert_eq!(slots(&staff, &terms, "2026-06-01T08:00:00Z", &[], &[]), ["10:00", "11:00"]);
     assert_eq!(slots(&staff, &terms, "2026-06-01T08:00:00.001Z", &[], &[]), ["11:00"]);
     assert_eq!(slots(&staff, &terms, "2026-05-31T10:00:00Z", &[], &[]), ["09:00", "10:00"]);
@@ -150,7 +151,7 @@ fn a_list_runs_over_starts_from_its_first_moment_to_before_its_last() {
 #[test]
 fn buffers_of_both_are_kept_between_two_bookings() {
     let staff = mondays(&[("09:00", "15:00")]);
-    let terms = Terms { duration: 30, slot_interval: 5, buffers: Buffers { before: 10, after: 5 }, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 5, buffers: Buffers { before: 10, after: 5 }, ..HOURLY };
     let old = [booking("11:00", "12:00", 15, 20)];
     let slots = slots(&staff, &terms, NOW, &[], &old);
     // Before it 15 + 5 minutes are free, after it 20 + 10.
@@ -162,7 +163,7 @@ fn buffers_of_both_are_kept_between_two_bookings() {
 fn time_off_has_no_buffers_but_a_booking_keeps_its_own_from_it() {
     let staff = mondays(&[("09:00", "15:00")]);
     let off = [stretch("11:00", "12:00")];
-    let terms = Terms { duration: 30, slot_interval: 5, buffers: Buffers { before: 10, after: 5 }, ..HOURLY };
+    let terms = SlotRules { duration: 30, slot_interval: 5, buffers: Buffers { before: 10, after: 5 }, ..HOURLY };
     let slots = slots(&staff, &terms, NOW, &off, &[]);
     assert!(slots.contains(&"10:25".to_owned()) && !slots.contains(&"10:30".to_owned()), "{slots:?}");
     assert!(slots.contains(&"12:10".to_owned()) && !slots.contains(&"12:05".to_owned()), "{slots:?}");
@@ -182,7 +183,7 @@ fn a_reach_begins_with_the_window_and_ends_with_the_last_slot() {
     let staff = mondays(&[("09:00", "17:00")]);
     let buffers = Buffers { before: 10, after: 20 };
     // Every hour and a half, which is another hour each time.
-    let terms = Terms { buffers, slot_interval: 90, ..HOURLY };
+    let terms = SlotRules { buffers, slot_interval: 90, ..HOURLY };
     let told = |staff: &Staff, now, start, end| reach(&staff.hours(), &terms, at(now), stretch(start, end));
     assert_eq!(told(&staff, NOW, "12:00", "14:00"), stretch("08:50", "15:20"));
     assert_eq!(told(&staff, NOW, "17:00", "18:00"), stretch("16:50", "19:20"));
@@ -193,10 +194,10 @@ fn a_reach_begins_with_the_window_and_ends_with_the_last_slot() {
     // Hours that never close are known since notice ended.
     assert_eq!(
         told(&always(), NOW, "12:00", "14:00"),
-        Span { start: at("2026-05-27T23:50:00Z"), ..stretch("12:00", "15:20") }
+        TimeRange { start: at("2026-05-27T23:50:00Z"), ..stretch("12:00", "15:20") }
     );
     // Where each point of the grid is a start, none of that matters.
-    let hourly = Terms { buffers, ..HOURLY };
+    let hourly = SlotRules { buffers, ..HOURLY };
     assert_eq!(reach(&always().hours(), &hourly, at(NOW), stretch("12:00", "14:00")), stretch("11:50", "15:20"));
 }
 
@@ -204,7 +205,7 @@ fn a_reach_begins_with_the_window_and_ends_with_the_last_slot() {
 fn a_start_is_counted_from_the_beginning_of_its_free_time_if_that_matters() {
     let staff = mondays(&[("09:00", "17:00")]);
     let calendar = Calendar { hours: &staff.hours(), time_off: &[], bookings: &[booking("10:15", "11:00", 0, 0)] };
-    let odd = Terms { slot_interval: 90, ..HOURLY };
+    let odd = SlotRules { slot_interval: 90, ..HOURLY };
     for (start, from) in [("09:00", "09:00"), ("11:00", "11:00"), ("14:00", "11:00")] {
         assert_eq!(calendar.counted_from(&odd, at(NOW), monday(start)), Some(monday(from)), "{start}");
     }
@@ -229,19 +230,19 @@ fn each_closed_stretch_names_the_rule_that_closed_it() {
         time_off: &[stretch("11:00", "12:00")],
         bookings: &[booking("11:30", "12:30", 0, 15), booking("12:30", "13:00", 0, 0)],
     };
-    let terms = Terms { min_notice: 60, horizon_days: 2, ..HOURLY };
+    let terms = SlotRules { min_notice: 60, horizon_days: 2, ..HOURLY };
     let range = span("2026-06-01T00:00:00Z", "2026-06-04T00:00:00Z");
     let closed = calendar.closed(&terms, at("2026-06-01T09:00:00Z"), range);
     let expected = [
-        ("2026-06-01T00:00:00Z", "2026-06-01T10:00:00Z", ClosedBy::Notice),
-        ("2026-06-01T11:00:00Z", "2026-06-01T12:00:00Z", ClosedBy::TimeOff),
-        ("2026-06-01T12:00:00Z", "2026-06-01T13:00:00Z", ClosedBy::Booking),
-        ("2026-06-01T17:00:00Z", "2026-06-02T00:00:00Z", ClosedBy::Hours),
-        ("2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z", ClosedBy::Override),
-        ("2026-06-03T00:00:00Z", "2026-06-03T09:00:00.001Z", ClosedBy::Hours),
-        ("2026-06-03T09:00:00.001Z", "2026-06-04T00:00:00Z", ClosedBy::Horizon),
+        ("2026-06-01T00:00:00Z", "2026-06-01T10:00:00Z", UnavailableReason::Notice),
+        ("2026-06-01T11:00:00Z", "2026-06-01T12:00:00Z", UnavailableReason::TimeOff),
+        ("2026-06-01T12:00:00Z", "2026-06-01T13:00:00Z", UnavailableReason::Booking),
+        ("2026-06-01T17:00:00Z", "2026-06-02T00:00:00Z", UnavailableReason::Hours),
+        ("2026-06-02T00:00:00Z", "2026-06-03T00:00:00Z", UnavailableReason::Override),
+        ("2026-06-03T00:00:00Z", "2026-06-03T09:00:00.001Z", UnavailableReason::Hours),
+        ("2026-06-03T09:00:00.001Z", "2026-06-04T00:00:00Z", UnavailableReason::Horizon),
     ];
-    assert_eq!(closed, expected.map(|(start, end, rule)| Closed { span: span(start, end), rule }));
+    assert_eq!(closed, expected.map(|(start, end, rule)| ClosedPeriod { span: span(start, end), rule }));
     let shown = json!({ "start": "2026-06-01T11:00:00.000Z", "end": "2026-06-01T12:00:00.000Z", "rule": "TIME_OFF" });
     assert_eq!(json!(closed[1]), shown);
 }
@@ -251,12 +252,12 @@ fn near_to_what_is_taken_it_is_closed_by_the_buffers_of_both() {
     let staff = mondays(&[("09:00", "17:00")]);
     let hours = staff.hours();
     let calendar = Calendar { hours: &hours, time_off: &[], bookings: &[booking("11:00", "12:00", 10, 20)] };
-    let terms = Terms { buffers: Buffers { before: 5, after: 15 }, ..HOURLY };
+    let terms = SlotRules { buffers: Buffers { before: 5, after: 15 }, ..HOURLY };
     let closed = calendar.closed(&terms, at(NOW), stretch("09:00", "17:00"));
     let expected = [
-        ("10:35", "11:00", ClosedBy::Buffer),
-        ("11:00", "12:00", ClosedBy::Booking),
-        ("12:00", "12:25", ClosedBy::Buffer),
+        ("10:35", "11:00", UnavailableReason::Buffer),
+        ("11:00", "12:00", UnavailableReason::Booking),
+        ("12:00", "12:25", UnavailableReason::Buffer),
     ];
-    assert_eq!(closed, expected.map(|(start, end, rule)| Closed { span: stretch(start, end), rule }));
+    assert_eq!(closed, expected.map(|(start, end, rule)| ClosedPeriod { span: stretch(start, end), rule }));
 }

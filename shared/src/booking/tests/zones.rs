@@ -1,13 +1,14 @@
 use serde_json::json;
 
-use super::super::{Buffers, Calendar, Span, Terms};
+use super::super::{Buffers, Calendar, SlotRules};
 use super::{Staff, at, span};
+use crate::value::TimeRange;
 
 /// Three weeks around a date.
-fn around(date: &str) -> Span {
+fn around(date: &str) -> TimeRange {
     let noon = at(&format!("{date}T12:00:00Z"));
     let ten_days = std::time::Duration::from_hours(240);
-    Span { start: noon.before(ten_days), end: noon.after(ten_days) }
+    TimeRange { start: noon.before(ten_days), end: noon.after(ten_days) }
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn starts_keep_to_elapsed_time_and_begin_on_the_grid() {
     ] {
         let staff = Staff::on(zone, date, start, end);
         let terms =
-            Terms { duration: 60, slot_interval: 60, buffers: Buffers::default(), min_notice: 0, horizon_days: 60 };
+            SlotRules { duration: 60, slot_interval: 60, buffers: Buffers::default(), min_notice: 0, horizon_days: 60 };
         let calendar = Calendar { hours: &staff.hours(), time_off: &[], bookings: &[] };
         let range = around(date);
         let offered: Vec<_> =

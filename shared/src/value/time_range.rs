@@ -3,18 +3,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::value::Instant;
+use super::Instant;
 
 /// A stretch of time: it has its start, but not its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Span {
+pub struct TimeRange {
     /// Its first moment.
     pub start: Instant,
     /// The first moment after it.
     pub end: Instant,
 }
 
-impl Span {
+impl TimeRange {
     /// Whether it has no moment.
     pub fn is_empty(&self) -> bool {
         self.end <= self.start
@@ -31,13 +31,13 @@ impl Span {
     }
 
     /// Whether both have a moment in common, if neither is empty. Those that only touch have none.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 }
 
 /// The same time in as few spans as can be: sorted, none empty, with some time between one and the next.
-pub fn merge(mut spans: Vec<Span>) -> Vec<Span> {
+pub fn merge(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     spans.retain(|span| !span.is_empty());
     spans.sort_unstable_by_key(|span| span.start);
     spans.dedup_by(|next, last| {
@@ -51,13 +51,13 @@ pub fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 }
 
 /// What is in `spans` and in none of `holes`. Both are as [`merge`] gives them, and so is the result.
-pub fn minus(spans: &[Span], holes: &[Span]) -> Vec<Span> {
+pub fn subtract(spans: &[TimeRange], holes: &[TimeRange]) -> Vec<TimeRange> {
     let mut rest = Vec::with_capacity(spans.len() + holes.len());
     let mut holes = holes.iter().peekable();
     for span in spans {
         let mut start = span.start;
         while let Some(hole) = holes.peek().filter(|hole| hole.start < span.end) {
-            rest.push(Span { start, end: hole.start });
+            rest.push(TimeRange { start, end: hole.start });
             start = start.max(hole.end);
             if hole.end > span.end {
                 // It may reach into the next span, too.
@@ -65,7 +65,7 @@ pub fn minus(spans: &[Span], holes: &[Span]) -> Vec<Span> {
             }
             holes.next();
         }
-        rest.push(Span { start, end: span.end });
+        rest.push(TimeRange { start, end: span.end });
     }
     rest.retain(|span| !span.is_empty());
     rest
@@ -78,10 +78,10 @@ mod tests {
     use super::*;
 
     /// Spans of the first 40 milliseconds of 1970, some of them empty or inverted.
-    fn spans() -> impl Strategy<Value = Vec<Span>> {
+    fn spans() -> impl Strategy<Value = Vec<TimeRange>> {
         let at = |millis| Instant::from_unix_millis(millis).unwrap();
-        let span =
-            (0..40_i64, -2..9_i64).prop_map(move |(start, length)| Span { start: at(start), end: at(start + length) });
+        let span = (0..40_i64, -2..9_i64)
+            .prop_map(move |(start, length)| TimeRange { start: at(start), end: at(start + length) });
         prop::collection::vec(span, 0..9)
     }
 
@@ -89,11 +89,11 @@ mod tests {
         (-1..50).filter_map(Instant::from_unix_millis)
     }
 
-    fn holds(spans: &[Span], at: Instant) -> bool {
+    fn holds(spans: &[TimeRange], at: Instant) -> bool {
         spans.iter().any(|span| span.contains(at))
     }
 
-    fn is_merged(spans: &[Span]) -> bool {
+    fn is_merged(spans: &[TimeRange]) -> bool {
         spans.iter().all(|span| !span.is_empty()) && spans.is_sorted_by(|one, next| one.end < next.start)
     }
 
@@ -109,7 +109,7 @@ mod tests {
         #[test]
         fn what_is_left_is_in_the_one_and_not_in_the_other(spans in spans(), holes in spans()) {
             let [spans, holes] = [spans, holes].map(merge);
-            let rest = minus(&spans, &holes);
+            let rest = subtract(&spans, &holes);
             prop_assert!(is_merged(&rest), "{rest:?}");
             prop_assert!(moments().all(|at| holds(&rest, at) == (holds(&spans, at) && !holds(&holes, at))));
         }
@@ -119,7 +119,7 @@ mod tests {
             let spans: Vec<_> = spans.into_iter().filter(|span| !span.is_empty()).collect();
             for (one, other) in spans.iter().flat_map(|one| spans.iter().map(move |other| (one, other))) {
                 let common = moments().any(|at| one.contains(at) && other.contains(at));
-                prop_assert_eq!(one.meets(other), common);
+                prop_assert_eq!(one.overlaps(other), common);
             }
         }
     }

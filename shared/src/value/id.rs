@@ -13,8 +13,8 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, s
 use utoipa::{PartialSchema, ToSchema};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::clock::Clock;
-use crate::value::{Invalid, Rejected, parse_string};
+use crate::value::Clock;
+use crate::value::{InvalidValue, ValidationErrors, parse_string};
 
 /// The id of a `T`. Its text is a UUID, lower case and hyphenated; ids sort by creation (RFC 9562, version 7).
 pub struct Id<T> {
@@ -35,19 +35,22 @@ impl<T> Id<T> {
 }
 
 impl<T> FromStr for Id<T> {
-    type Err = Rejected;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Rejected> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Uuid::try_parse(text)
             .ok()
             .filter(|uuid| uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text)
             .map(Self::from_uuid)
-            .ok_or(Rejected::new("invalid_id", "must be a UUID, lower case and hyphenated"))
+            .ok_or(InvalidValue::new("invalid_id", "must be a UUID, lower case and hyphenated"))
     }
 }
 
-impl<T> Deserr<Invalid> for Id<T> {
-    fn deserialize_from_value<V: IntoValue>(value: Value<V>, location: ValuePointerRef) -> Result<Self, Invalid> {
+impl<T> Deserr<ValidationErrors> for Id<T> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef,
+    ) -> Result<Self, ValidationErrors> {
         parse_string(value, location)
     }
 }
