@@ -1,32 +1,33 @@
-# Upzento CRM. `make help` lists what there is to do.
+# Upzento CRM. `make help` lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-# A function is a program, of the name of its package.
+# Each function is a program with the name of its package.
 FUNCTIONS := appointments auth contacts deals docs jobs mail tenancy
 FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
 
-# Everything that is downloaded is a package whose version a lock file pins.
+# All downloaded packages are pinned by a lock file.
 DYNAMODB_LOCAL := infra/dynamodb-local/node_modules/.package-lock.json
 VENV := .local/venv
-CFN_LINT := $(VENV)/bin/cfn-lint
+CHECKERS := $(VENV)/.installed
+REDOCLY := infra/lint/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 # ── Prerequisites ────────────────────────────────────────────────────────────────────────────────────────────────────
-# $(call need,command,how to get it) and $(call need_version,what,least,the version that is there,how to get it)
+# $(call need,command,how to install it) and $(call need_version,name,minimum,command that prints the version,how to install it)
 need = @command -v $(1) >/dev/null || { echo '$(1) is missing. $(2)' >&2; exit 1; }
 need_version = @there=$$($(3)); printf '%s\n' '$(2)' "$${there:-0}" | sort -C -V || \
   { echo "$(1) $(2) or later is needed, and this is $${there:-unknown}. "'$(4)' >&2; exit 1; }
 
 RUST := 1.95.0
 JAVA := 17
-NODE := 20
-PYTHON := 3.9
+NODE := 20.19
+PYTHON := 3.10
 
 GET_RUST := Install it with rustup: https://rustup.rs
 GET_CC := Install a C compiler: apt-get install build-essential, or xcode-select --install
@@ -55,8 +56,11 @@ need-python:
 
 # ── Run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 .PHONY: run
-run: need-rust $(if $(filter local,$(DYNAMODB)),$(DYNAMODB_LOCAL) need-java) ## Run it all on this machine; see the README for its settings
-	@cargo build --quiet -p infra --bin local $(if $(filter lambda,$(MODE)),$(FUNCTION_PACKAGES) $(addprefix --bin ,$(FUNCTIONS)))
+run: need-rust $(if $(filter local,$(DYNAMODB)),$(DYNAMODB_LOCAL) need-java) ## Run the local server; infra/README.md lists its settings
+	@echo 'Building the local server$(if $(filter lambda,$(MODE)), and the functions)...'
+	@[ -e target/debug/local ] || echo 'The first build compiles all dependencies: about 5 minutes on 2 cores. Later builds take seconds.'
+	@cargo build -p infra --bin local $(if $(filter lambda,$(MODE)),$(FUNCTION_PACKAGES) $(addprefix --bin ,$(FUNCTIONS)))
+	@echo 'Starting the local server...'
 	@exec target/debug/local
 
 $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
@@ -64,22 +68,88 @@ $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 	@touch $@
 
 # ── Check ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# The files of tests/integration that belong to a module: `make test MODULE=deals` runs these, the unit tests of the module's
+# function and those of its folders in shared/src. A file may belong to several modules, OTHER_TESTS to none.
+MODULES := appointments auth contacts deals jobs mail tenancy
+TESTS_appointments := appointment_lists appointments availability booking_faults booking_races calendar services staff transitions
+TESTS_auth := isolation passwords permissions sign_in throttling user_rules users
+TESTS_contacts := contact_jobs contact_lists contacts export import tags upserts
+TESTS_deals := deal_races deals pipelines stage_deletion
+TESTS_jobs := contact_jobs import stage_deletion
+TESTS_mail := mail
+TESTS_tenancy := domains tenancy
+OTHER_TESTS := checking conventions cost examples faults functions harness_checks local_server openapi paging start_page tour
+
+# The folders and files of shared/src that belong to a module.
+SHARED_appointments := appointments booking
+SHARED_auth := identity users
+SHARED_contacts := contacts references
+SHARED_deals := deals
+SHARED_jobs := jobs
+SHARED_mail := mail
+SHARED_tenancy := tenants
+
+# Files of tests/integration that are in no list, and names in the lists without a file.
+INTEGRATION := $(shell sed -n 's/^mod \(.*\);/\1/p' tests/integration/main.rs)
+LISTED := $(OTHER_TESTS) $(foreach module,$(MODULES),$(TESTS_$(module)))
+MISLISTED := $(filter-out $(LISTED),$(INTEGRATION)) $(filter-out $(INTEGRATION),$(LISTED))
+
+empty :=
+space := $(empty) $(empty)
+# A cargo-nextest filter for the tests in these modules of a crate.
+below = test(/(^|::)($(subst $(space),|,$(strip $(1))))::/)
+MODULE_FILTER = package($(MODULE)) \
+  $(if $(SHARED_$(MODULE)),| package(shared) & $(call below,$(SHARED_$(MODULE)))) \
+  | binary(integration) & $(call below,$(TESTS_$(MODULE)))
+
+NEXTEST := $(shell command -v cargo-nextest)
+
 .PHONY: test
-test: need-rust need-java $(DYNAMODB_LOCAL) ## Run every test, on the real DynamoDB Local
+ifdef MODULE
+test: need-rust ## Run all tests on DynamoDB Local, or those of a module on the embedded engine: MODULE=deals
+	$(if $(filter $(MODULE),$(MODULES)),,$(error MODULE is one of: $(MODULES)))
+	$(if $(filter mail,$(MODULE)),cargo build --quiet $(FUNCTION_PACKAGES) --bins)
+ifneq ($(NEXTEST),)
+	cargo nextest run -p shared -p $(MODULE) -p tests -E '$(MODULE_FILTER)'
+else
+	@# The same packages in both commands: otherwise Cargo would select other features of dependencies and rebuild them.
+	cargo test -p shared -p $(MODULE) -p tests --lib
+	cargo test -p shared -p $(MODULE) -p tests --test integration -- $(addsuffix ::,$(TESTS_$(MODULE)))
+endif
+else
+test: need-rust need-java $(DYNAMODB_LOCAL)
 	cargo build --workspace --bins --examples
-	target/debug/with-dynamodb-local cargo test --workspace --exclude tests
-	target/debug/with-dynamodb-local cargo test -p tests
+ifneq ($(NEXTEST),)
+	target/debug/with-dynamodb-local cargo nextest run --workspace
+	cargo test --workspace --doc
+else
+	target/debug/with-dynamodb-local cargo test --workspace
+endif
+endif
 
 .PHONY: lint
-lint: need-rust $(CFN_LINT) ## Check format, lints, docs and the template
+lint: need-rust $(CHECKERS) $(REDOCLY) ## Check format, lints, docs, wording, the OpenAPI document and the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	$(CFN_LINT) template.yaml
+	$(VENV)/bin/cfn-lint template.yaml
+	$(if $(strip $(MISLISTED)),$(error the Makefile's TESTS_* and tests/integration differ in: $(MISLISTED)))
+	@mkdir -p $(dir $(OPENAPI))
+	cargo run --quiet -p docs --example openapi >$(OPENAPI)
+	$(VENV)/bin/openapi-spec-validator --validation-errors all $(OPENAPI)
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+	  infra/lint/node_modules/.bin/redocly lint --config infra/lint/redocly.yaml $(OPENAPI)
+	python3 infra/lint/banned-words.py $(OPENAPI)
 
-$(CFN_LINT): infra/requirements.txt | need-python
+OPENAPI := .local/openapi.json
+
+$(CHECKERS): infra/requirements.txt | need-python
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(REDOCLY): infra/lint/package-lock.json | need-node
+	@cd infra/lint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: deny
@@ -88,21 +158,25 @@ deny: ## Check licences, sources and known vulnerabilities of the dependencies
 	cargo deny check
 
 .PHONY: check-data
-check-data: need-rust ## Compute anew what the running local server counts; infra/check-data.sh does it for a deployment
+check-data: need-rust ## Check the consistency of the local server's data; infra/check-data.sh checks a deployment
 	@export TABLE_NAME=upzento AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local \
 	  AWS_ENDPOINT_URL_DYNAMODB=$${DYNAMODB_ENDPOINT:-http://localhost:$${DYNAMODB_PORT:-8000}}; \
 	  cargo run --quiet -p infra --bin check-data
 
-.PHONY: bench bench-functions bench-scale
-bench: bench-functions bench-scale ## Take both measurements below
+.PHONY: bench bench-costs bench-functions bench-scale
+bench: bench-functions bench-scale ## Run both benchmarks below
 
 bench-functions: need-rust need-java $(DYNAMODB_LOCAL) ## Measure cold start, size, memory, capacity and time; writes tests/bench/RESULTS.md
-	@# Built apart from the rest, whose needs would add to their dependencies: what is measured is what is deployed.
+	@# Built separately, because other packages would enable more features of the dependencies: measures the deployed programs.
 	cargo build --release $(FUNCTION_PACKAGES) --bins
 	$(BUILD_BENCH)
 	$(BENCH) functions
 
-bench-scale: need-rust need-java $(DYNAMODB_LOCAL) ## Measure what 200,000 contacts and 20,000 deals do to that; writes tests/bench/SCALE.md
+bench-costs: need-rust need-java $(DYNAMODB_LOCAL) ## Print round trips, capacity and item sizes only, from a debug build
+	cargo build -p infra -p tests --bin with-dynamodb-local --bin bench
+	target/debug/with-dynamodb-local target/debug/bench costs
+
+bench-scale: need-rust need-java $(DYNAMODB_LOCAL) ## Measure a client with 200,000 contacts and 20,000 deals; writes tests/bench/SCALE.md
 	$(BUILD_BENCH)
 	$(BENCH) scale
 
@@ -110,10 +184,10 @@ BUILD_BENCH := cargo build --release -p infra -p tests --bin with-dynamodb-local
 BENCH := target/release/with-dynamodb-local target/release/bench
 
 # ── Deploy ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-# Built for this machine's architecture. AWS Lambda's provided.al2023 has glibc 2.34: a program that needs more would not
-# start there.
+# Builds for the architecture of this machine. The runtime provided.al2023 of AWS Lambda has glibc 2.34: a program that
+# needs a later version does not start there.
 .PHONY: package
-package: need-rust ## Build what `sam deploy` uploads, into .build/
+package: need-rust ## Build the functions for `sam deploy`, into .build/
 	cargo build --release $(FUNCTION_PACKAGES) --bins
 	@for function in $(FUNCTIONS); do \
 	  mkdir -p .build/$$function; \
@@ -129,6 +203,6 @@ keys: need-rust ## Print new keys for a deployment, as JSON
 	@cargo run --quiet -p infra --bin keys
 
 .PHONY: clean
-clean: ## Remove what was built and the local data
+clean: ## Delete all build results and the local data
 	cargo clean
-	rm -rf .build .local infra/dynamodb-local/node_modules
+	rm -rf .build .local infra/dynamodb-local/node_modules infra/lint/node_modules

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Makes the first platform admin of a deployment, with the operator's own AWS credentials.
-#   ADMIN_PASSWORD=… infra/create-admin.sh STAGE EMAIL FIRST_NAME LAST_NAME
+# Creates a platform admin of a deployment. Asks for the password unless ADMIN_PASSWORD is set.
+#   infra/create-admin.sh STAGE EMAIL FIRST_NAME LAST_NAME
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -eq 4 ] || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 stage=$1
 shift
-# The tool below knows neither SSO nor credential processes: the AWS CLI does.
+if [ -z "${ADMIN_PASSWORD:-}" ]; then
+  read -rsp 'Password of the new admin: ' ADMIN_PASSWORD
+  echo >&2
+fi
+export ADMIN_PASSWORD
+# The program supports neither SSO nor credential processes; the AWS CLI does.
 eval "$(aws configure export-credentials --format env)"
 AWS_REGION=${AWS_REGION:-$(aws configure get region)}
 export AWS_REGION

@@ -1,4 +1,4 @@
-//! A function for the tests of the Runtime API: it answers with what it was sent, or breaks as its path says.
+//! Test function for the Runtime API: echoes the request or fails, by its path.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if std::env::var_os("BREAK_AT_START").is_some() {
-        return Err("told to break".into());
+        return Err("deliberate failure".into());
     }
     run(service_fn(answer)).await
 }
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
 async fn answer(request: Request) -> Result<Response<Body>, Infallible> {
     match request.raw_http_path() {
         "/exit" => std::process::exit(3),
-        "/panic" => panic!("told to panic"),
+        "/panic" => panic!("deliberate panic"),
         "/sleep" => tokio::time::sleep(Duration::from_mins(1)).await,
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Both engines do what the application asks of `DynamoDB`.
+//! Both engines support the features of `DynamoDB` that the application uses.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -10,9 +10,9 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TimeToLiveStatus, TransactWriteItem,
 };
-use infra::engine::{DynamoDbLocal, Embedded, client};
-use infra::table::create_table;
-use infra::template::Template;
+use infra::aws::engine::{DynamoDbLocal, Embedded, client};
+use infra::aws::table::create_table;
+use infra::aws::template::Template;
 use serde_json::{Value, json};
 
 const TABLE: &str = "test";
@@ -61,11 +61,11 @@ async fn put(client: &Client, item: Item) {
 
 async fn get(client: &Client, pk: &str, sk: &str) -> Option<Item> {
     let key = Some(item(&[("pk", pk), ("sk", sk)]));
-    let found = client.get_item().table_name(TABLE).set_key(key).consistent_read(true);
-    found.send().await.unwrap().item
+    let request = client.get_item().table_name(TABLE).set_key(key).consistent_read(true);
+    request.send().await.unwrap().item
 }
 
-/// A table is made once and found again, with its time to live, and holds what is put into it.
+/// Creating an existing table keeps its items, time to live and stream.
 async fn keeps_items(client: &Client) {
     create_table(client, TABLE, &template_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("name", "first")])).await;
@@ -80,7 +80,7 @@ async fn keeps_items(client: &Client) {
     assert!(table.stream_specification.unwrap().stream_enabled);
 }
 
-/// A cancelled transaction writes nothing, and shows the item that stood in its way.
+/// A cancelled transaction writes nothing and returns the item in conflict.
 async fn cancels_transactions(client: &Client) {
     create_table(client, TABLE, &template_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("name", "first")])).await;
@@ -110,7 +110,7 @@ async fn cancels_transactions(client: &Client) {
     assert_eq!(get(client, "a", "2").await, None);
 }
 
-/// A secondary index holds the items that have its key, with the projected attributes only.
+/// A secondary index contains the projected attributes of items with its key.
 async fn projects_into_indexes(client: &Client) {
     create_table(client, TABLE, &indexed_table()).await.unwrap();
     put(client, item(&[("pk", "a"), ("sk", "1"), ("gpk", "g"), ("name", "first"), ("secret", "s")])).await;
@@ -119,7 +119,7 @@ async fn projects_into_indexes(client: &Client) {
     assert_eq!(query(client, "GSI1", "gpk", "g").await, [expected]);
 }
 
-/// A table that was made before its indexes were thought of gets them, with the items that it has.
+/// An existing table gets its missing indexes, filled with its items.
 async fn adds_indexes(client: &Client) {
     let mut properties = indexed_table();
     let mut indexes = properties["GlobalSecondaryIndexes"].take();
@@ -167,31 +167,31 @@ async fn dynamodb_local() -> DynamoDbLocal {
 }
 
 #[tokio::test]
-async fn the_embedded_engine_keeps_items() {
+async fn embedded_engine_keeps_items() {
     let (_directory, engine) = embedded();
     keeps_items(&client(&engine.endpoint())).await;
 }
 
 #[tokio::test]
-async fn the_embedded_engine_cancels_transactions() {
+async fn embedded_engine_cancels_transactions() {
     let (_directory, engine) = embedded();
     cancels_transactions(&client(&engine.endpoint())).await;
 }
 
 #[tokio::test]
-async fn the_embedded_engine_projects_into_indexes() {
+async fn embedded_engine_projects_into_indexes() {
     let (_directory, engine) = embedded();
     projects_into_indexes(&client(&engine.endpoint())).await;
 }
 
 #[tokio::test]
-async fn the_embedded_engine_adds_indexes() {
+async fn embedded_engine_adds_indexes() {
     let (_directory, engine) = embedded();
     adds_indexes(&client(&engine.endpoint())).await;
 }
 
 #[tokio::test]
-async fn the_embedded_engine_remembers_across_a_restart() {
+async fn embedded_engine_keeps_data_across_a_restart() {
     let (directory, engine) = embedded();
     create_table(&client(&engine.endpoint()), TABLE, &template_table()).await.unwrap();
     put(&client(&engine.endpoint()), item(&[("pk", "a"), ("sk", "1")])).await;
@@ -225,7 +225,7 @@ async fn dynamodb_local_adds_indexes() {
 }
 
 #[tokio::test]
-async fn dynamodb_local_ends_when_it_is_dropped() {
+async fn dropping_dynamodb_local_stops_it() {
     let engine = dynamodb_local().await;
     let endpoint = engine.endpoint();
     drop(engine);

@@ -1,4 +1,4 @@
-//! The gateway over real HTTP, with a router behind it.
+//! The gateway over real HTTP, with a router as its function.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, Request, Response, StatusCode, Uri};
 use axum::routing::{any, get, options, post};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use infra::function::{Functions, InProcess};
-use infra::gateway::Gateway;
-use infra::template::Template;
+use infra::aws::function::{Functions, InProcess};
+use infra::aws::gateway::Gateway;
+use infra::aws::template::Template;
 use tokio::net::TcpListener;
 
 const TEMPLATE: &str = r#"
@@ -50,14 +50,14 @@ Resources:
 "#;
 
 fn echo() -> Router {
-    let any_answer = get(|| async { ([("access-control-allow-origin", "https://function.example")], "any") })
+    let any_routes = get(|| async { ([("access-control-allow-origin", "https://function.example")], "any") })
         .merge(options(|| async { StatusCode::NO_CONTENT }));
     Router::new()
         .route("/bytes", post(|body: Bytes| async { ([(CONTENT_TYPE, "application/octet-stream")], body) }))
         .route("/cookies", get(cookies))
         .route("/query", get(|RawQuery(query): RawQuery| async { query.unwrap_or_default() }))
         .route("/items/{id}", get(|Path(id): Path<String>| async { id }))
-        .route("/any", any_answer)
+        .route("/any", any_routes)
         .route("/panic", get(panicking))
         .route("/slow", get(|| tokio::time::sleep(Duration::from_secs(5))))
         .route("/large", get(|| async { "x".repeat(7 * 1024 * 1024) }))
@@ -70,10 +70,10 @@ async fn cookies(headers: HeaderMap) -> Response<Body> {
 }
 
 async fn panicking() -> StatusCode {
-    panic!("as the test wants it")
+    panic!("deliberate panic")
 }
 
-/// The named API of the template, served on a free port for as long as the test runs.
+/// Serves the API with this logical id on a free port until the test ends.
 async fn start(api: &str) -> SocketAddr {
     let template = Template::parse(TEMPLATE).unwrap();
     let function = InProcess::new("echo", echo());
@@ -106,7 +106,7 @@ fn set(request: &mut Request<Body>, name: &'static str, value: &'static str) {
 }
 
 #[tokio::test]
-async fn binary_bodies_survive_both_ways() {
+async fn binary_bodies_are_passed_unchanged() {
     let sent: Vec<u8> = (0..=255).collect();
     let body = sent.clone();
     let (status, headers, received) = send("Api", "/bytes", |request| {
@@ -122,7 +122,7 @@ async fn binary_bodies_survive_both_ways() {
 }
 
 #[tokio::test]
-async fn cookies_survive_both_ways() {
+async fn cookies_are_passed_in_both_directions() {
     let (_, headers, body) = send("Api", "/cookies", |request| {
         set(request, "cookie", "x=1; y=2");
     })
@@ -133,30 +133,30 @@ async fn cookies_survive_both_ways() {
 }
 
 #[tokio::test]
-async fn a_repeated_query_key_arrives_as_it_was_sent() {
+async fn raw_query_is_passed_unchanged() {
     let (_, _, body) = fetch("/query?tag=one&tag=two&q=a%20b").await;
     assert_eq!(body, "tag=one&tag=two&q=a%20b");
 }
 
 #[tokio::test]
-async fn a_path_variable_arrives_decoded() {
+async fn path_variable_is_decoded() {
     assert_eq!(fetch("/items/a%20b%C3%A9").await.2, "a bé");
 }
 
 #[tokio::test]
-async fn an_encoded_slash_separates_segments() {
+async fn encoded_slash_separates_segments() {
     assert_eq!(fetch("/items/a%2Fb").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn a_path_that_does_not_decode_is_a_400() {
+async fn undecodable_path_is_a_400() {
     let (status, _, body) = fetch("/items/100%25done").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(body, r#"{"message":"Bad Request"}"#);
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_the_gateways_404() {
+async fn unknown_route_is_a_404_of_the_gateway() {
     let (status, headers, body) = fetch("/nowhere").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(headers[CONTENT_TYPE], "application/json");
@@ -164,12 +164,12 @@ async fn an_unknown_route_is_the_gateways_404() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_has_no_route() {
+async fn wrong_method_matches_no_route() {
     assert_eq!(fetch("/bytes").await.2, r#"{"message":"Not Found"}"#);
 }
 
 #[tokio::test]
-async fn a_preflight_that_no_route_takes_is_answered_by_the_gateway() {
+async fn preflight_without_matching_route_is_answered_by_the_gateway() {
     let (status, headers, _) = send("Api", "/cookies", |request| {
         *request.method_mut() = axum::http::Method::OPTIONS;
         set(request, "origin", "https://app.example");
@@ -183,7 +183,7 @@ async fn a_preflight_that_no_route_takes_is_answered_by_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_preflight_that_a_route_takes_goes_to_the_function() {
+async fn preflight_with_matching_route_is_passed_to_the_function() {
     let (status, headers, _) = send("Api", "/any", |request| {
         *request.method_mut() = axum::http::Method::OPTIONS;
         set(request, "origin", "https://app.example");
@@ -195,7 +195,7 @@ async fn a_preflight_that_a_route_takes_goes_to_the_function() {
 }
 
 #[tokio::test]
-async fn the_configured_origin_replaces_the_functions_own() {
+async fn configured_cors_replaces_the_headers_of_the_function() {
     let (_, headers, _) = send("Api", "/any", |request| {
         set(request, "origin", "https://app.example");
     })
@@ -209,7 +209,7 @@ async fn the_configured_origin_replaces_the_functions_own() {
 }
 
 #[tokio::test]
-async fn without_a_configuration_the_functions_headers_pass() {
+async fn cors_headers_of_the_function_pass_without_a_configuration() {
     let (_, headers, _) = send("Open", "/any", |request| {
         set(request, "origin", "https://evil.example");
     })
@@ -218,24 +218,24 @@ async fn without_a_configuration_the_functions_headers_pass() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_bare_500() {
+async fn panic_is_a_500_without_details() {
     let (status, _, body) = fetch("/panic").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(body, r#"{"message":"Internal Server Error"}"#);
 }
 
 #[tokio::test]
-async fn a_function_that_takes_too_long_is_a_bare_500() {
+async fn timeout_is_a_500_without_details() {
     assert_eq!(fetch("/slow").await.2, r#"{"message":"Internal Server Error"}"#);
 }
 
 #[tokio::test]
-async fn an_answer_larger_than_lambda_allows_is_a_bare_500() {
+async fn oversized_answer_is_a_500() {
     assert_eq!(fetch("/large").await.0, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_limits_are_a_413() {
+async fn oversized_body_is_a_413() {
     for megabytes in [7, 11] {
         let (status, _, body) = send("Api", "/bytes", |request| {
             *request.method_mut() = axum::http::Method::POST;
@@ -248,7 +248,7 @@ async fn bodies_beyond_the_limits_are_a_413() {
 }
 
 #[tokio::test]
-async fn local_paths_do_not_go_through_the_api() {
+async fn local_routes_bypass_the_api() {
     let (status, headers, body) = fetch("/_local/clock").await;
     assert_eq!((status, body.as_ref()), (StatusCode::OK, b"now".as_slice()));
     assert!(!headers.contains_key("apigw-requestid"));

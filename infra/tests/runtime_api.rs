@@ -1,4 +1,4 @@
-//! The Runtime API with a real, compiled function.
+//! The Runtime API with a compiled function.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Request, Response, StatusCode};
-use infra::function::{FunctionError, Functions, Invoke};
-use infra::gateway::Gateway;
-use infra::runtime_api::{LambdaFunction, Output, Settings};
-use infra::template::Template;
+use infra::aws::function::{FunctionError, Functions, Invoke};
+use infra::aws::gateway::Gateway;
+use infra::aws::runtime_api::{LambdaFunction, Output, Settings};
+use infra::aws::template::Template;
 use serde_json::{Value, json};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ Resources:
         Default: { Type: HttpApi, Properties: { ApiId: !Ref Api } }
 ";
 
-/// Cargo builds the examples beside the tests, unless it is told to build this test alone.
+/// Cargo builds the examples with the tests, except when it builds only this test.
 fn echo() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let echo = test.parent().unwrap().with_file_name("examples").join("echo");
@@ -74,19 +74,19 @@ fn process_of(answer: &Value) -> String {
 }
 
 fn is_running(process_id: u32) -> bool {
-    // A process that ended and was not waited for is a zombie, `Z`.
+    // The state `Z` is a zombie: the process has exited, but its parent has not waited for it.
     let status = std::fs::read_to_string(format!("/proc/{process_id}/stat"));
     status.is_ok_and(|status| !status.contains(") Z "))
 }
 
-async fn wait_until_gone(process_id: u32) {
+async fn wait_for_exit(process_id: u32) {
     for _ in 0..100 {
         if !is_running(process_id) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("process {process_id} still runs");
+    panic!("process {process_id} is still running");
 }
 
 fn failure(error: FunctionError) -> (String, String) {
@@ -97,7 +97,7 @@ fn failure(error: FunctionError) -> (String, String) {
 }
 
 #[tokio::test]
-async fn an_event_is_answered_with_the_given_environment() {
+async fn process_answers_with_the_given_environment() {
     let function = LambdaFunction::new(settings());
     let answer = invoke(&function, "/").await.unwrap();
     assert_eq!(answer["statusCode"], 200);
@@ -106,18 +106,18 @@ async fn an_event_is_answered_with_the_given_environment() {
 }
 
 #[tokio::test]
-async fn what_processes_print_is_appended_to_a_file() {
+async fn process_output_is_appended_to_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("output");
     std::fs::write(&output, "before\n").unwrap();
     let function = LambdaFunction::new(Settings { output: Output::Append(output.clone()), ..settings() });
     invoke(&function, "/panic").await.unwrap_err();
     let printed = std::fs::read_to_string(output).unwrap();
-    assert!(printed.starts_with("before\n") && printed.contains("told to panic"), "{printed}");
+    assert!(printed.starts_with("before\n") && printed.contains("deliberate panic"), "{printed}");
 }
 
 #[tokio::test]
-async fn a_warm_process_is_used_again() {
+async fn warm_process_is_reused() {
     let function = LambdaFunction::new(settings());
     let first = invoke(&function, "/").await.unwrap();
     let second = invoke(&function, "/").await.unwrap();
@@ -130,7 +130,7 @@ async fn a_warm_process_is_used_again() {
 }
 
 #[tokio::test]
-async fn invocations_at_once_have_a_process_each() {
+async fn concurrent_invocations_have_separate_processes() {
     let function = LambdaFunction::new(settings());
     let (left, right) = tokio::join!(invoke(&function, "/"), invoke(&function, "/"));
     let processes = BTreeSet::from([process_of(&left.unwrap()), process_of(&right.unwrap())]);
@@ -138,14 +138,14 @@ async fn invocations_at_once_have_a_process_each() {
 }
 
 #[tokio::test]
-async fn one_invocation_too_many_is_throttled() {
+async fn invocation_above_the_limit_is_throttled() {
     let function = LambdaFunction::new(settings());
     let (_, _, third) = tokio::join!(invoke(&function, "/"), invoke(&function, "/"), invoke(&function, "/"));
     assert_eq!(third, Err(FunctionError::Throttled));
 }
 
 #[tokio::test]
-async fn a_process_that_exits_is_reported_and_replaced() {
+async fn exited_process_is_reported_and_replaced() {
     let function = LambdaFunction::new(settings());
     let (error_type, message) = failure(invoke(&function, "/exit").await.unwrap_err());
     assert_eq!(error_type, "Runtime.ExitError");
@@ -154,39 +154,39 @@ async fn a_process_that_exits_is_reported_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_process_that_takes_too_long_is_ended_and_replaced() {
+async fn timed_out_process_is_killed_and_replaced() {
     let function = LambdaFunction::new(settings());
     let warm = function.warm_up().await.unwrap();
     let limit = Duration::from_millis(300);
     let error = function.invoke(event("/sleep"), limit).await.unwrap_err();
     assert_eq!(error, FunctionError::TimedOut { limit });
     assert_eq!(error.to_string(), "Task timed out after 0.30 seconds");
-    wait_until_gone(warm.process_id).await;
+    wait_for_exit(warm.process_id).await;
     assert!(invoke(&function, "/").await.is_ok());
 }
 
 #[tokio::test]
-async fn a_panic_is_the_functions_error_and_the_process_stays() {
+async fn panic_is_an_error_of_the_invocation_only() {
     let function = LambdaFunction::new(settings());
     let before = invoke(&function, "/").await.unwrap();
     let (_, message) = failure(invoke(&function, "/panic").await.unwrap_err());
-    assert!(message.contains("told to panic"), "{message}");
+    assert!(message.contains("deliberate panic"), "{message}");
     let after = invoke(&function, "/").await.unwrap();
     assert_eq!(process_of(&before), process_of(&after));
 }
 
 #[tokio::test]
-async fn a_process_that_died_while_it_waited_is_replaced() {
+async fn killed_idle_process_is_replaced() {
     let function = LambdaFunction::new(settings());
     let warm = function.warm_up().await.unwrap();
     let id = rustix::process::Pid::from_raw(i32::try_from(warm.process_id).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
-    wait_until_gone(warm.process_id).await;
+    wait_for_exit(warm.process_id).await;
     assert!(invoke(&function, "/").await.is_ok());
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_start_is_reported() {
+async fn start_failure_is_reported() {
     let mut broken = settings();
     broken.environment.insert("BREAK_AT_START".to_owned(), "1".to_owned());
     let (error_type, _) = failure(invoke(&LambdaFunction::new(broken), "/").await.unwrap_err());
@@ -199,11 +199,11 @@ async fn a_program_that_does_not_start_is_reported() {
 }
 
 #[tokio::test]
-async fn dropping_the_function_ends_its_processes() {
+async fn dropping_the_function_kills_its_processes() {
     let function = LambdaFunction::new(settings());
     let dropped = function.warm_up().await.unwrap();
     drop(function);
-    wait_until_gone(dropped.process_id).await;
+    wait_for_exit(dropped.process_id).await;
 
     let function = LambdaFunction::new(settings());
     let stopped = function.warm_up().await.unwrap();
@@ -213,7 +213,7 @@ async fn dropping_the_function_ends_its_processes() {
 }
 
 #[tokio::test]
-async fn the_gateway_and_a_process_pass_bytes_unchanged() {
+async fn gateway_and_process_pass_bytes_unchanged() {
     let template = Template::parse(TEMPLATE).unwrap();
     let function = LambdaFunction::new(settings());
     let functions: Functions = BTreeMap::from([("EchoFunction".to_owned(), Arc::new(function) as _)]);

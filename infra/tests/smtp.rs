@@ -1,4 +1,4 @@
-//! The outbox, with a real client and with a rude one.
+//! The outbox, with a real SMTP client and with raw connections.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -24,7 +24,7 @@ async fn send(outbox: &Outbox, message: Message) -> Result<(), Error> {
     client.build().send(message).await.map(drop)
 }
 
-/// A connection that speaks as the test wants it.
+/// A raw connection.
 struct Raw(BufStream<TcpStream>);
 
 impl Raw {
@@ -46,15 +46,15 @@ impl Raw {
         line
     }
 
-    /// The code of the answer to a line.
-    async fn say(&mut self, line: &str) -> String {
+    /// Sends a line and returns the reply code.
+    async fn send_line(&mut self, line: &str) -> String {
         self.write(format!("{line}\r\n").as_bytes()).await;
         self.reply().await.split(' ').next().unwrap().to_owned()
     }
 }
 
 #[tokio::test]
-async fn a_mail_is_kept_decoded() {
+async fn received_mail_is_decoded() {
     let outbox = Outbox::start().unwrap();
     let text = "Hello, Åsa.\n\n.hidden\nhttps://example.com/?token=abc&x=1";
     send(&outbox, message(ADA, text)).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_mail_is_kept_decoded() {
 }
 
 #[tokio::test]
-async fn the_newest_mail_is_first_and_each_recipient_has_its_own() {
+async fn mails_are_listed_newest_first_and_by_recipient() {
     let outbox = Outbox::start().unwrap();
     for (to, text) in [(ADA, "one"), ("ben@example.com", "two"), (ADA, "three")] {
         send(&outbox, message(to, text)).await.unwrap();
@@ -79,11 +79,11 @@ async fn the_newest_mail_is_first_and_each_recipient_has_its_own() {
     };
     assert_eq!(texts(outbox.mails()), ["three", "two", "one"]);
     assert_eq!(texts(outbox.mails_to("Ada@Example.com")), ["three", "one"]);
-    assert_eq!(texts(outbox.mails_to("nobody@example.com")), Vec::<String>::new());
+    assert_eq!(texts(outbox.mails_to("unknown@example.com")), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_recipient_refuses_until_it_accepts() {
+async fn refused_recipient_is_rejected_until_accepted() {
     let outbox = Outbox::start().unwrap();
     outbox.refuse("Ada@example.com", Refusal::Temporary);
     let error = send(&outbox, message(ADA, "one")).await.unwrap_err();
@@ -98,7 +98,7 @@ async fn a_recipient_refuses_until_it_accepts() {
 }
 
 #[tokio::test]
-async fn a_large_mail_is_kept_whole() {
+async fn large_mail_is_stored_completely() {
     let outbox = Outbox::start().unwrap();
     let text = "0123456789abcdef\n".repeat(60_000);
     let mut plain = Message::builder().from(ADA.parse().unwrap()).to(ADA.parse().unwrap());
@@ -108,7 +108,7 @@ async fn a_large_mail_is_kept_whole() {
 }
 
 #[tokio::test]
-async fn many_clients_at_once_are_served() {
+async fn concurrent_clients_are_served() {
     let outbox = Outbox::start().unwrap();
     let mut idle = Vec::new();
     for _ in 0..20 {
@@ -119,38 +119,38 @@ async fn many_clients_at_once_are_served() {
 }
 
 #[tokio::test]
-async fn commands_out_of_order_are_refused() {
+async fn commands_out_of_sequence_are_rejected() {
     let outbox = Outbox::start().unwrap();
     let mut raw = Raw::connect(&outbox).await;
-    assert_eq!(raw.say("HELO me").await, "250");
-    assert_eq!(raw.say("RCPT TO:<ada@example.com>").await, "503");
-    assert_eq!(raw.say("DATA").await, "503");
-    assert_eq!(raw.say("mail from:<> SIZE=10").await, "250");
-    assert_eq!(raw.say("MAIL FROM:<ada@example.com>").await, "503");
-    assert_eq!(raw.say("RCPT TO:ada@example.com").await, "501");
-    assert_eq!(raw.say("RCPT TO:<>").await, "501");
-    assert_eq!(raw.say("VRFY ada").await, "500");
-    assert_eq!(raw.say("RCPT TO:<ada@example.com>").await, "250");
-    assert_eq!(raw.say("RSET").await, "250");
-    assert_eq!(raw.say("DATA").await, "503");
-    assert_eq!(raw.say("QUIT").await, "221");
+    assert_eq!(raw.send_line("HELO me").await, "250");
+    assert_eq!(raw.send_line("RCPT TO:<ada@example.com>").await, "503");
+    assert_eq!(raw.send_line("DATA").await, "503");
+    assert_eq!(raw.send_line("mail from:<> SIZE=10").await, "250");
+    assert_eq!(raw.send_line("MAIL FROM:<ada@example.com>").await, "503");
+    assert_eq!(raw.send_line("RCPT TO:ada@example.com").await, "501");
+    assert_eq!(raw.send_line("RCPT TO:<>").await, "501");
+    assert_eq!(raw.send_line("VRFY ada").await, "500");
+    assert_eq!(raw.send_line("RCPT TO:<ada@example.com>").await, "250");
+    assert_eq!(raw.send_line("RSET").await, "250");
+    assert_eq!(raw.send_line("DATA").await, "503");
+    assert_eq!(raw.send_line("QUIT").await, "221");
     assert_eq!(outbox.mails(), []);
 }
 
 #[tokio::test]
-async fn a_mail_that_is_broken_off_or_too_large_is_not_kept() {
+async fn incomplete_and_oversized_mails_are_discarded() {
     let outbox = Outbox::start().unwrap();
     let mut raw = Raw::connect(&outbox).await;
     for _ in 0..2 {
-        assert_eq!(raw.say("HELO me").await, "250");
-        assert_eq!(raw.say("MAIL FROM:<ada@example.com>").await, "250");
-        assert_eq!(raw.say("RCPT TO:<ada@example.com>").await, "250");
-        assert_eq!(raw.say("DATA").await, "354");
+        assert_eq!(raw.send_line("HELO me").await, "250");
+        assert_eq!(raw.send_line("MAIL FROM:<ada@example.com>").await, "250");
+        assert_eq!(raw.send_line("RCPT TO:<ada@example.com>").await, "250");
+        assert_eq!(raw.send_line("DATA").await, "354");
         let line = [vec![b'x'; 65_534], b"\r\n".to_vec()].concat();
         for _ in 0..=640 {
             raw.0.write_all(&line).await.unwrap();
         }
-        assert_eq!(raw.say(".").await, "552");
+        assert_eq!(raw.send_line(".").await, "552");
     }
     raw.write(b"MAIL FROM:<ada@example.com>\r\nRCPT TO:<ada@example.com>\r\nDATA\r\nSubject: half").await;
     raw.0.shutdown().await.unwrap();
@@ -159,7 +159,7 @@ async fn a_mail_that_is_broken_off_or_too_large_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_dropped_outbox_is_gone() {
+async fn dropping_the_outbox_stops_it() {
     let outbox = Outbox::start().unwrap();
     let address = outbox.url().replace("smtp://", "");
     let mut raw = Raw::connect(&outbox).await;

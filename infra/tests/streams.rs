@@ -1,4 +1,4 @@
-//! Streams invoke functions, on both engines and on one that misbehaves.
+//! Event source mappings with both engines and with a scripted one.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -12,11 +12,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
-use infra::engine::{DynamoDbLocal, Embedded, client};
-use infra::function::{EventFunction, Functions};
-use infra::stream::Streams;
-use infra::table::create_table;
-use infra::template::Template;
+use infra::aws::engine::{DynamoDbLocal, Embedded, client};
+use infra::aws::function::{EventFunction, Functions};
+use infra::aws::stream::Streams;
+use infra::aws::table::create_table;
+use infra::aws::template::Template;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -70,16 +70,16 @@ impl Events {
     }
 }
 
-/// A function that fails for as long as its event has a record with the sort key `bad`.
+/// A function that fails if its event has a record with the sort key `bad`.
 fn mail_function() -> (Functions, Events) {
-    let (tell, told) = unbounded_channel();
+    let (sender, events) = unbounded_channel();
     let function = EventFunction::new(move |event: Value| {
         let bad =
             event["Records"].as_array().unwrap().iter().any(|record| record["dynamodb"]["Keys"]["sk"]["S"] == "bad");
-        tell.send(event).unwrap();
-        async move { if bad { Err("told to fail".to_owned()) } else { Ok(Value::Null) } }
+        sender.send(event).unwrap();
+        async move { if bad { Err("deliberate failure".to_owned()) } else { Ok(Value::Null) } }
     });
-    ([("MailFunction".to_owned(), Arc::new(function) as _)].into(), Events(told))
+    ([("MailFunction".to_owned(), Arc::new(function) as _)].into(), Events(events))
 }
 
 async fn put(client: &Client, pk: &str, sk: &str, name: &str) {
@@ -94,8 +94,10 @@ async fn table(endpoint: &str) -> Client {
     client
 }
 
-/// What is inserted after the start is delivered once, as Lambda would, and nothing else is.
-async fn delivers_what_matches(endpoint: &str) {
+/// Matching records inserted after the start are delivered once.
+///
+/// They have the format of Lambda.
+async fn delivers_matching_records(endpoint: &str) {
     let client = table(endpoint).await;
     put(&client, "T#1#MAIL", "before", "").await;
     let (functions, mut events) = mail_function();
@@ -125,8 +127,8 @@ async fn delivers_what_matches(endpoint: &str) {
     assert!(change["ApproximateCreationDateTime"].as_u64().unwrap() > 1_700_000_000, "{record}");
 }
 
-/// A batch that fails is tried again, then dropped, and the next one comes.
-async fn drops_what_fails(endpoint: &str) {
+/// A failing batch is retried, then dropped, and the next one is delivered.
+async fn drops_failing_batches(endpoint: &str) {
     let client = table(endpoint).await;
     let (functions, mut events) = mail_function();
     let _streams = Streams::start(&template(), &functions, endpoint, &TABLES).await.unwrap();
@@ -148,29 +150,29 @@ async fn dynamodb_local() -> DynamoDbLocal {
 }
 
 #[tokio::test]
-async fn the_embedded_engine_delivers_what_matches() {
+async fn embedded_engine_delivers_matching_records() {
     let directory = tempfile::tempdir().unwrap();
-    delivers_what_matches(&embedded(directory.path(), 0).endpoint()).await;
+    delivers_matching_records(&embedded(directory.path(), 0).endpoint()).await;
 }
 
 #[tokio::test]
-async fn the_embedded_engine_drops_what_fails() {
+async fn embedded_engine_drops_failing_batches() {
     let directory = tempfile::tempdir().unwrap();
-    drops_what_fails(&embedded(directory.path(), 0).endpoint()).await;
+    drops_failing_batches(&embedded(directory.path(), 0).endpoint()).await;
 }
 
 #[tokio::test]
-async fn dynamodb_local_delivers_what_matches() {
-    delivers_what_matches(&dynamodb_local().await.endpoint()).await;
+async fn dynamodb_local_delivers_matching_records() {
+    delivers_matching_records(&dynamodb_local().await.endpoint()).await;
 }
 
 #[tokio::test]
-async fn dynamodb_local_drops_what_fails() {
-    drops_what_fails(&dynamodb_local().await.endpoint()).await;
+async fn dynamodb_local_drops_failing_batches() {
+    drops_failing_batches(&dynamodb_local().await.endpoint()).await;
 }
 
 #[tokio::test]
-async fn an_engine_that_was_gone_for_a_while_is_read_on() {
+async fn reading_continues_after_an_engine_restart() {
     let directory = tempfile::tempdir().unwrap();
     let engine = embedded(directory.path(), 0);
     let endpoint = engine.endpoint();
@@ -187,29 +189,31 @@ async fn an_engine_that_was_gone_for_a_while_is_read_on() {
 }
 
 #[tokio::test]
-async fn a_table_without_a_stream_and_a_pattern_without_a_meaning_are_refused() {
+async fn missing_stream_and_unsupported_pattern_are_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let engine = embedded(directory.path(), 0);
     let (functions, _events) = mail_function();
     let plain = TEMPLATE.replace("StreamSpecification: { StreamViewType: NEW_AND_OLD_IMAGES }", "");
     let plain = Template::parse(&plain).unwrap();
     create_table(&client(&engine.endpoint()), TABLE, &plain.tables["Table"]).await.unwrap();
-    let refused = Streams::start(&plain, &functions, &engine.endpoint(), &TABLES).await.err().unwrap();
-    assert_eq!(refused.to_string(), "table Table has no stream");
+    let error = Streams::start(&plain, &functions, &engine.endpoint(), &TABLES).await.err().unwrap();
+    assert_eq!(error.to_string(), "table Table has no stream");
 
-    let odd = Template::parse(&TEMPLATE.replace(r#"{"suffix""#, r#"{"wildcard""#)).unwrap();
-    let refused = Streams::start(&odd, &functions, &engine.endpoint(), &TABLES).await.err().unwrap();
-    let expected = r#"MailFunction.Mails: filter operator not understood: {"wildcard":"MAIL"}"#;
-    assert_eq!(refused.to_string(), expected);
+    let unsupported = Template::parse(&TEMPLATE.replace(r#"{"suffix""#, r#"{"wildcard""#)).unwrap();
+    let error = Streams::start(&unsupported, &functions, &engine.endpoint(), &TABLES).await.err().unwrap();
+    let expected = r#"MailFunction.Mails: unsupported filter operator: {"wildcard":"MAIL"}"#;
+    assert_eq!(error.to_string(), expected);
 }
 
-// ── An engine whose iterators expire and whose shards end ───────────────────────────────────────────────────────────
+// ── A scripted engine with expiring iterators and closed shards ─────────────────────────────────────────────────────
 
-/// The answers to `GetRecords` by iterator: the sort keys of the records, and the next iterator; none for one that has
-/// expired.
+/// Responses to `GetRecords` by iterator.
+///
+/// A response has the sort keys of the records and the next iterator, or is `None` if the iterator
+/// has expired.
 type Script = &'static [(&'static str, Option<(&'static [&'static str], Option<&'static str>)>)];
 
-/// One shard whose first iterator expires and which ends, and another that takes over.
+/// A shard with an expired iterator, which is then closed, and its child shard.
 const SCRIPT: Script = &[
     ("old LATEST", Some((&["1"], Some("old expired")))),
     ("old expired", None),
@@ -218,7 +222,7 @@ const SCRIPT: Script = &[
     ("new end", Some((&[], Some("new end")))),
 ];
 
-/// Whether the first shard has ended.
+/// Whether the first shard is closed.
 #[derive(Default, Clone)]
 struct Scripted(Arc<Mutex<bool>>);
 
@@ -246,7 +250,7 @@ async fn answer(State(scripted): State<Scripted>, headers: HeaderMap, body: Stri
     (StatusCode::OK, Json(answer))
 }
 
-/// Page by page.
+/// Describes one shard per page.
 fn describe(request: &Value, ended: bool) -> Value {
     let (shard, last) = match request["ExclusiveStartShardId"].as_str() {
         None => ("old", ended.then_some("old")),
@@ -261,7 +265,7 @@ fn record(key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn expired_iterators_and_ended_shards_lose_nothing_and_repeat_nothing() {
+async fn records_are_delivered_once_across_expired_iterators_and_closed_shards() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let engine = Router::new().route("/", post(answer)).with_state(Scripted::default());

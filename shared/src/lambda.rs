@@ -1,4 +1,4 @@
-//! From a process to a Lambda function: logs, the app, one warm connection, then events.
+//! The start of a Lambda function: logs, the app, a warm connection, then events.
 
 use axum::Router;
 pub use lambda_http::Error;
@@ -8,15 +8,16 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::App;
+use crate::web::App;
 
-/// Runs a module as a Lambda function: `module` makes its router of the app.
+/// Runs a module as a Lambda function; `module` makes its router from the app.
 pub async fn run<E: Into<Error>>(module: impl FnOnce(App) -> Result<Router, E>) -> Result<(), Error> {
     lambda_http::run(module(start().await?).map_err(Into::into)?).await
 }
 
-/// Runs a function that answers no request: `service` makes what it keeps of the app, `handle` takes each event to its
-/// answer.
+/// Runs a Lambda function that handles events other than requests.
+///
+/// `service` makes the function's state from the app, `handle` handles one event with it.
 pub async fn run_events<S, E: Into<Error>>(
     service: impl AsyncFnOnce(App) -> Result<S, E>,
     handle: impl AsyncFn(&S, Value) -> Result<Value, Error>,
@@ -25,13 +26,13 @@ pub async fn run_events<S, E: Into<Error>>(
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handle(&service, event.payload))).await
 }
 
-/// Runs a router that needs no app as a Lambda function.
+/// Runs a router without an app as a Lambda function.
 pub async fn serve(router: Router) -> Result<(), Error> {
     start_logs();
     lambda_http::run(router).await
 }
 
-/// What every function with an app begins with.
+/// Starts a function with an app.
 async fn start() -> Result<App, Error> {
     start_logs();
     let app = App::from_env().await?;
@@ -39,16 +40,18 @@ async fn start() -> Result<App, Error> {
     Ok(app)
 }
 
-/// One JSON object a line, to standard output, from where Lambda takes it.
+/// Logs one JSON object per line to standard output, which Lambda collects.
 fn start_logs() {
     let logs =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     tracing_subscriber::registry().with(LevelFilter::INFO).with(logs).init();
 }
 
-/// Opens the connection to the table while Lambda still gives the whole processor, before the first request.
+/// Opens the connection to the table before the first request.
+///
+/// During startup, a function has more CPU time than its memory size provides later.
 async fn warm(app: &App) {
-    if let Err(problem) = app.store_for_event().ping().await {
-        tracing::warn!(code = problem.code(), "the table did not answer at start-up");
+    if let Err(error) = app.store_for_event().ping().await {
+        tracing::warn!(%error, "the table is not reachable at start-up");
     }
 }

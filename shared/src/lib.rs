@@ -1,28 +1,34 @@
-//! What every function of Upzento CRM shares: who may see what ([`auth`]), where it lies ([`keys`]), how it is read and
-//! written ([`store`]), what it is ([`entity`], [`value`]) and how it looks over HTTP ([`http`]).
+//! The crate that all functions of Upzento CRM use, in layers.
 //!
-//! A request takes one way through: event → router → [`auth::Access`] → handler → rules of the entity → [`store`] → one
-//! DynamoDB call.
+//! Each layer uses only the modules listed before it: values, booking rules, identity, the table, HTTP, jobs,
+//! then one module per feature. A request passes through them in one order: event → router →
+//! [`web::Access`] → handler → rule → repository → one DynamoDB call.
 
-mod app;
-pub mod appointments;
-pub mod auth;
-pub mod belongings;
-pub mod booking;
-pub mod contacts;
-pub mod deals;
-pub mod entity;
-pub mod event;
-pub mod http;
-pub mod job;
-pub mod keys;
-pub mod lambda;
-pub mod mail;
-pub mod store;
 pub mod value;
 
-pub use app::{App, Config, StartError, client, variable};
-pub use http::problem::Problem;
+pub mod booking;
 
-/// What a fallible step of a request gives: a value, or the answer that the caller gets instead.
-pub type Result<T> = std::result::Result<T, Problem>;
+pub mod identity;
+
+pub mod table;
+
+pub mod web;
+
+pub mod jobs;
+
+pub mod tenants;
+
+pub mod mail;
+
+pub mod users;
+
+pub mod contacts;
+
+pub mod deals;
+
+pub mod appointments;
+
+pub mod references;
+
+pub mod lambda;
+pub mod modules;

@@ -1,4 +1,4 @@
-//! What an operation costs in `DynamoDB`, and how long its handler takes beside the bare SDK.
+//! The cost of an operation in `DynamoDB` and the time of its handler.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,130 +7,145 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use harness::call::Call;
-use harness::who::RequestBuilder;
-use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
+use harness::users::RequestBuilder;
+use harness::world::{TEMPLATE, World, engine_endpoint, local_config};
 use hyper::body::Bytes;
-use infra::function::{FunctionError, Functions, Invoke};
-use infra::gateway::Gateway;
-use infra::{engine, modules};
+use infra::aws::engine;
+use infra::aws::function::{FunctionError, Functions, Invoke};
+use infra::aws::gateway::Gateway;
+use infra::local::modules;
 use lambda_http::BoxFuture;
 use lambda_http::http::Response;
 use serde_json::{Value, json};
-use shared::App;
+use shared::jobs::JobRunner;
+use shared::web::App;
 
+use crate::items::Snapshot;
 use crate::operations::Operation;
-use crate::rows::Rows;
-use crate::tape::Tape;
+use crate::replay::CallLog;
 
-/// How often each operation is timed, after the engine's compiler has seen it [`UNTIMED`] times.
+/// The number of rounds in which each operation is timed.
 const TIMED: usize = 100;
-pub(crate) const UNTIMED: usize = 10;
+
+/// The number of rounds before them, in which the engine's JIT compiler warms up.
+const UNTIMED: usize = 10;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// What an operation costs in `DynamoDB`.
+/// The cost of a request in `DynamoDB`.
 pub(crate) struct Cost {
+    /// The number of calls.
     pub(crate) round_trips: usize,
+    /// Consumed read capacity units.
     pub(crate) read_units: f64,
+    /// Consumed write capacity units, of the table and its indexes.
     pub(crate) write_units: f64,
 }
 
 impl Cost {
-    /// Of calls whose reads the engine counted.
+    /// The cost of calls, with the read units that the engine reported.
     pub(crate) fn of(calls: &[Call], write_units: f64) -> Self {
         let capacity = calls.iter().filter_map(|call| call.answer.as_ref()?.capacity);
         Self { round_trips: calls.len(), read_units: capacity.map(|capacity| capacity.read).sum(), write_units }
     }
 }
 
-/// Makes the request once, through the recorder.
-pub(crate) async fn cost(world: &World, rows: &Rows, operation: &Operation<'_>) -> Cost {
-    let answer = operation.ask.clone().send().await;
-    assert!(answer.status.is_success(), "{answer}");
-    let after = Rows::read(&world.engine(), world.table()).await;
-    rows.restore().await;
-    Cost::of(&answer.calls, rows.write_units(&after, &answer.calls))
+/// Sends the request of an operation once, through the recording proxy.
+pub(crate) async fn cost(world: &World, before: &Snapshot, operation: &Operation<'_>) -> Cost {
+    let answer = operation.request.clone().send().await;
+    assert!(answer.status.is_success(), "{}: {answer}", operation.name);
+    let after = Snapshot::of_table(&world.engine(), world.table()).await;
+    before.restore().await;
+    Cost::of(&answer.calls, before.write_units(&after, &answer.calls))
 }
 
-/// How long a handler took each time, and how long the same calls took without it. `bare` is empty if it makes none.
+/// The times of one operation.
 #[derive(Clone, Default)]
 pub(crate) struct Times {
+    /// The times of the handler.
     pub(crate) handler: Vec<Duration>,
-    pub(crate) bare: Vec<Duration>,
+    /// The times of the same calls with the SDK alone; empty without calls.
+    pub(crate) sdk: Vec<Duration>,
 }
 
-/// Times every operation: in rounds, and in each round the bare calls right after the handler's, so that what disturbs the
-/// machine disturbs both.
-pub(crate) async fn time(world: &World, rows: &Rows, operations: &[Operation<'_>]) -> Vec<Times> {
-    let tape = Tape::default();
-    let client = shared::client(engine::config(&engine_endpoint()).interceptor(tape.clone()));
+/// Times every operation.
+///
+/// The calls are repeated with the SDK right after the handler made them, so that other load on the machine
+/// affects both.
+pub(crate) async fn time(world: &World, snapshot: &Snapshot, operations: &[Operation<'_>]) -> Vec<Times> {
+    let log = CallLog::default();
+    let client = shared::web::client(engine::config(&engine_endpoint()).interceptor(log.clone()));
     let bench = Bench::new(world, client.clone());
     let mut times = vec![Times::default(); operations.len()];
     for round in 0..UNTIMED + TIMED {
         for (operation, times) in operations.iter().zip(&mut times) {
-            let (handler, _) = bench.handle(&operation.ask).await;
-            rows.restore().await;
-            let bare = tape.replay(&client).await;
-            rows.restore().await;
+            let (handler, _) = bench.handle(&operation.request).await;
+            snapshot.restore().await;
+            let sdk = log.replay(&client).await;
+            snapshot.restore().await;
             if round >= UNTIMED {
                 times.handler.push(handler);
-                times.bare.extend(bare);
+                times.sdk.extend(sdk);
             }
         }
     }
     times
 }
 
-/// The functions in this process, straight on the engine, with the world's table and keys.
+/// The functions in this process, connected to the engine without a proxy.
+///
+/// They use the table and the keys of the world.
 pub(crate) struct Bench {
     gateway: Gateway,
-    jobs: jobs::Service,
-    took: Took,
+    jobs: JobRunner,
+    last: LastDuration,
 }
 
-/// How long the last invocation took.
-type Took = Arc<Mutex<Duration>>;
+/// The duration of the last invocation.
+type LastDuration = Arc<Mutex<Duration>>;
 
 impl Bench {
-    /// With this client of the engine.
+    /// Starts the functions with a client of the engine.
     pub(crate) fn new(world: &World, client: Client) -> Self {
-        let took = Took::default();
+        let last = LastDuration::default();
         let config = modules::config(world.table(), world.keys());
-        let app = App::new(config, client, world.clock().clone()).expect("it starts");
-        let routers = modules::routers(&app, world.keys(), &surroundings()).expect("the keys are good");
+        let app = App::new(config, client, world.clock().clone()).expect("the application starts");
+        let routers = modules::routers(&app, world.keys(), &local_config()).expect("the keys are valid");
         let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
         let timed = functions.into_iter().map(|(id, function)| {
-            let timed: Arc<dyn Invoke> = Arc::new(Timed { function, took: Arc::clone(&took) });
+            let timed: Arc<dyn Invoke> = Arc::new(Timed { function, last: Arc::clone(&last) });
             (id, timed)
         });
         let gateway =
             Gateway::new(&TEMPLATE, "Api", timed.collect::<Functions>()).expect("every function has a router");
-        Self { gateway, jobs: jobs::Service::new(app), took }
+        Self { gateway, jobs: jobs::runner(app), last }
     }
 
-    /// Answers a request that must succeed, and says how long its function took.
-    pub(crate) async fn handle(&self, ask: &RequestBuilder<'_>) -> (Duration, Response<Bytes>) {
-        let response = request(&self.gateway, ask).await;
-        (*self.took.lock().expect("nobody panics here"), response)
+    /// Sends a request that must succeed.
+    ///
+    /// Returns the duration of its function and the response.
+    pub(crate) async fn handle(&self, request: &RequestBuilder<'_>) -> (Duration, Response<Bytes>) {
+        let response = send(&self.gateway, request).await;
+        (*self.last.lock().expect("the lock is not poisoned"), response)
     }
 
-    /// Lets the jobs go on until nothing of them is left to be done now.
-    pub(crate) async fn work(&self) {
+    /// Runs the jobs until none is due.
+    pub(crate) async fn run_jobs(&self) {
         while self.jobs.handle(json!({})).await.expect("a report")["advanced"] != 0 {}
     }
 }
 
-/// Makes a request that must succeed.
-pub(crate) async fn request(gateway: &Gateway, ask: &RequestBuilder<'_>) -> Response<Bytes> {
-    let response = gateway.handle(ask.request(), LOCALHOST).await;
+/// Sends a request that must succeed.
+pub(crate) async fn send(gateway: &Gateway, request: &RequestBuilder<'_>) -> Response<Bytes> {
+    let response = gateway.handle(request.request(), LOCALHOST).await;
     assert!(response.status().is_success(), "{response:?}");
     response
 }
 
-/// Takes the time of a function from event to answer, without the gateway's own.
+/// Measures a function from event to response, without the gateway.
 struct Timed {
     function: Arc<dyn Invoke>,
-    took: Took,
+    last: LastDuration,
 }
 
 impl Invoke for Timed {
@@ -138,7 +153,7 @@ impl Invoke for Timed {
         Box::pin(async move {
             let start = Instant::now();
             let answer = self.function.invoke(event, timeout).await;
-            *self.took.lock().expect("nobody panics here") = start.elapsed();
+            *self.last.lock().expect("the lock is not poisoned") = start.elapsed();
             answer
         })
     }

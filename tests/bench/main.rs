@@ -1,67 +1,87 @@
-//! `bench functions [--programs DIR]`: what the system costs in time, memory and `DynamoDB` units, with the functions' programs in
-//! `DIR`, or beside this program. `bench scale`: what the number of a client's contacts and deals does to that;
-//! `UPZENTO_BENCH_CONTACTS` is how many contacts the larger of two clients has, 200000 unless it says otherwise. Needs the engine at
-//! `DYNAMODB_ENDPOINT`.
+//! The benchmark: cost in `DynamoDB`, handler times, and the functions' programs.
 //!
-//! It is no test: it says how long things take, and fails only if a request does.
+//! - `bench costs`: round trips, capacity units and item sizes of the typical operations. It takes seconds in a debug build
+//!   too, prints its report and stores nothing.
+//! - `bench functions [--programs DIR]`: the same, with times, and with the cold start, memory and size of the programs in
+//!   `DIR`, by default the directory of this program.
+//! - `bench scale`: the effect of the number of a client's contacts and deals. `UPZENTO_BENCH_CONTACTS` sets the number of
+//!   contacts of the larger of two clients; the default is 200,000.
+//!
+//! `DYNAMODB_ENDPOINT` is the URL of the engine. The benchmark is not a test: it fails only if a request fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
 
 mod handlers;
+mod items;
 mod operations;
 mod programs;
+mod replay;
 mod report;
-mod rows;
 mod scale;
-mod tape;
 
 use std::path::Path;
 
 use harness::world::World;
 
-use operations::Stage;
-use report::Results;
-use rows::Rows;
+use handlers::Cost;
+use items::Snapshot;
+use operations::{Fixture, Operation};
+use report::{Costs, Results};
 
-/// One thread, as on Lambda.
+/// Runs on one thread, as on Lambda.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["costs"] => costs().await,
         ["functions"] => functions(std::env::current_exe().unwrap().parent().unwrap()).await,
         ["functions", "--programs", directory] => functions(directory.as_ref()).await,
-        ["scale"] => keep("SCALE.md", &scale::measure().await.render()),
-        _ => panic!("usage: bench functions [--programs DIR] | bench scale"),
+        ["scale"] => store("SCALE.md", &scale::measure().await.render()),
+        _ => panic!("usage: bench costs | bench functions [--programs DIR] | bench scale"),
     }
+}
+
+async fn costs() {
+    let world = World::new().await;
+    let fixture = Fixture::create(&world).await;
+    let operations = fixture.operations();
+    let snapshot = Snapshot::of_table(&world.engine(), world.table()).await;
+    let costs = measure_costs(&world, &snapshot, &operations).await;
+    let names = operations.iter().map(|operation| operation.name);
+    let operations: Vec<_> = names.zip(costs).collect();
+    println!("{}", Costs { operations: &operations, items: &fixture.item_sizes(&snapshot) }.render());
 }
 
 async fn functions(programs: &Path) {
     let world = World::new().await;
-    let stage = Stage::set(&world).await;
-    let operations = stage.operations();
-    let rows = Rows::read(&world.engine(), world.table()).await;
-
-    let mut costs = Vec::new();
-    for operation in &operations {
-        costs.push(handlers::cost(&world, &rows, operation).await);
-    }
-    let times = handlers::time(&world, &rows, &operations).await;
-    let programs = programs::measure(programs, &world, &rows, &operations).await;
+    let fixture = Fixture::create(&world).await;
+    let operations = fixture.operations();
+    let snapshot = Snapshot::of_table(&world.engine(), world.table()).await;
+    let costs = measure_costs(&world, &snapshot, &operations).await;
+    let times = handlers::time(&world, &snapshot, &operations).await;
+    let programs = programs::measure(programs, &world, &snapshot, &operations).await;
 
     let names = operations.iter().map(|operation| operation.name);
-    let measured: Vec<_> = names.zip(costs).zip(times).map(|((name, cost), times)| (name, cost, times)).collect();
-    let weights = stage.typical_rows().map(|(name, sort)| {
-        let (whole, keys) = rows.weigh(sort);
-        (name, whole, keys)
-    });
-    keep("RESULTS.md", &Results { programs: &programs, operations: &measured, rows: &weights }.render());
+    let operations: Vec<_> = names.zip(costs).zip(times).map(|((name, cost), times)| (name, cost, times)).collect();
+    let items = fixture.item_sizes(&snapshot);
+    store("RESULTS.md", &Results { programs: &programs, operations: &operations, items: &items }.render());
 }
 
-/// Shows a report, and keeps it if it is worth that: what a debug build measures is not.
-fn keep(file: &str, report: &str) {
+async fn measure_costs(world: &World, snapshot: &Snapshot, operations: &[Operation<'_>]) -> Vec<Cost> {
+    let mut costs = Vec::new();
+    for operation in operations {
+        costs.push(handlers::cost(world, snapshot, operation).await);
+    }
+    costs
+}
+
+/// Prints a report.
+///
+/// A release build also stores it: the times of a debug build are meaningless.
+fn store(file: &str, report: &str) {
     println!("{report}");
     if !cfg!(debug_assertions) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(file);
-        std::fs::write(path, report).expect("a report can be written");
+        std::fs::write(path, report).expect("the report can be written");
     }
 }

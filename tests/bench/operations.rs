@@ -1,32 +1,38 @@
-//! What is measured: one line an operation.
+//! The measured operations and the entities that they use.
 
 use chrono::TimeDelta;
-use harness::who::{Answer, RequestBuilder, Who};
+use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
-use shared::auth::Role;
+use shared::identity::Role;
 use shared::value::Instant;
 
-/// So many of each entity: a page of 25, and the row that tells that there is another page.
-const ROWS: usize = 26;
+use crate::items::{ItemCopy, Snapshot};
 
-/// One operation of the API. The same request can be made again and again: what it changes is put back each time.
+/// The number of entities of each kind: a page of 25, and one more.
+const COUNT: usize = 26;
+
+/// A measured operation of the API.
+///
+/// Its request can be repeated, because the table is restored after each one.
 pub(crate) struct Operation<'w> {
-    /// The function that answers it.
+    /// The name of the function that answers the request.
     pub(crate) module: &'static str,
-    /// What the tables call it.
+    /// The label in the report: the operation id, and what distinguishes this request.
     pub(crate) name: &'static str,
     /// The request.
-    pub(crate) ask: RequestBuilder<'w>,
+    pub(crate) request: RequestBuilder<'w>,
 }
 
-/// Somebody of each home, and [`ROWS`] of each entity, by path. The first of each holds all of the next.
-pub(crate) struct Stage<'w> {
-    anyone: Who<'w>,
-    admin: Who<'w>,
-    agency_admin: Who<'w>,
-    client_user: Who<'w>,
+/// One user of each kind and [`COUNT`] entities of each kind, as paths.
+///
+/// The first of each kind contains the next kind.
+pub(crate) struct Fixture<'w> {
+    anonymous: TestUser<'w>,
+    admin: TestUser<'w>,
+    agency_admin: TestUser<'w>,
+    client_user: TestUser<'w>,
     tenants: Vec<String>,
     agencies: Vec<String>,
     clients: Vec<String>,
@@ -35,46 +41,57 @@ pub(crate) struct Stage<'w> {
     users: Vec<String>,
     domains: Vec<String>,
     pipeline: String,
-    /// The id of the stage in which all deals stand.
-    first: Value,
+    /// The id of the stage of all deals.
+    stage: Value,
     deals: Vec<String>,
+    /// The path of a deal with an assignee and the third contact.
+    linked_deal: String,
     service: String,
     staff: String,
     appointments: Vec<String>,
+    /// The path of an appointment with the third contact, outside the measured week.
+    linked_appointment: String,
     now: Instant,
 }
 
-impl<'w> Stage<'w> {
-    /// Sets it up in a world that is empty.
-    pub(crate) async fn set(world: &'w World) -> Self {
+impl<'w> Fixture<'w> {
+    /// Creates all users and entities in an empty world.
+    pub(crate) async fn create(world: &'w World) -> Self {
         let admin = world.admin().await;
-        let tenants = create(&admin, "/v1/tenants", tenant).await;
-        let agencies = create(&admin, &format!("{}/agencies", tenants[0]), agency).await;
-        let clients = create(&admin, &format!("{}/clients", agencies[0]), client).await;
-        let contacts = create(&admin, &format!("{}/contacts", clients[0]), contact).await;
-        let tags = create(&admin, &format!("{}/tags", clients[0]), tag).await;
-        admin.ask(Method::PUT, &format!("{}/tags/{}", contacts[1], id(&tags[0]))).is(200).await;
-        let users = create(&admin, &format!("{}/users", clients[0]), user).await;
-        let domains = create(&admin, &format!("{}/domains", clients[0]), domain).await;
+        let tenants = create_all(&admin, "/v1/tenants", tenant).await;
+        let agencies = create_all(&admin, &format!("{}/agencies", tenants[0]), agency).await;
+        let clients = create_all(&admin, &format!("{}/clients", agencies[0]), client).await;
+        let contacts = create_all(&admin, &format!("{}/contacts", clients[0]), contact).await;
+        let tags = create_all(&admin, &format!("{}/tags", clients[0]), tag).await;
+        admin.request(Method::PUT, &format!("{}/tags/{}", contacts[1], id(&tags[0]))).is(200).await;
+        let users = create_all(&admin, &format!("{}/users", clients[0]), user).await;
+        let domains = create_all(&admin, &format!("{}/domains", clients[0]), domain).await;
         let pipeline = json!({ "name": "Sales" });
         let pipeline = admin.post(&format!("{}/pipelines", clients[0])).json(pipeline).created().await;
-        let deals = create(&admin, &format!("{}/deals", clients[0]), deal).await;
+        let deals_path = format!("{}/deals", clients[0]);
+        let deals = create_all(&admin, &deals_path, deal).await;
         let service = admin.post(&format!("{}/services", clients[0])).json(service()).created().await;
         let staff = admin.post(&format!("{}/staff", clients[0])).json(staff()).created().await;
-        let mut appointments = Vec::new();
-        for number in 0..ROWS {
-            let booking = appointment(world.clock().now(), [&service, &staff].map(Answer::id), number);
-            let booked = admin.post(&format!("{}/appointments", clients[0])).json(booking).created().await;
-            appointments.push(booked.location().to_owned());
-        }
         let tenant_scope = world.operator().platform().tenant(id(&tenants[0]).parse().unwrap());
         let agency_scope = tenant_scope.agency(id(&agencies[0]).parse().unwrap());
         let client_scope = agency_scope.client(id(&clients[0]).parse().unwrap());
         let agency_admin = world.user(agency_scope, Role::AgencyAdmin).await;
         let client_user = world.user(client_scope, Role::ClientUser).await;
-        let anyone = world.anyone();
+        let linked_deal = linked_deal(id(&contacts[2]), client_user.id());
+        let linked_deal = admin.post(&deals_path).json(linked_deal).created().await;
+        let appointments_path = format!("{}/appointments", clients[0]);
+        let ids = [&service, &staff].map(Answer::id);
+        let mut appointments = Vec::new();
+        for number in 0..COUNT {
+            let booking = appointment(world.clock().now(), ids, number);
+            let booked = admin.post(&appointments_path).json(booking).created().await;
+            appointments.push(booked.location().to_owned());
+        }
+        let linked_appointment = linked_appointment(world.clock().now(), ids, id(&contacts[2]));
+        let linked_appointment = admin.post(&appointments_path).json(linked_appointment).created().await;
+        let anonymous = world.anonymous();
         Self {
-            anyone,
+            anonymous,
             admin,
             agency_admin,
             client_user,
@@ -86,153 +103,176 @@ impl<'w> Stage<'w> {
             users,
             domains,
             pipeline: pipeline.location().to_owned(),
-            first: pipeline.body["stages"][0]["id"].clone(),
+            stage: pipeline.body["stages"][0]["id"].clone(),
             deals,
+            linked_deal: linked_deal.location().to_owned(),
             service: service.id().to_owned(),
             staff: staff.id().to_owned(),
             appointments,
+            linked_appointment: linked_appointment.location().to_owned(),
             now: world.clock().now(),
         }
     }
 
-    /// Every measured operation, as the lowest role that may, unless its name says otherwise.
-    #[expect(clippy::too_many_lines, reason = "one line an operation")]
+    /// All measured operations, each called by the lowest permitted role.
+    ///
+    /// A label with a role names another caller.
+    #[expect(clippy::too_many_lines, reason = "one line per operation")]
     pub(crate) fn operations(&self) -> Vec<Operation<'w>> {
-        let Self { anyone, admin, agency_admin, client_user, .. } = self;
+        let Self { anonymous, admin, agency_admin, client_user, .. } = self;
         let session = &client_user.session;
-        let login = json!({ "email": session["user"]["email"], "password": PASSWORD });
-        let forgot = json!({ "email": session["user"]["email"] });
+        let login = json!({ "email": client_user.email(), "password": PASSWORD });
+        let forgot = json!({ "email": client_user.email() });
         let password = json!({ "currentPassword": PASSWORD, "newPassword": "a quiet harbour at dawn" });
         let refresh = json!({ "refreshToken": session["refreshToken"] });
-        // The first of each is where the next are; the last holds nothing and can be deleted.
+        // The first of each kind contains the next kind; the last is empty and can be deleted.
         let (agencies, agency_path) = (format!("{}/agencies", self.tenants[0]), &self.agencies[0]);
         let (clients, client_path) = (format!("{agency_path}/clients"), &self.clients[0]);
         let (contacts, contact_path) = (format!("{client_path}/contacts"), &self.contacts[0]);
         let upsert = format!("{contacts}/upsert");
-        let known = json!({ "email": contact(0)["email"], "jobTitle": "Countess" });
-        // The second contact has the first tag, and the first has none.
-        let [tag_first, untag_second] = [0, 1].map(|at| format!("{}/tags/{}", self.contacts[at], id(&self.tags[0])));
+        let existing_contact = json!({ "email": contact(0)["email"], "jobTitle": "Countess" });
+        // The second contact has the first tag; the first contact has no tag.
+        let [untagged, tagged] = [0, 1].map(|index| format!("{}/tags/{}", self.contacts[index], id(&self.tags[0])));
         let (users, user_path) = (format!("{client_path}/users"), &self.users[0]);
         let (domains, domain_path) = (format!("{client_path}/domains"), &self.domains[0]);
         let (deals, deal_path) = (format!("{client_path}/deals"), &self.deals[0]);
-        let behind = json!({ "stageId": self.first, "afterDealId": id(&self.deals[4]) });
+        let move_behind = json!({ "stageId": self.stage, "afterDealId": id(&self.deals[4]) });
+        let linked_deal = linked_deal(id(contact_path), client_user.id());
+        let assignee = json!({ "assignedToId": client_user.id() });
+        let note = json!({ "content": "Call." });
         let pipelines = format!("{client_path}/pipelines");
         let board = format!("{}/board", self.pipeline);
-        let in_stage = format!("{deals}?stageId={}", self.first.as_str().expect("an id"));
+        let deals_of_stage = format!("{deals}?stageId={}", self.stage.as_str().expect("an id"));
         let widget = format!("{client_path}/widget");
-        let (booked, bookings) = (&self.appointments[0], format!("{client_path}/appointments"));
-        let (week, who) = (week(self.now), [self.service.as_str(), &self.staff]);
+        let (appointments, appointment_path) = (format!("{client_path}/appointments"), &self.appointments[0]);
+        let week = week(self.now);
         let availability = format!("{client_path}/availability?serviceId={}&{week}", self.service);
-        let free = appointment(self.now, who, ROWS);
-        let mut with_anybody = free.clone();
-        with_anybody.as_object_mut().expect("an object").remove("staffId");
-        let elsewhere = json!({ "startTime": free["startTime"] });
+        let availability_of_staff = format!("{availability}&staffId={}", self.staff);
+        let booking = appointment(self.now, [&self.service, &self.staff], COUNT);
+        let mut booking_of_any_staff = booking.clone();
+        booking_of_any_staff.as_object_mut().expect("an object").remove("staffId");
+        let mut linked_booking = booking.clone();
+        linked_booking["contactId"] = id(contact_path).into();
+        let new_time = json!({ "startTime": booking["startTime"] });
         let staff_path = format!("{client_path}/staff/{}", self.staff);
-        let holidays = json!({ "start": day(self.now, 30), "end": day(self.now, 37) });
+        let time_off = json!({ "start": day(self.now, 30), "end": day(self.now, 37) });
         let operations = vec![
-            ("docs", "OpenAPI document", anyone.get("/openapi.json")),
-            ("auth", "login", anyone.post("/v1/auth/login").json(login)),
-            ("auth", "refresh", anyone.post("/v1/auth/refresh").json(refresh)),
-            ("auth", "read me", client_user.get("/v1/auth/me")),
-            ("auth", "update me", client_user.patch("/v1/auth/me").json(json!({ "firstName": "Augusta" }))),
-            ("auth", "change password", client_user.post("/v1/auth/password").json(password)),
-            ("auth", "forgot password", anyone.post("/v1/auth/password/forgot").json(forgot)),
-            ("auth", "invite user", agency_admin.post(&users).json(user(ROWS))),
-            ("auth", "list users", client_user.get(&users)),
-            ("auth", "read user", client_user.get(user_path)),
-            ("auth", "update user", agency_admin.patch(user_path).json(json!({ "firstName": "Augusta" }))),
-            ("auth", "move email", agency_admin.patch(user_path).json(json!({ "email": "augusta@example.com" }))),
-            ("auth", "delete user", agency_admin.delete(last(&self.users))),
-            ("tenancy", "create tenant", admin.post("/v1/tenants").json(tenant(ROWS))),
-            ("tenancy", "list tenants", admin.get("/v1/tenants")),
-            ("tenancy", "read tenant", admin.get(&self.tenants[0])),
-            ("tenancy", "update tenant", admin.patch(&self.tenants[0]).json(json!({ "name": "Southwind" }))),
-            ("tenancy", "delete tenant", admin.delete(last(&self.tenants))),
-            ("tenancy", "create agency", admin.post(&agencies).json(agency(ROWS))),
-            ("tenancy", "list agencies", admin.get(&agencies)),
-            ("tenancy", "read agency", agency_admin.get(agency_path)),
-            ("tenancy", "read agency as ADMIN", admin.get(agency_path)),
-            ("tenancy", "update agency", agency_admin.patch(agency_path).json(json!({ "name": "Bold" }))),
-            ("tenancy", "delete agency", admin.delete(last(&self.agencies))),
-            ("tenancy", "create client", agency_admin.post(&clients).json(client(ROWS))),
-            ("tenancy", "list clients", agency_admin.get(&clients)),
-            ("tenancy", "read client", client_user.get(client_path)),
-            ("tenancy", "read client as ADMIN", admin.get(client_path)),
-            ("tenancy", "update client", agency_admin.patch(client_path).json(json!({ "currency": "EUR" }))),
-            ("tenancy", "delete client", agency_admin.delete(last(&self.clients))),
-            ("tenancy", "create domain", agency_admin.post(&domains).json(domain(ROWS))),
-            ("tenancy", "list domains", client_user.get(&domains)),
-            ("tenancy", "read domain", client_user.get(domain_path)),
-            ("tenancy", "delete domain", agency_admin.delete(last(&self.domains))),
-            ("tenancy", "read widget key", client_user.get(&widget)),
-            ("tenancy", "rotate widget key", agency_admin.post(&format!("{widget}/rotate"))),
-            ("contacts", "create contact", client_user.post(&contacts).json(contact(ROWS))),
-            ("contacts", "list contacts", client_user.get(&contacts)),
-            ("contacts", "read contact", client_user.get(contact_path)),
-            ("contacts", "read contact as ADMIN", admin.get(contact_path)),
-            ("contacts", "update contact", client_user.patch(contact_path).json(json!({ "jobTitle": "Countess" }))),
-            ("contacts", "delete contact", client_user.delete(last(&self.contacts))),
-            ("contacts", "upsert, new contact", client_user.post(&upsert).json(contact(ROWS))),
-            ("contacts", "upsert, known contact", client_user.post(&upsert).json(known)),
-            ("contacts", "search by prefix", client_user.get(&format!("{contacts}?q=lov"))),
-            ("contacts", "contacts by name", client_user.get(&format!("{contacts}?sort=name"))),
-            ("contacts", "create tag", client_user.post(&format!("{client_path}/tags")).json(tag(ROWS))),
-            ("contacts", "tag contact", client_user.ask(Method::PUT, &tag_first)),
-            ("contacts", "untag contact", client_user.delete(&untag_second)),
+            ("docs", "GET /openapi.json", anonymous.get("/openapi.json")),
+            ("auth", "login", anonymous.post("/v1/auth/login").json(login)),
+            ("auth", "refresh", anonymous.post("/v1/auth/refresh").json(refresh)),
+            ("auth", "getMe", client_user.get("/v1/auth/me")),
+            ("auth", "updateMe", client_user.patch("/v1/auth/me").json(json!({ "firstName": "Augusta" }))),
+            ("auth", "changePassword", client_user.post("/v1/auth/password").json(password)),
+            ("auth", "forgotPassword", anonymous.post("/v1/auth/password/forgot").json(forgot)),
+            ("auth", "createClientUser", agency_admin.post(&users).json(user(COUNT))),
+            ("auth", "listClientUsers", client_user.get(&users)),
+            ("auth", "getClientUser", client_user.get(user_path)),
+            ("auth", "updateClientUser", agency_admin.patch(user_path).json(json!({ "firstName": "Augusta" }))),
+            (
+                "auth",
+                "updateClientUser, email",
+                agency_admin.patch(user_path).json(json!({ "email": "augusta@example.com" })),
+            ),
+            ("auth", "deleteClientUser", agency_admin.delete(last(&self.users))),
+            ("tenancy", "createTenant", admin.post("/v1/tenants").json(tenant(COUNT))),
+            ("tenancy", "listTenants", admin.get("/v1/tenants")),
+            ("tenancy", "getTenant", admin.get(&self.tenants[0])),
+            ("tenancy", "updateTenant", admin.patch(&self.tenants[0]).json(json!({ "name": "Southwind" }))),
+            ("tenancy", "deleteTenant", admin.delete(last(&self.tenants))),
+            ("tenancy", "createAgency", admin.post(&agencies).json(agency(COUNT))),
+            ("tenancy", "listAgencies", admin.get(&agencies)),
+            ("tenancy", "getAgency", agency_admin.get(agency_path)),
+            ("tenancy", "getAgency as ADMIN", admin.get(agency_path)),
+            ("tenancy", "updateAgency", agency_admin.patch(agency_path).json(json!({ "name": "Bold" }))),
+            ("tenancy", "deleteAgency", admin.delete(last(&self.agencies))),
+            ("tenancy", "createClient", agency_admin.post(&clients).json(client(COUNT))),
+            ("tenancy", "listClients", agency_admin.get(&clients)),
+            ("tenancy", "getClient", client_user.get(client_path)),
+            ("tenancy", "getClient as ADMIN", admin.get(client_path)),
+            ("tenancy", "updateClient", agency_admin.patch(client_path).json(json!({ "currency": "EUR" }))),
+            ("tenancy", "deleteClient", agency_admin.delete(last(&self.clients))),
+            ("tenancy", "createDomain", agency_admin.post(&domains).json(domain(COUNT))),
+            ("tenancy", "listDomains", client_user.get(&domains)),
+            ("tenancy", "getDomain", client_user.get(domain_path)),
+            ("tenancy", "deleteDomain", agency_admin.delete(last(&self.domains))),
+            ("tenancy", "getWidget", client_user.get(&widget)),
+            ("tenancy", "rotateWidgetKey", agency_admin.post(&format!("{widget}/rotate"))),
+            ("contacts", "createContact", client_user.post(&contacts).json(contact(COUNT))),
+            ("contacts", "listContacts", client_user.get(&contacts)),
+            ("contacts", "getContact", client_user.get(contact_path)),
+            ("contacts", "getContact as ADMIN", admin.get(contact_path)),
+            ("contacts", "updateContact", client_user.patch(contact_path).json(json!({ "jobTitle": "Countess" }))),
+            ("contacts", "deleteContact", client_user.delete(last(&self.contacts))),
+            ("contacts", "upsertContact, new", client_user.post(&upsert).json(contact(COUNT))),
+            ("contacts", "upsertContact, existing", client_user.post(&upsert).json(existing_contact)),
+            ("contacts", "listContacts, q", client_user.get(&format!("{contacts}?q=lov"))),
+            ("contacts", "listContacts, sort=name", client_user.get(&format!("{contacts}?sort=name"))),
+            ("contacts", "createTag", client_user.post(&format!("{client_path}/tags")).json(tag(COUNT))),
+            ("contacts", "tagContact", client_user.request(Method::PUT, &untagged)),
+            ("contacts", "untagContact", client_user.delete(&tagged)),
             (
                 "contacts",
-                "import 10 contacts",
-                client_user.post(&format!("{contacts}/import")).body("text/csv", file()),
+                "importContacts, 10 rows",
+                client_user.post(&format!("{contacts}/import")).body("text/csv", import_file()),
             ),
-            ("contacts", "export 26 contacts", client_user.get(&format!("{contacts}/export"))),
-            ("deals", "create pipeline", agency_admin.post(&pipelines).json(json!({ "name": "Catering" }))),
-            ("deals", "read board", client_user.get(&board)),
-            ("deals", "create deal", client_user.post(&deals).json(deal(ROWS))),
-            ("deals", "list deals", client_user.get(&deals)),
-            ("deals", "deals of a stage", client_user.get(&in_stage)),
-            ("deals", "read deal", client_user.get(deal_path)),
-            ("deals", "update deal", client_user.patch(deal_path).json(json!({ "value": 99.5 }))),
-            ("deals", "win deal", client_user.patch(deal_path).json(json!({ "status": "WON" }))),
-            ("deals", "move deal", client_user.post(&format!("{deal_path}/move")).json(behind)),
-            ("deals", "delete deal", client_user.delete(last(&self.deals))),
-            (
-                "deals",
-                "create note",
-                client_user.post(&format!("{deal_path}/notes")).json(json!({ "content": "Call." })),
-            ),
-            ("deals", "history of a deal", client_user.get(&format!("{deal_path}/history"))),
+            ("contacts", "exportContacts, 26 rows", client_user.get(&format!("{contacts}/export"))),
+            ("deals", "createPipeline", agency_admin.post(&pipelines).json(json!({ "name": "Catering" }))),
+            ("deals", "getBoard", client_user.get(&board)),
+            ("deals", "createDeal", client_user.post(&deals).json(deal(COUNT))),
+            ("deals", "createDeal, contact and assignee", client_user.post(&deals).json(linked_deal)),
+            ("deals", "listDeals", client_user.get(&deals)),
+            ("deals", "listDeals, stageId", client_user.get(&deals_of_stage)),
+            ("deals", "getDeal", client_user.get(deal_path)),
+            ("deals", "updateDeal", client_user.patch(deal_path).json(json!({ "value": 99.5 }))),
+            ("deals", "updateDeal, assignee", client_user.patch(deal_path).json(assignee)),
+            ("deals", "updateDeal, status=WON", client_user.patch(deal_path).json(json!({ "status": "WON" }))),
+            ("deals", "moveDeal", client_user.post(&format!("{deal_path}/move")).json(move_behind)),
+            ("deals", "deleteDeal", client_user.delete(last(&self.deals))),
+            ("deals", "createNote", client_user.post(&format!("{deal_path}/notes")).json(note)),
+            ("deals", "listDealHistory", client_user.get(&format!("{deal_path}/history"))),
+            ("appointments", "getAvailability, one staff member", client_user.get(&availability_of_staff)),
+            ("appointments", "getAvailability, any staff member", client_user.get(&availability)),
+            ("appointments", "createAppointment", client_user.post(&appointments).json(booking)),
+            ("appointments", "createAppointment, contact", client_user.post(&appointments).json(linked_booking)),
             (
                 "appointments",
-                "a week's availability",
-                client_user.get(&format!("{availability}&staffId={}", self.staff)),
+                "createAppointment, any staff member",
+                client_user.post(&appointments).json(booking_of_any_staff),
             ),
-            ("appointments", "the same, of anybody", client_user.get(&availability)),
-            ("appointments", "book", client_user.post(&bookings).json(free)),
-            ("appointments", "book with anybody", client_user.post(&bookings).json(with_anybody)),
-            ("appointments", "a week's appointments", client_user.get(&format!("{bookings}?{week}"))),
-            ("appointments", "read appointment", client_user.get(booked)),
-            ("appointments", "confirm appointment", client_user.post(&format!("{booked}/confirm"))),
-            ("appointments", "reschedule", client_user.post(&format!("{booked}/reschedule")).json(elsewhere)),
-            ("appointments", "cancel appointment", client_user.post(&format!("{booked}/cancel"))),
-            ("appointments", "a week off", agency_admin.post(&format!("{staff_path}/time-off")).json(holidays)),
+            ("appointments", "listAppointments, one week", client_user.get(&format!("{appointments}?{week}"))),
+            ("appointments", "getAppointment", client_user.get(appointment_path)),
+            ("appointments", "confirmAppointment", client_user.post(&format!("{appointment_path}/confirm"))),
+            (
+                "appointments",
+                "rescheduleAppointment",
+                client_user.post(&format!("{appointment_path}/reschedule")).json(new_time),
+            ),
+            ("appointments", "cancelAppointment", client_user.post(&format!("{appointment_path}/cancel"))),
+            (
+                "appointments",
+                "createTimeOff, one week",
+                agency_admin.post(&format!("{staff_path}/time-off")).json(time_off),
+            ),
         ];
-        operations.into_iter().map(|(module, name, ask)| Operation { module, name, ask }).collect()
+        operations.into_iter().map(|(module, name, request)| Operation { module, name, request }).collect()
     }
 
-    /// Rows whose sizes are worth knowing, by their sort keys.
-    pub(crate) fn typical_rows(&self) -> [(&'static str, &str); 9] {
-        let user = self.client_user.session["user"]["id"].as_str();
-        [
-            ("tenant", id(&self.tenants[0])),
-            ("agency", id(&self.agencies[0])),
-            ("client", id(&self.clients[0])),
-            ("contact", id(&self.contacts[0])),
-            ("deal", id(&self.deals[0])),
-            ("service", &self.service),
-            ("staff", &self.staff),
-            ("appointment", id(&self.appointments[0])),
-            ("user", user.expect("a user has an id")),
-        ]
+    /// The sizes of typical items, by description: in the table and in every index.
+    pub(crate) fn item_sizes(&self, snapshot: &Snapshot) -> Vec<(&'static str, Vec<ItemCopy>)> {
+        let items = [
+            ("tenant", "#TENANT", id(&self.tenants[0])),
+            ("agency", "#AGENCY", id(&self.agencies[0])),
+            ("client", "#CLIENT", id(&self.clients[0])),
+            ("user", "#USER", self.client_user.id()),
+            ("contact", "#CONTACT", id(&self.contacts[0])),
+            ("deal", "#DEAL", id(&self.deals[0])),
+            ("deal with contact and assignee", "#DEAL", id(&self.linked_deal)),
+            ("service", "#SERVICE", &self.service),
+            ("staff member", "#STAFF", &self.staff),
+            ("appointment", "#APPOINTMENT", id(&self.appointments[0])),
+            ("appointment with contact", "#APPOINTMENT", id(&self.linked_appointment)),
+        ];
+        items.map(|(name, collection, id)| (name, snapshot.copies(collection, id))).into()
     }
 }
 
@@ -268,10 +308,10 @@ fn contact(number: usize) -> Value {
     })
 }
 
-/// Newcomers, as a file.
-fn file() -> String {
+/// A CSV file of 10 new contacts.
+fn import_file() -> String {
     let rows =
-        (ROWS..ROWS + 10).map(|number| format!("Ada,Lovelace,ada.lovelace.{number}@example.com,+12125550123\r\n"));
+        (COUNT..COUNT + 10).map(|number| format!("Ada,Lovelace,ada.lovelace.{number}@example.com,+12125550123\r\n"));
     ["firstName,lastName,email,phone\r\n".to_owned()].into_iter().chain(rows).collect()
 }
 
@@ -280,7 +320,20 @@ fn tag(number: usize) -> Value {
 }
 
 fn deal(number: usize) -> Value {
-    json!({ "title": format!("Summer party {number}"), "value": 1250.5, "currency": "USD" })
+    json!({
+        "title": format!("Catering for summer party {number}"),
+        "value": 1250.5,
+        "currency": "USD",
+        "expectedCloseDate": "2026-09-30",
+    })
+}
+
+/// A deal with all links.
+fn linked_deal(contact: &str, assignee: &str) -> Value {
+    let mut linked = deal(COUNT);
+    linked["contactId"] = contact.into();
+    linked["assignedToId"] = assignee.into();
+    linked
 }
 
 fn service() -> Value {
@@ -296,18 +349,18 @@ fn staff() -> Value {
     json!({ "name": "Grace Hopper", "email": "grace@example.com", "timeZone": "UTC", "weeklyHours": hours })
 }
 
-/// The beginning of a day that is so many days ahead.
+/// The start of the UTC day that is `ahead` days from now.
 fn day(now: Instant, ahead: i64) -> String {
     let date = now.to_utc().date_naive() + TimeDelta::days(ahead);
     format!("{date}T00:00:00.000Z")
 }
 
-/// A week's range, in which there are [`ROWS`] appointments.
+/// The query of the week that has [`COUNT`] appointments.
 fn week(now: Instant) -> String {
     format!("from={}&to={}", day(now, 3), day(now, 10))
 }
 
-/// The booking of this number: five a day in that week.
+/// A booking in that week: five numbers for each day.
 fn appointment(now: Instant, [service, staff]: [&str; 2], number: usize) -> Value {
     let hours = ["08", "09", "10", "11", "14"];
     let ahead = 3 + i64::try_from(number / hours.len()).expect("a small number");
@@ -315,18 +368,27 @@ fn appointment(now: Instant, [service, staff]: [&str; 2], number: usize) -> Valu
     json!({ "serviceId": service, "staffId": staff, "startTime": start })
 }
 
-/// Creates [`ROWS`] entities; their paths, oldest first.
-async fn create(who: &Who<'_>, collection: &str, entity: fn(usize) -> Value) -> Vec<String> {
+/// An appointment with a contact and notes, on a day without other appointments.
+fn linked_appointment(now: Instant, ids: [&str; 2], contact: &str) -> Value {
+    let mut linked = appointment(now, ids, 0);
+    linked["startTime"] = day(now, 20).replace("T00", "T09").into();
+    linked["contactId"] = contact.into();
+    linked["notes"] = "Prefers the chair by the window.".into();
+    linked
+}
+
+/// Creates [`COUNT`] entities and returns their paths, oldest first.
+async fn create_all(user: &TestUser<'_>, collection: &str, entity: fn(usize) -> Value) -> Vec<String> {
     let mut paths = Vec::new();
-    for number in 0..ROWS {
-        let created = who.post(collection).json(entity(number)).created().await;
+    for number in 0..COUNT {
+        let created = user.post(collection).json(entity(number)).created().await;
         paths.push(created.location().to_owned());
     }
     paths
 }
 
 fn last(paths: &[String]) -> &str {
-    paths.last().expect("there are some")
+    paths.last().expect("at least one")
 }
 
 /// The id at the end of a path.

@@ -1,4 +1,4 @@
-//! The functions as they are deployed: how fast a process starts, what it holds in memory, how large it is.
+//! The functions' programs as they are deployed: cold start, memory and size.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,43 +7,57 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use harness::world::{TEMPLATE, World, engine_endpoint, surroundings};
-use infra::function::{Functions, Invoke};
-use infra::gateway::Gateway;
-use infra::modules;
-use infra::runtime_api::{LambdaFunction, Output, Settings};
-use infra::template::Function;
+use harness::world::{TEMPLATE, World, engine_endpoint, local_config};
+use infra::aws::function::{Functions, Invoke};
+use infra::aws::gateway::Gateway;
+use infra::aws::runtime_api::{LambdaFunction, Output, Settings};
+use infra::aws::template::Function;
+use infra::local::modules;
 use serde_json::json;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::handlers::request;
+use crate::handlers::send;
+use crate::items::Snapshot;
 use crate::operations::Operation;
-use crate::rows::Rows;
 
-/// How often each program is started, after once to have it in the page cache.
+/// The number of measured starts of each program.
+///
+/// One more start, before them, loads the program into the page cache.
 const STARTS: usize = 20;
 
-/// How many requests a process has answered when its memory is read.
+/// The number of requests that a process answers before its memory is read.
 const REQUESTS: usize = 50;
 
-/// One function's program. Sizes are in bytes.
+/// The measurements of one function's program.
 pub(crate) struct Program {
+    /// The function's name.
     pub(crate) name: String,
+    /// The times from the start of the process to its first request for an invocation.
     pub(crate) cold_starts: Vec<Duration>,
+    /// The memory of a process after several requests.
     pub(crate) memory: Memory,
+    /// The size of the program, in bytes.
     pub(crate) size: usize,
+    /// The size of the zip archive that is deployed, in bytes.
     pub(crate) zipped: usize,
 }
 
-/// What a process holds in memory, in bytes.
+/// The memory of a process, in bytes.
 pub(crate) struct Memory {
+    /// The resident set.
     pub(crate) resident: usize,
+    /// The largest resident set so far.
     pub(crate) peak: usize,
 }
 
 /// Measures the programs in a directory.
-pub(crate) async fn measure(programs: &Path, world: &World, rows: &Rows, operations: &[Operation<'_>]) -> Vec<Program> {
+pub(crate) async fn measure(
+    programs: &Path,
+    world: &World,
+    snapshot: &Snapshot,
+    operations: &[Operation<'_>],
+) -> Vec<Program> {
     let functions: BTreeMap<_, _> =
         TEMPLATE.functions.iter().map(|(id, function)| (id.clone(), process(programs, world, function))).collect();
     let mut cold_starts = cold_starts(&functions).await;
@@ -54,13 +68,13 @@ pub(crate) async fn measure(programs: &Path, world: &World, rows: &Rows, operati
         let name = &TEMPLATE.functions[id].name;
         let own = operations.iter().filter(|operation| operation.module == name);
         for operation in own.cycle().take(REQUESTS) {
-            request(&gateway, &operation.ask).await;
-            rows.restore().await;
+            send(&gateway, &operation.request).await;
+            snapshot.restore().await;
         }
         if function.idle_process_ids().is_empty() {
-            // It answers no request: it does what is due.
-            function.invoke(json!({}), TEMPLATE.functions[id].timeout).await.expect("it does what is due");
-            rows.restore().await;
+            // A function without routes: it runs the due jobs or sends the due mail.
+            function.invoke(json!({}), TEMPLATE.functions[id].timeout).await.expect("the function succeeds");
+            snapshot.restore().await;
         }
         let program = fs::read(programs.join(name)).expect("the program can be read");
         measured.push(Program {
@@ -82,18 +96,18 @@ fn process(programs: &Path, world: &World, function: &Function) -> Arc<LambdaFun
         name: function.name.clone(),
         bootstrap,
         memory_mb: function.memory_mb,
-        environment: modules::environment(function, world.table(), world.keys(), &engine_endpoint(), &surroundings()),
+        environment: modules::environment(function, world.table(), world.keys(), &engine_endpoint(), &local_config()),
         concurrency: 1,
         output: Output::Discard,
     }))
 }
 
-/// Starts each program in turn, so that what disturbs the machine disturbs all.
+/// Starts the programs in turn, so that other load affects all of them.
 async fn cold_starts(functions: &BTreeMap<String, Arc<LambdaFunction>>) -> BTreeMap<String, Vec<Duration>> {
     let mut starts: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     for round in 0..=STARTS {
         for (id, function) in functions {
-            let start = function.warm_up().await.expect("it starts");
+            let start = function.warm_up().await.expect("the program starts");
             function.shutdown().await;
             if round > 0 {
                 starts.entry(id.clone()).or_default().push(start.duration);
@@ -104,22 +118,22 @@ async fn cold_starts(functions: &BTreeMap<String, Arc<LambdaFunction>>) -> BTree
 }
 
 impl Memory {
-    /// See `/proc/[pid]/status` in proc(5).
+    /// Reads the memory of a process; see `/proc/[pid]/status` in proc(5).
     fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
         let kilobytes = |name: &str| -> usize {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux says so");
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux reports it");
             line.trim_start_matches(':').trim_end_matches("kB").trim().parse().expect("a number of kB")
         };
         Self { resident: kilobytes("VmRSS") * 1024, peak: kilobytes("VmHWM") * 1024 }
     }
 }
 
-/// The size of the zip that is deployed.
+/// The size of the zip archive that is deployed, in bytes.
 fn zipped(program: &[u8]) -> usize {
     let options = SimpleFileOptions::default().unix_permissions(0o755).compression_level(Some(9));
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("bootstrap", options).expect("a zip can hold a program");
-    zip.write_all(program).expect("memory can be written");
-    zip.finish().expect("memory can be written").into_inner().len()
+    zip.start_file("bootstrap", options).expect("the archive can be written");
+    zip.write_all(program).expect("the archive can be written");
+    zip.finish().expect("the archive can be written").into_inner().len()
 }

@@ -1,91 +1,99 @@
-//! What one `DynamoDB` request touched and what it cost, read from its body and from the answer's.
+//! Parses recorded `DynamoDB` calls: keys of the request, cost in the response.
 
 use std::fmt;
 
+use infra::check::readable_key;
 use serde_json::Value;
 
 use crate::expression::Expression;
 use crate::schema::{KeyNames, TableSchema};
 
-/// One HTTP request to the engine. A retry is a call of its own.
+/// One HTTP request to the engine. Each retry is a separate call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// The API operation, such as `GetItem`.
     pub operation: String,
-    /// Every item or partition that it names, in order.
+    /// Every item or partition that the request names, in order.
     pub touches: Vec<Touch>,
-    /// Why `touches` is not complete. The rules refuse such a call: what cannot be read cannot be judged.
+    /// Why `touches` is incomplete.
+    ///
+    /// The isolation rules reject such a call, because its keys are unknown.
     pub unreadable: Option<String>,
-    /// What the engine answered; `None` while it has not, or when the caller gave up waiting.
+    /// The engine's answer; `None` while it is pending, or if the client timed out.
     pub answer: Option<Answer>,
 }
 
-/// One item, or one partition of a query, that a call names.
+/// One item, or the partition of a query, that a call names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touch {
-    /// The IAM action without its service. That of a transaction's part is the part's, that of a batch is the batch's:
-    /// see "Using IAM with `DynamoDB` transactions" in the developer guide.
+    /// The IAM action without the service prefix.
+    ///
+    /// Each part of a transaction has its own action, such as `PutItem`; the items of a batch have the action
+    /// of the batch. Source: "Using IAM with `DynamoDB` transactions" in the developer guide.
     pub action: String,
-    /// The table, empty when the operation names none.
+    /// The table; empty if the operation does not name one.
     pub table: String,
-    /// The index that is read.
+    /// The index of a query or scan.
     pub index: Option<String>,
-    /// Whether a read is strongly consistent, which doubles its cost.
+    /// Whether a read is strongly consistent, which costs twice as much.
     pub consistent: bool,
-    /// The key; `None` for an operation without one, such as `Scan`.
+    /// The key; `None` for an operation without a key, such as `Scan`.
     pub key: Option<Key>,
-    /// Where a write puts the item in indexes.
+    /// The index keys that a write gives to the item.
     pub index_keys: Vec<IndexKey>,
 }
 
-/// A primary key, or an index's.
+/// A primary key or an index key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// The partition key's value.
     pub partition: String,
-    /// The sort key's value, where exactly one is named; `None` for a query.
+    /// The sort key's value; `None` for a query.
     pub sort: Option<String>,
 }
 
 /// An index key that a write gives to an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKey {
-    /// The index.
+    /// The index name.
     pub index: String,
-    /// The key in it.
+    /// The item's key in the index.
     pub key: Key,
 }
 
-/// What the engine answered.
+/// The engine's response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The error's type without its namespace, such as `ConditionalCheckFailedException`.
+    /// The error type without namespace, such as `ConditionalCheckFailedException`.
     pub error: Option<String>,
-    /// What the call consumed; `None` if the request did not ask for it (`ReturnConsumedCapacity`) or failed.
+    /// The consumed capacity.
     ///
-    /// `DynamoDB` Local 3.3 adds up the different amounts of a write transaction's parts, each once: two small puts, or
-    /// a put and a condition check, are `2.0` there and `4.0` on AWS, and deleting a missing item is `1.0` instead of
-    /// `2.0`. Single items, batches and read transactions are right. A cancelled transaction reports nothing, though
-    /// AWS charges for it.
+    /// `None` if the request did not set `ReturnConsumedCapacity`, or failed.
+    ///
+    /// `DynamoDB` Local 3.3 differs from AWS for write transactions: it sums the distinct amounts of the
+    /// parts, each once. Two small puts, or a put and a condition check, are `2.0` there and `4.0` on AWS,
+    /// and deleting a missing item is `1.0` instead of `2.0`. Single items, batches and read transactions are
+    /// correct. A cancelled transaction reports nothing, although AWS charges for it.
     pub capacity: Option<Capacity>,
 }
 
-/// Capacity units, as `DynamoDB` counts them.
+/// `DynamoDB` capacity units.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Capacity {
-    /// Read units: one strongly consistent read of 4 KB, or two that are not.
+    /// Read units: one strongly consistent read of 4 KB, or two eventual ones.
     pub read: f64,
-    /// Write units: one write of 1 KB, for the table and again for each index.
+    /// Write units: one write of 1 KB, once for the table and once for each index.
     pub write: f64,
 }
 
-type Reading<T> = Result<T, String>;
+/// A parsed part of a request, or the reason why it cannot be parsed.
+type Parsed<T> = Result<T, String>;
 
 impl Call {
-    /// Reads a request from its `X-Amz-Target` header and its body.
-    pub(crate) fn read(target: &str, body: &[u8], schema: &TableSchema) -> Self {
+    /// Parses a request from its `X-Amz-Target` header and its body.
+    pub(crate) fn parse(target: &str, body: &[u8], schema: &TableSchema) -> Self {
         let (_, operation) = target.rsplit_once('.').unwrap_or(("", target));
         let touches = serde_json::from_slice(body)
             .map_err(|error| error.to_string())
@@ -103,33 +111,35 @@ impl Call {
 }
 
 impl Touch {
-    /// Whether it names one item rather than a range of them.
+    /// Whether the touch names one item rather than a range of items.
     pub fn is_exact(&self) -> bool {
         self.key.is_some() && self.action != "Query"
     }
 
-    /// Whether it may change an item.
+    /// Whether the touch may change an item.
     pub fn is_write(&self) -> bool {
         matches!(self.action.as_str(), "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem")
     }
 }
 
 impl Answer {
-    /// Reads the engine's answer to `operation`.
-    pub(crate) fn read(operation: &str, status: u16, body: &[u8]) -> Self {
+    /// Parses the engine's response to `operation`.
+    pub(crate) fn parse(operation: &str, status: u16, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let error = body["__type"].as_str();
         Self {
             status,
             error: error.map(|name| name.rsplit('#').next().unwrap_or(name).to_owned()),
-            capacity: Capacity::read(operation, &body["ConsumedCapacity"]),
+            capacity: Capacity::parse(operation, &body["ConsumedCapacity"]),
         }
     }
 }
 
 impl Capacity {
-    /// A single operation reports one table, a batch or a transaction a list of them.
-    fn read(operation: &str, reported: &Value) -> Option<Self> {
+    /// Parses `ConsumedCapacity`.
+    ///
+    /// It is one object for a single operation, and a list for a batch or a transaction.
+    fn parse(operation: &str, reported: &Value) -> Option<Self> {
         let tables = match reported {
             Value::Array(tables) => tables.as_slice(),
             Value::Object(_) => std::slice::from_ref(reported),
@@ -171,8 +181,8 @@ impl fmt::Display for Call {
         }
         for touch in &self.touches {
             write!(f, "\n     {touch}")?;
-            for placed in &touch.index_keys {
-                write!(f, "\n       into {} {}", placed.index, placed.key)?;
+            for index_key in &touch.index_keys {
+                write!(f, "\n       into {} {}", index_key.index, index_key.key)?;
             }
         }
         Ok(())
@@ -181,7 +191,7 @@ impl fmt::Display for Call {
 
 // ── Requests ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-fn touches(operation: &str, request: &Value, schema: &TableSchema) -> Reading<Vec<Touch>> {
+fn touches(operation: &str, request: &Value, schema: &TableSchema) -> Parsed<Vec<Touch>> {
     match operation {
         "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" => Ok(vec![item(operation, request, schema)?]),
         "Query" => Ok(vec![query(request, schema)?]),
@@ -192,7 +202,7 @@ fn touches(operation: &str, request: &Value, schema: &TableSchema) -> Reading<Ve
     }
 }
 
-/// What every kind of touch has, for a request or a part of one that names its table.
+/// Builds the fields that all touches share, from a request or a part of a request.
 fn touch(action: &str, request: &Value, key: Option<Key>) -> Touch {
     Touch {
         action: action.to_owned(),
@@ -204,7 +214,7 @@ fn touch(action: &str, request: &Value, key: Option<Key>) -> Touch {
     }
 }
 
-fn item(action: &str, request: &Value, schema: &TableSchema) -> Reading<Touch> {
+fn item(action: &str, request: &Value, schema: &TableSchema) -> Parsed<Touch> {
     let attributes = if action == "PutItem" { "Item" } else { "Key" };
     let key = key(&request[attributes], &schema.key)?;
     let index_keys = match action {
@@ -215,19 +225,19 @@ fn item(action: &str, request: &Value, schema: &TableSchema) -> Reading<Touch> {
     Ok(Touch { index_keys, ..touch(action, request, Some(key)) })
 }
 
-fn query(request: &Value, schema: &TableSchema) -> Reading<Touch> {
+fn query(request: &Value, schema: &TableSchema) -> Parsed<Touch> {
     let index = request["IndexName"].as_str();
     let names = schema.read_key(index).ok_or("no such index")?;
     let condition = Expression::of(request, "KeyConditionExpression");
     let partitions = condition.equal_to(&names.partition)?;
     let [partition] = partitions.as_slice() else {
-        return Err(format!("the key condition does not say which {}", names.partition));
+        return Err(format!("the key condition has no single value for {}", names.partition));
     };
     let key = Key { partition: text(partition)?, sort: None };
     Ok(touch("Query", request, Some(key)))
 }
 
-fn batch(request: &Value, mut part: impl FnMut(&str, &Value) -> Reading<Vec<Touch>>) -> Reading<Vec<Touch>> {
+fn batch(request: &Value, mut part: impl FnMut(&str, &Value) -> Parsed<Vec<Touch>>) -> Parsed<Vec<Touch>> {
     let tables = request["RequestItems"].as_object();
     let mut touches = Vec::new();
     for (table, requests) in tables.ok_or("no RequestItems")? {
@@ -236,7 +246,7 @@ fn batch(request: &Value, mut part: impl FnMut(&str, &Value) -> Reading<Vec<Touc
     Ok(touches)
 }
 
-fn batch_get(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<Touch>> {
+fn batch_get(table: &str, part: &Value, schema: &TableSchema) -> Parsed<Vec<Touch>> {
     let keys = part["Keys"].as_array().ok_or("no Keys")?;
     keys.iter()
         .map(|attributes| {
@@ -247,7 +257,7 @@ fn batch_get(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<Tou
         .collect()
 }
 
-fn batch_write(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<Touch>> {
+fn batch_write(table: &str, part: &Value, schema: &TableSchema) -> Parsed<Vec<Touch>> {
     let requests = part.as_array().ok_or("no list of writes")?;
     requests
         .iter()
@@ -263,13 +273,13 @@ fn batch_write(table: &str, part: &Value, schema: &TableSchema) -> Reading<Vec<T
         .collect()
 }
 
-fn transaction(request: &Value, schema: &TableSchema) -> Reading<Vec<Touch>> {
+fn transaction(request: &Value, schema: &TableSchema) -> Parsed<Vec<Touch>> {
     let parts = request["TransactItems"].as_array();
     let parts = parts.ok_or("no TransactItems")?.iter();
     parts.map(|part| transaction_part(part, schema)).collect()
 }
 
-fn transaction_part(part: &Value, schema: &TableSchema) -> Reading<Touch> {
+fn transaction_part(part: &Value, schema: &TableSchema) -> Parsed<Touch> {
     let entries = part.as_object().into_iter().flatten().collect::<Vec<_>>();
     let [(kind, request)] = entries.as_slice() else {
         return Err(format!("not one action: {part}"));
@@ -282,7 +292,7 @@ fn transaction_part(part: &Value, schema: &TableSchema) -> Reading<Touch> {
 
 // ── Keys ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-fn key(attributes: &Value, names: &KeyNames) -> Reading<Key> {
+fn key(attributes: &Value, names: &KeyNames) -> Parsed<Key> {
     let sort = names.sort.as_ref();
     Ok(Key {
         partition: text(&attributes[&names.partition])?,
@@ -290,43 +300,47 @@ fn key(attributes: &Value, names: &KeyNames) -> Reading<Key> {
     })
 }
 
-fn put_index_keys(item: &Value, schema: &TableSchema) -> Reading<Vec<IndexKey>> {
-    let mut placed = Vec::new();
+fn put_index_keys(item: &Value, schema: &TableSchema) -> Parsed<Vec<IndexKey>> {
+    let mut index_keys = Vec::new();
     for (index, names) in &schema.indexes {
         if let Some(partition) = item.get(&names.partition) {
             let sort = names.sort.as_ref().and_then(|name| item.get(name));
-            placed.push(index_key(index, partition, sort)?);
+            index_keys.push(index_key(index, partition, sort)?);
         }
     }
-    Ok(placed)
+    Ok(index_keys)
 }
 
-/// The index keys that an update gives its item. One that it takes away touches no partition of another scope.
-fn updated_index_keys(request: &Value, schema: &TableSchema) -> Reading<Vec<IndexKey>> {
+/// The index keys that an update sets.
+///
+/// A removed index key is not included: removing it touches no other scope's partition.
+fn updated_index_keys(request: &Value, schema: &TableSchema) -> Parsed<Vec<IndexKey>> {
     if request.get("AttributeUpdates").is_some() {
-        return Err("AttributeUpdates is not read, use UpdateExpression".to_owned());
+        return Err("AttributeUpdates is not supported, use UpdateExpression".to_owned());
     }
     let update = Expression::of(request, "UpdateExpression");
-    let mut placed = Vec::new();
+    let mut index_keys = Vec::new();
     for (index, names) in &schema.indexes {
         let sorts = names.sort.as_ref().map(|name| update.equal_to(name));
         let sort = sorts.transpose()?.and_then(|values| values.first().copied());
         for partition in update.equal_to(&names.partition)? {
-            placed.push(index_key(index, partition, sort)?);
+            index_keys.push(index_key(index, partition, sort)?);
         }
     }
-    Ok(placed)
+    Ok(index_keys)
 }
 
-fn index_key(index: &str, partition: &Value, sort: Option<&Value>) -> Reading<IndexKey> {
+fn index_key(index: &str, partition: &Value, sort: Option<&Value>) -> Parsed<IndexKey> {
     let key = Key { partition: text(partition)?, sort: sort.map(text).transpose()? };
     Ok(IndexKey { index: index.to_owned(), key })
 }
 
-/// The text of an attribute value: every partition key is a string, a sort key may be a number.
-fn text(attribute: &Value) -> Reading<String> {
+/// The text of a key attribute.
+///
+/// Every partition key is a string; a sort key may be a number.
+fn text(attribute: &Value) -> Parsed<String> {
     let text = attribute["S"].as_str().or_else(|| attribute["N"].as_str());
-    text.map(str::to_owned).ok_or_else(|| format!("a key that is neither text nor number: {attribute}"))
+    text.map(readable_key).ok_or_else(|| format!("a key that is neither text nor number: {attribute}"))
 }
 
 #[cfg(test)]
@@ -336,15 +350,15 @@ mod tests {
     use super::*;
     use crate::schema::tests::definition;
 
-    fn read(operation: &str, request: &Value) -> Call {
+    fn parse(operation: &str, request: &Value) -> Call {
         let target = format!("DynamoDB_20120810.{operation}");
         let schema = TableSchema::from_definition(&definition());
-        Call::read(&target, request.to_string().as_bytes(), &schema)
+        Call::parse(&target, request.to_string().as_bytes(), &schema)
     }
 
-    /// What the request touches, as violations print it.
+    /// The touches of a request, as violations print them.
     fn lines(operation: &str, request: &Value) -> Vec<String> {
-        let call = read(operation, request);
+        let call = parse(operation, request);
         assert_eq!(call.unreadable, None);
         call.touches.iter().map(Touch::to_string).collect()
     }
@@ -354,9 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn a_single_item_is_read_from_its_key() {
+    fn single_item_operation_touches_its_key() {
         let request = json!({ "TableName": "t", "Key": item("p", "s"), "ConsistentRead": true });
-        let call = read("GetItem", &request);
+        let call = parse("GetItem", &request);
         assert_eq!(call.operation, "GetItem");
         assert_eq!(call.touches[0].table, "t");
         assert!(call.touches[0].consistent);
@@ -365,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_from_its_key_condition() {
+    fn query_touches_the_partition_of_its_key_condition() {
         let base = json!({
             "TableName": "t",
             "KeyConditionExpression": "#p = :p AND begins_with(sk, :s)",
@@ -384,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_an_index_is_read_from_its_partition_whatever_its_order() {
+    fn index_range_query_touches_its_partition() {
         for range in ["", " AND begins_with(gsi1sk, :a)", " AND gsi1sk BETWEEN :a AND :b", " AND gsi1sk > :a"] {
             let request = json!({
                 "TableName": "t",
@@ -399,17 +413,17 @@ mod tests {
     }
 
     #[test]
-    fn a_put_is_placed_in_the_indexes_of_its_item() {
+    fn put_has_the_index_keys_of_its_item() {
         let mut item = item("p", "s");
         item["gsi1pk"] = json!({ "S": "ip" });
         item["gsi1sk"] = json!({ "N": "7" });
-        let call = read("PutItem", &json!({ "TableName": "t", "Item": item }));
-        let placed = &call.touches[0].index_keys[0];
-        assert_eq!((placed.index.as_str(), placed.key.to_string()), ("gsi1", "ip / 7".to_owned()));
+        let call = parse("PutItem", &json!({ "TableName": "t", "Item": item }));
+        let index_key = &call.touches[0].index_keys[0];
+        assert_eq!((index_key.index.as_str(), index_key.key.to_string()), ("gsi1", "ip / 7".to_owned()));
     }
 
     #[test]
-    fn an_update_is_placed_in_the_indexes_that_it_sets() {
+    fn update_has_the_index_keys_that_it_sets() {
         let request = json!({
             "TableName": "t",
             "Key": item("p", "s"),
@@ -417,12 +431,12 @@ mod tests {
             "ExpressionAttributeNames": { "#g": "gsi1pk" },
             "ExpressionAttributeValues": { ":g": { "S": "ip" }, ":s": { "S": "is" } },
         });
-        let call = read("UpdateItem", &request);
+        let call = parse("UpdateItem", &request);
         assert_eq!(call.touches[0].index_keys[0].key.to_string(), "ip / is");
     }
 
     #[test]
-    fn an_update_that_changes_a_set_or_leaves_an_index_is_placed_nowhere() {
+    fn update_of_a_set_or_removal_from_an_index_has_no_index_keys() {
         for expression in ["ADD ids :v", "DELETE ids :v", "REMOVE gsi1pk, gsi1sk", "SET more = :v REMOVE gsi1pk"] {
             let update = json!({
                 "TableName": "t",
@@ -430,14 +444,14 @@ mod tests {
                 "UpdateExpression": expression,
                 "ExpressionAttributeValues": { ":v": { "SS": ["one", "two"] } },
             });
-            let call = read("TransactWriteItems", &json!({ "TransactItems": [{ "Update": update }] }));
+            let call = parse("TransactWriteItems", &json!({ "TransactItems": [{ "Update": update }] }));
             assert_eq!((call.unreadable, call.touches[0].to_string()), (None, "UpdateItem p / s".to_owned()));
             assert_eq!(call.touches[0].index_keys, [], "{expression}");
         }
     }
 
     #[test]
-    fn every_item_of_a_batch_is_read() {
+    fn batch_touches_every_item() {
         let request = json!({ "RequestItems": { "t": { "Keys": [item("p", "1"), item("q", "2")] } } });
         assert_eq!(lines("BatchGetItem", &request), ["BatchGetItem p / 1", "BatchGetItem q / 2"]);
 
@@ -446,21 +460,21 @@ mod tests {
             { "DeleteRequest": { "Key": item("q", "2") } },
         ] } });
         assert_eq!(lines("BatchWriteItem", &request), ["BatchWriteItem p / 1", "BatchWriteItem q / 2"]);
-        assert_eq!(read("BatchWriteItem", &request).touches[1].table, "t");
+        assert_eq!(parse("BatchWriteItem", &request).touches[1].table, "t");
     }
 
     #[test]
-    fn a_batch_is_as_consistent_as_it_says_for_its_table() {
+    fn batch_read_has_the_consistency_of_its_table() {
         let keys = json!([item("p", "1")]);
         for consistent in [true, false] {
             let request = json!({ "RequestItems": { "t": { "Keys": keys, "ConsistentRead": consistent } } });
-            let call = read("BatchGetItem", &request);
+            let call = parse("BatchGetItem", &request);
             assert_eq!((call.touches[0].consistent, call.touches[0].table.as_str()), (consistent, "t"));
         }
     }
 
     #[test]
-    fn every_part_of_a_transaction_is_an_action_of_its_own() {
+    fn transaction_parts_have_their_own_actions() {
         let keyed = |sort| json!({ "TableName": "t", "Key": item("p", sort) });
         let put = json!({ "TableName": "t", "Item": item("p", "1") });
         let write = json!({ "TransactItems": [
@@ -477,14 +491,14 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_without_keys_touches_none() {
-        let call = read("Scan", &json!({ "TableName": "t", "IndexName": "gsi1" }));
+    fn operation_without_keys_touches_no_key() {
+        let call = parse("Scan", &json!({ "TableName": "t", "IndexName": "gsi1" }));
         assert_eq!(call.touches[0].to_string(), "Scan on gsi1 without a key");
     }
 
     #[test]
-    fn what_cannot_be_read_says_why() {
-        let unreadable = |operation, request: Value| read(operation, &request).unreadable;
+    fn unparsable_request_has_a_reason() {
+        let unreadable = |operation, request: Value| parse(operation, &request).unreadable;
         assert!(unreadable("GetItem", json!({ "TableName": "t" })).is_some());
         assert!(unreadable("Query", json!({ "TableName": "t" })).is_some());
         assert!(unreadable("Query", json!({ "TableName": "t", "IndexName": "gsi9" })).is_some());
@@ -494,21 +508,21 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_what_failed_and_what_it_cost() {
+    fn answer_has_error_and_capacity() {
         let body = json!({ "ConsumedCapacity": { "TableName": "t", "CapacityUnits": 0.5 } });
-        let answer = Answer::read("GetItem", 200, body.to_string().as_bytes());
+        let answer = Answer::parse("GetItem", 200, body.to_string().as_bytes());
         assert_eq!(answer.error, None);
         assert_eq!(answer.capacity, Some(Capacity { read: 0.5, write: 0.0 }));
 
         let body = json!({ "ConsumedCapacity": [{ "CapacityUnits": 2.0 }, { "CapacityUnits": 1.0 }] });
-        let answer = Answer::read("BatchWriteItem", 200, body.to_string().as_bytes());
+        let answer = Answer::parse("BatchWriteItem", 200, body.to_string().as_bytes());
         assert_eq!(answer.capacity, Some(Capacity { read: 0.0, write: 3.0 }));
 
-        let answer = Answer::read("BatchGetItem", 200, body.to_string().as_bytes());
+        let answer = Answer::parse("BatchGetItem", 200, body.to_string().as_bytes());
         assert_eq!(answer.capacity, Some(Capacity { read: 3.0, write: 0.0 }));
 
         let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" });
-        let answer = Answer::read("PutItem", 400, body.to_string().as_bytes());
+        let answer = Answer::parse("PutItem", 400, body.to_string().as_bytes());
         assert_eq!(answer.error.as_deref(), Some("ConditionalCheckFailedException"));
         assert_eq!(answer.capacity, None);
     }

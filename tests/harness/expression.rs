@@ -1,14 +1,15 @@
-//! Just enough of `DynamoDB`'s expression grammar to see which key values a request names.
+//! Parses `DynamoDB` expressions for the key values that a request names.
 //!
-//! Placeholders are resolved as "Expression attribute names" and "… values" in the developer guide describe:
-//! `#name` stands for an attribute, `:value` for a value.
+//! Only the part of the grammar that this needs is supported. Placeholders are resolved as "Expression
+//! attribute names" and "Expression attribute values" in the developer guide describe: `#name` is an
+//! attribute, `:value` is a value.
 
 use serde_json::Value;
 
-/// The words that begin a clause of an update expression.
+/// The keywords that begin a clause of an update expression.
 const CLAUSES: [&str; 4] = ["SET", "REMOVE", "ADD", "DELETE"];
 
-/// A key condition or an update, with what its placeholders stand for.
+/// A key condition or update expression, with its placeholders.
 pub(crate) struct Expression<'a> {
     tokens: Vec<&'a str>,
     names: &'a Value,
@@ -16,7 +17,7 @@ pub(crate) struct Expression<'a> {
 }
 
 impl<'a> Expression<'a> {
-    /// The expression in the `field` of a request; empty when the request has none.
+    /// The expression in `field` of a request; empty if the field is missing.
     pub(crate) fn of(request: &'a Value, field: &str) -> Self {
         Self {
             tokens: tokens(request[field].as_str().unwrap_or_default()),
@@ -25,17 +26,17 @@ impl<'a> Expression<'a> {
         }
     }
 
-    /// The values that `attribute` is set or compared equal to: the placeholders up to the end of that term.
+    /// The values that `attribute` is set to or compared with by `=`.
     pub(crate) fn equal_to(&self, attribute: &str) -> Result<Vec<&'a Value>, String> {
         let mut values = Vec::new();
-        for start in self.equations(attribute) {
+        for start in self.right_hand_sides(attribute) {
             values.push(self.value(self.term(start))?);
         }
         Ok(values)
     }
 
-    /// Where the right-hand sides of `attribute = …` begin.
-    fn equations(&self, attribute: &str) -> impl Iterator<Item = usize> {
+    /// The token positions of the right-hand sides of `attribute = …`.
+    fn right_hand_sides(&self, attribute: &str) -> impl Iterator<Item = usize> {
         let pairs = self.tokens.windows(2).enumerate();
         pairs.filter(move |(_, pair)| self.is_name(pair[0], attribute) && pair[1] == "=").map(|(at, _)| at + 2)
     }
@@ -44,8 +45,9 @@ impl<'a> Expression<'a> {
         token == attribute || self.names[token].as_str() == Some(attribute)
     }
 
-    /// The tokens from `start` to the end of a term: a comma or bracket outside its own brackets, `AND`, or the next
-    /// clause.
+    /// The tokens from `start` to the end of a term.
+    ///
+    /// A term ends at a comma or a bracket outside its own brackets, at `AND`, or at the next clause.
     fn term(&self, start: usize) -> &[&'a str] {
         let rest = &self.tokens[start..];
         let mut depth = 0_i32;
@@ -61,11 +63,11 @@ impl<'a> Expression<'a> {
         &rest[..length]
     }
 
-    /// The one value of a term such as `:v` or `if_not_exists(a, :v)`.
+    /// The single value of a term such as `:v` or `if_not_exists(a, :v)`.
     fn value(&self, term: &[&str]) -> Result<&'a Value, String> {
         let placeholders: Vec<_> = term.iter().filter(|token| token.starts_with(':')).collect();
         let [placeholder] = placeholders.as_slice() else {
-            return Err(format!("not one value: {}", term.join(" ")));
+            return Err(format!("expected exactly one value: {}", term.join(" ")));
         };
         self.values.get(**placeholder).ok_or_else(|| format!("{placeholder} has no value"))
     }
@@ -76,7 +78,7 @@ fn is_separator(token: &str) -> bool {
     token.eq_ignore_ascii_case("AND") || CLAUSES.iter().any(begins_clause)
 }
 
-/// Names and placeholders as whole words, everything else as single characters.
+/// Splits into tokens: a name or placeholder, or any other single character.
 fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
@@ -105,12 +107,12 @@ mod tests {
             "ExpressionAttributeNames": { "#k": "pk" },
             "ExpressionAttributeValues": { ":a": "one", ":b": "two" },
         });
-        let found = Expression::of(&request, "Expression").equal_to(attribute)?;
-        Ok(found.into_iter().cloned().collect())
+        let values = Expression::of(&request, "Expression").equal_to(attribute)?;
+        Ok(values.into_iter().cloned().collect())
     }
 
     #[test]
-    fn a_key_condition_names_its_value_by_any_spelling() {
+    fn key_condition_in_any_spelling_has_its_value() {
         for text in [
             "pk = :a",
             "#k=:a AND begins_with(sk, :b)",
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_assignment_ends_at_a_comma_or_the_next_clause() {
+    fn assignment_ends_at_a_comma_or_the_next_clause() {
         for text in [
             "SET pk = :a, other = :b",
             "SET other = :b, #k = if_not_exists(#k, :a) REMOVE more",
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_that_is_not_set_has_no_value() {
+    fn unset_attribute_has_no_value() {
         for text in
             ["SET other = :a REMOVE pk", "REMOVE pk, sk", "ADD ids :a", "DELETE ids :a", "ADD n :a DELETE ids :b"]
         {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_cannot_be_seen_is_an_error() {
+    fn unresolved_value_is_an_error() {
         assert!(values("SET pk = other", "pk").is_err());
         assert!(values("SET pk = :missing", "pk").is_err());
     }

@@ -1,4 +1,4 @@
-//! A proxy before the `DynamoDB` engine that breaks calls as it is told.
+//! A fault-injecting proxy in front of the `DynamoDB` engine.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,26 +18,26 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What becomes of one call.
+/// The fault that is injected into one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The table has no capacity left.
+    /// The engine throttles the call: the table has no capacity left.
     Throttled,
-    /// The service fails.
+    /// The engine returns an internal error.
     ServerError,
-    /// Another transaction is at the same rows.
+    /// The transaction conflicts with another transaction on the same rows.
     Conflict,
-    /// The same transaction is still at work.
+    /// The same transaction is still in progress.
     InProgress,
-    /// The connection breaks before the engine sees the call.
-    Lost,
-    /// The connection breaks when the engine has done what it was called for.
+    /// The connection breaks before the engine receives the call.
+    RequestLost,
+    /// The connection breaks after the engine has executed the call.
     AnswerLost,
-    /// Nothing comes back.
-    Silence,
+    /// The engine does not respond.
+    NoResponse,
 }
 
-/// The proxy. It stops when it is dropped.
+/// The proxy. It stops when dropped.
 pub struct Faults {
     address: SocketAddr,
     plan: Arc<Mutex<Plan>>,
@@ -48,7 +48,7 @@ pub struct Faults {
 struct Plan {
     next: VecDeque<Option<Fault>>,
     always: Option<Fault>,
-    spares_reads: bool,
+    only_writes: bool,
     calls: usize,
 }
 
@@ -56,7 +56,7 @@ impl Plan {
     fn take(&mut self, request: &Request<Incoming>) -> Option<Fault> {
         self.calls += 1;
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-        if self.spares_reads && target.is_some_and(|target| !target.ends_with(".TransactWriteItems")) {
+        if self.only_writes && target.is_some_and(|target| !target.ends_with(".TransactWriteItems")) {
             return None;
         }
         self.next.pop_front().unwrap_or(self.always)
@@ -64,7 +64,7 @@ impl Plan {
 }
 
 impl Faults {
-    /// Listens on a free port and forwards to `upstream` whatever it does not break.
+    /// Listens on a free port and forwards calls without a fault to `upstream`.
     pub async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -82,59 +82,63 @@ impl Faults {
         format!("http://{}", self.address)
     }
 
-    /// Breaks the next calls, one after the other.
+    /// Injects these faults into the next calls, one per call.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         let mut plan = self.plan.lock().unwrap();
         *plan = Plan { next: faults.into_iter().map(Some).collect(), ..Plan::default() };
     }
 
-    /// Breaks the next transactions that write, and no other call.
+    /// Injects these faults into the next write transactions, one per transaction.
+    ///
+    /// No other call fails.
     pub fn next_writes(&self, faults: impl IntoIterator<Item = Fault>) {
         self.next(faults);
-        self.plan.lock().unwrap().spares_reads = true;
+        self.plan.lock().unwrap().only_writes = true;
     }
 
-    /// Lets the next transaction that writes through, breaks those that follow it, and no other call.
+    /// Like [`Self::next_writes`], but lets the next write transaction succeed first.
     pub fn writes_after_one(&self, faults: impl IntoIterator<Item = Fault>) {
         self.writes_after(1, faults);
     }
 
-    /// Lets so many transactions that write through, breaks those that follow them, and no other call.
-    pub fn writes_after(&self, spared: usize, faults: impl IntoIterator<Item = Fault>) {
+    /// Like [`Self::next_writes`], but lets `passing` write transactions succeed first.
+    pub fn writes_after(&self, passing: usize, faults: impl IntoIterator<Item = Fault>) {
         self.next_writes(faults);
         let mut plan = self.plan.lock().unwrap();
-        (0..spared).for_each(|_| plan.next.push_front(None));
+        (0..passing).for_each(|_| plan.next.push_front(None));
     }
 
-    /// Lets so many transactions that write through, and breaks every one from then on, and no other call.
-    pub fn all_writes_after(&self, spared: usize, fault: Fault) {
-        self.writes_after(spared, []);
+    /// Lets `passing` write transactions succeed, then fails every later one.
+    ///
+    /// No other call fails.
+    pub fn all_writes_after(&self, passing: usize, fault: Fault) {
+        self.writes_after(passing, []);
         self.plan.lock().unwrap().always = Some(fault);
     }
 
-    /// Lets so many calls through, and breaks those that follow them.
+    /// Lets `passing` calls succeed, then injects these faults, one per call.
     pub fn after(&self, passing: usize, faults: impl IntoIterator<Item = Fault>) {
         self.next(faults);
         let mut plan = self.plan.lock().unwrap();
         (0..passing).for_each(|_| plan.next.push_front(None));
     }
 
-    /// Breaks every call from now on.
+    /// Injects this fault into every call from now on.
     pub fn always(&self, fault: Fault) {
         *self.plan.lock().unwrap() = Plan { always: Some(fault), ..Plan::default() };
     }
 
-    /// Breaks nothing any more.
+    /// Stops injecting faults.
     pub fn none(&self) {
         *self.plan.lock().unwrap() = Plan::default();
     }
 
-    /// How many calls came since it was last told what to break.
+    /// The number of calls since the faults were last set.
     pub fn calls(&self) -> usize {
         self.plan.lock().unwrap().calls
     }
 
-    /// Refuses every connection from now on, and ends those that are open.
+    /// Closes all connections and refuses new ones.
     pub async fn shut_down(&self) {
         self.serving.abort();
         while !self.serving.is_finished() {
@@ -159,17 +163,17 @@ type Relayed = Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + 
 
 impl Proxy {
     async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut conversations = JoinSet::new();
+        let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            conversations.spawn(Arc::clone(&self).converse(stream));
+            connections.spawn(Arc::clone(&self).serve_connection(stream));
         }
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
         stream.set_nodelay(true).unwrap();
         let service = service_fn(|request| self.relay(request));
-        // An error of the service ends the connection without an answer, which is what it is for.
+        // An error of the service closes the connection without a response: that is the injected fault.
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
@@ -185,14 +189,14 @@ impl Proxy {
                 answer(400, "TransactionCanceledException", &json!({ "CancellationReasons": reasons }))
             }
             Fault::InProgress => answer(400, "TransactionInProgressException", &json!({})),
-            Fault::Lost => Err(broken()),
+            Fault::RequestLost => Err(connection_reset()),
             Fault::AnswerLost => {
                 self.forward(request).await?;
-                Err(broken())
+                Err(connection_reset())
             }
-            Fault::Silence => {
+            Fault::NoResponse => {
                 tokio::time::sleep(Duration::from_hours(1)).await;
-                Err(broken())
+                Err(connection_reset())
             }
         }
     }
@@ -206,17 +210,17 @@ impl Proxy {
     }
 }
 
-fn broken() -> Box<dyn std::error::Error + Send + Sync> {
+fn connection_reset() -> Box<dyn std::error::Error + Send + Sync> {
     io::Error::from(io::ErrorKind::ConnectionReset).into()
 }
 
-/// How many parts a transaction has.
+/// The number of parts of a transaction.
 async fn parts(request: Request<Incoming>) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
     let body: Value = serde_json::from_slice(&request.collect().await?.to_bytes())?;
     Ok(body["TransactItems"].as_array().map_or(1, Vec::len))
 }
 
-/// The first part met another transaction; nothing is known of the others.
+/// The cancellation reason of a part: only the first part conflicts.
 fn reason(part: usize) -> &'static str {
     if part == 0 { "TransactionConflict" } else { "None" }
 }

@@ -1,4 +1,4 @@
-//! Requests over real sockets, for what runs as a process of its own.
+//! HTTP client for servers that run as separate processes.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -7,16 +7,16 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// What came back.
+/// An HTTP response.
 #[derive(Debug)]
 pub struct Reply {
     /// The status.
     pub status: u16,
-    /// The body as JSON, `null` if it is none.
+    /// The body as JSON; `null` if the body is not JSON.
     pub json: Value,
 }
 
-/// Sends a request and reads the answer. A `null` body is none.
+/// Sends a request and reads the response. A `null` body sends no body.
 pub async fn request(
     method: &str,
     url: &str,

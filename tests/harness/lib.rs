@@ -1,38 +1,42 @@
-//! What the integration tests stand on: a recorder between the functions and the `DynamoDB` engine, and the rules that
-//! every recorded call must keep.
+//! Test harness of the integration tests.
+//!
+//! A recorder between the functions and the `DynamoDB` engine logs every call, and every request checks the
+//! recorded calls against the isolation rules, the IAM policies and its round-trip budget.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 pub mod call;
 mod compiled;
+pub mod contract;
 mod expression;
 pub mod faults;
 pub mod http;
 pub mod isolation;
-pub mod letters;
+pub mod mailbox;
 pub mod operation;
 pub mod policy;
 pub mod recorder;
 pub mod schema;
 pub mod tag;
 pub mod tree;
-pub mod who;
+pub mod users;
 pub mod world;
 
 use call::Call;
 use isolation::Caller;
 use policy::Policies;
 
-/// Runs all of these at the same time and gives what each gave, in order.
-pub async fn at_once<F: Future>(work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    futures_util::future::join_all(work).await
+/// Runs all futures concurrently and returns their outputs in order.
+pub async fn at_once<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(futures).await
 }
 
-/// Fails the test if an API request's calls break a rule about keys, or its function's policies deny one of them.
+/// Fails the test if a call breaks an isolation rule or is denied by IAM.
 ///
-/// `caller` is who made the request, if anybody had signed in.
+/// `calls` are those of one API request, `policies` are those of the function that handled it, and `caller`
+/// is the signed-in user who made the request.
 ///
 /// # Panics
-/// With every violation and then every call, if there is a violation.
+/// If there is a violation. The message lists every violation and then every call.
 #[track_caller]
 pub fn assert_isolated(calls: &[Call], caller: Option<&Caller>, policies: &Policies) {
     let mut violations = isolation::violations(calls, caller);
@@ -64,14 +68,14 @@ mod tests {
   ✗ dynamodb:Query on arn:aws:dynamodb:local:000000000000:table/crm for [\"GLOBAL#EMAIL\"]: no statement allows it
   1. Query → no answer
      Query GLOBAL#EMAIL / *")]
-    fn a_failure_tells_every_violation_and_every_call() {
+    fn failure_message_lists_every_violation_and_every_call() {
         let request = json!({
             "TableName": "crm",
             "KeyConditionExpression": "pk = :p",
             "ExpressionAttributeValues": { ":p": { "S": "GLOBAL#EMAIL" } },
         });
         let schema = TableSchema::from_definition(&definition());
-        let call = Call::read("Query", request.to_string().as_bytes(), &schema);
+        let call = Call::parse("Query", request.to_string().as_bytes(), &schema);
         let table = PolicyTable { logical_id: "Table", name: "crm" };
         assert_isolated(&[call], None, &Policies::parse(&[], table).unwrap());
     }

@@ -1,25 +1,26 @@
-//! The operations of the OpenAPI document, ready to be asked for: what a test does for every operation, a new one cannot
-//! slip past.
+//! The operations of the OpenAPI document, as requests that tests can send.
+//!
+//! A test that iterates over the operations covers a new operation too.
 
 use lambda_http::http::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::tree::PathParams;
-use crate::who::{RequestBuilder, Who};
+use crate::users::{RequestBuilder, TestUser};
 use crate::world::OPENAPI;
 
-/// One method of one path.
+/// One operation: a method of a path.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Its `operationId`.
+    /// The `operationId`.
     pub id: String,
-    /// Its method.
+    /// The HTTP method.
     pub method: Method,
-    /// Its path, with `{parameters}`.
+    /// The path template, with `{parameters}`.
     pub path: String,
-    /// The operation as the document has it.
-    pub described: Value,
+    /// The operation object of the document.
+    pub described: &'static Value,
 }
 
 /// Every operation, in the document's order.
@@ -31,51 +32,51 @@ pub fn operations() -> Vec<Operation> {
             id: described["operationId"].as_str().unwrap_or_default().to_owned(),
             method: method.to_uppercase().parse().expect("a method"),
             path: path.clone(),
-            described: described.clone(),
+            described,
         })
     });
     items.collect()
 }
 
 impl Operation {
-    /// Whether it needs no access token.
+    /// Whether the operation needs no access token.
     pub fn is_public(&self) -> bool {
         self.described["security"] == json!([{}])
     }
 
-    /// Whether it knows its caller by a secret in its address, and by nothing else.
+    /// Whether the operation authenticates by a secret in the URL only.
     pub fn takes_secret(&self) -> bool {
         self.described["security"][0]["calendar"].is_array()
     }
 
-    /// The names of the parameters in its path.
+    /// The names of the path parameters.
     pub fn parameters(&self) -> Vec<&str> {
         let parts = self.path.split('/').filter(|part| part.starts_with('{'));
         parts.map(|part| part.trim_matches(['{', '}'])).collect()
     }
 
-    /// Whether it acts somewhere in the tree.
+    /// Whether the path has parameters: the operation acts on a node of the tree.
     pub fn is_scoped(&self) -> bool {
         !self.parameters().is_empty()
     }
 
-    /// Its path at a place in the tree, with what its query must have.
-    pub fn at(&self, spot: &PathParams) -> String {
-        let id = |name: &str| spot.id_in(&self.path, name).to_owned();
+    /// The path with these parameters and the required query.
+    pub fn at(&self, paths: &PathParams) -> String {
+        let id = |name: &str| paths.id_in(&self.path, name).to_owned();
         self.fill(id) + &self.query(id)
     }
 
-    /// Its path at a place that never existed, with what its query must have.
-    pub fn nowhere(&self) -> String {
+    /// The path with ids that never existed and the required query.
+    pub fn missing_path(&self) -> String {
         let id = |_: &str| Uuid::now_v7().to_string();
         self.fill(id) + &self.query(id)
     }
 
-    /// The parameters that its query must have. A range is a day.
+    /// The required query parameters. A time range is one day.
     fn query(&self, id: impl Fn(&str) -> String) -> String {
         let parameters = self.described["parameters"].as_array().into_iter().flatten();
         let needed = parameters.filter(|parameter| parameter["in"] == "query" && parameter["required"] == true);
-        // A secret cannot be made up.
+        // A secret cannot be guessed.
         let needed = needed.filter(|_| !self.takes_secret());
         let pairs = needed.map(|parameter| match parameter["name"].as_str().expect("a name") {
             "from" => "from=2030-06-03T00:00:00Z".to_owned(),
@@ -86,10 +87,10 @@ impl Operation {
         if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
     }
 
-    /// Its path in the scope of one place, naming a thing of another.
-    pub fn across(&self, scope: &PathParams, thing: &PathParams) -> String {
+    /// The path in the scope of `scope`, with the other ids of `resources`.
+    pub fn cross_scope_path(&self, scope: &PathParams, resources: &PathParams) -> String {
         let first = self.parameters()[0].to_owned();
-        self.fill(|name| if name == first { scope.id(name) } else { thing.id_in(&self.path, name) }.to_owned())
+        self.fill(|name| if name == first { scope.id(name) } else { resources.id_in(&self.path, name) }.to_owned())
     }
 
     fn fill(&self, value: impl Fn(&str) -> String) -> String {
@@ -100,27 +101,41 @@ impl Operation {
         parts.collect::<Vec<_>>().join("/")
     }
 
-    /// Asks for it on a path, with the least body that it takes.
-    pub fn ask<'w>(&self, who: &Who<'w>, path: &str) -> RequestBuilder<'w> {
-        let ask = who.ask(self.method.clone(), path);
-        let Some(content) = self.described["requestBody"]["content"].as_object() else { return ask };
+    /// The media type of the request body and its example.
+    ///
+    /// # Panics
+    /// If the operation has no request body, or the body has no example.
+    pub fn example(&self) -> (&'static str, Value) {
+        let content = self.described["requestBody"]["content"].as_object().expect("a request body");
         let (media, content) = content.iter().next().expect("a media type");
-        ask.body(media, least_body(media, &content["schema"]))
+        let schema = &content["schema"];
+        let schema = schema["$ref"].as_str().map_or(schema, resolve);
+        let examples = [&content["example"], &schema["example"], &schema["examples"][0]];
+        let example = examples.into_iter().find(|example| !example.is_null());
+        (media, example.unwrap_or_else(|| panic!("{} has no example", self.id)).clone())
+    }
+
+    /// Builds a request on `path` with the smallest valid body.
+    pub fn request<'w>(&self, user: &TestUser<'w>, path: &str) -> RequestBuilder<'w> {
+        let request = user.request(self.method.clone(), path);
+        let Some(content) = self.described["requestBody"]["content"].as_object() else { return request };
+        let (media, content) = content.iter().next().expect("a media type");
+        request.body(media, minimal_body(media, &content["schema"]))
     }
 }
 
-/// The least body of a media type. A CSV file is the text itself, everything else is JSON.
-fn least_body(media: &str, schema: &Value) -> String {
-    match least(schema) {
+/// The smallest valid body of a media type: plain text for CSV, otherwise JSON.
+fn minimal_body(media: &str, schema: &Value) -> String {
+    match minimal_value(schema) {
         Value::String(text) if media == "text/csv" => text,
         json => json.to_string(),
     }
 }
 
-/// The least value that a schema takes: an object has the fields that are required.
-fn least(schema: &Value) -> Value {
+/// The smallest value that a schema accepts: an object has its required fields.
+fn minimal_value(schema: &Value) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
-        // A client has each domain once, and each tag's name.
+        // Domains and tag names are unique within a client.
         if reference.ends_with("/WebDomain") {
             return json!(format!("{}.example.com", Uuid::new_v4()));
         }
@@ -130,17 +145,17 @@ fn least(schema: &Value) -> Value {
         if reference.ends_with("/TimeOffFields") {
             return json!({ "start": "2030-02-01T00:00:00Z", "end": "2030-02-02T00:00:00Z" });
         }
-        // A contact that is not there yet has a name.
-        if reference.ends_with("/ContactUpsert") {
+        // An upsert that creates a contact needs a name.
+        if reference.ends_with("/UpsertContactRequest") {
             let email = format!("{}@example.com", Uuid::new_v4());
             return json!({ "email": email, "firstName": "Ada", "lastName": "Lovelace" });
         }
-        return least(resolve(reference));
+        return minimal_value(resolve(reference));
     }
     if let Some(properties) = schema["properties"].as_object() {
         let required = schema["required"].as_array().cloned().unwrap_or_default();
         let required = properties.iter().filter(|(name, _)| required.contains(&json!(name)));
-        return required.map(|(name, schema)| (name.clone(), least(schema))).collect::<Map<_, _>>().into();
+        return required.map(|(name, schema)| (name.clone(), minimal_value(schema))).collect::<Map<_, _>>().into();
     }
     for example in [&schema["example"], &schema["examples"][0]] {
         if !example.is_null() {
@@ -149,7 +164,7 @@ fn least(schema: &Value) -> Value {
     }
     for part in [&schema["oneOf"][0], &schema["allOf"][0]] {
         if !part.is_null() {
-            return least(part);
+            return minimal_value(part);
         }
     }
     match (schema["type"].as_str(), schema["format"].as_str()) {
@@ -163,10 +178,10 @@ fn least(schema: &Value) -> Value {
     }
 }
 
-/// The part of the document that a `$ref` names.
+/// The part of the document that a `$ref` points to.
 pub fn resolve(reference: &str) -> &'static Value {
     let pointer = reference.strip_prefix('#').expect("a reference within the document");
-    OPENAPI.pointer(pointer).unwrap_or_else(|| panic!("{reference} names nothing"))
+    OPENAPI.pointer(pointer).unwrap_or_else(|| panic!("{reference} does not resolve"))
 }
 
 #[cfg(test)]
@@ -174,11 +189,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_csv_file_is_sent_as_its_example_has_it_and_the_rest_as_json() {
+    fn csv_example_is_sent_as_text_and_other_bodies_as_json() {
         let file = json!({ "type": "string", "example": "firstName,lastName\r\nAda,Lovelace\r\n" });
-        assert_eq!(least_body("text/csv", &file), "firstName,lastName\r\nAda,Lovelace\r\n");
+        assert_eq!(minimal_body("text/csv", &file), "firstName,lastName\r\nAda,Lovelace\r\n");
         let json = json!({ "type": "object", "required": ["name"], "properties": { "name": { "example": "Ada" } } });
-        assert_eq!(least_body("application/json", &json), r#"{"name":"Ada"}"#);
-        assert_eq!(least_body("application/json", &json!({ "type": "string" })), r#""Sample""#);
+        assert_eq!(minimal_body("application/json", &json), r#"{"name":"Ada"}"#);
+        assert_eq!(minimal_body("application/json", &json!({ "type": "string" })), r#""Sample""#);
     }
 }

@@ -1,4 +1,4 @@
-//! A proxy between the functions and the `DynamoDB` engine that writes down what every call touches and costs.
+//! A proxy in front of the `DynamoDB` engine that records every call.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,10 +23,10 @@ use crate::call::{Answer, Call};
 use crate::schema::TableSchema;
 use crate::tag::{TAG_HEADER, UNTAGGED};
 
-/// A running recorder. It stops when it is dropped.
+/// A running recorder. It stops when dropped.
 ///
-/// It has a thread and a runtime of its own, so that one recorder can serve every test of a process although each test
-/// has its own runtime.
+/// It has its own thread and runtime, so that one recorder can serve every test of a process although each
+/// test has its own runtime.
 #[derive(Debug)]
 pub struct Recorder {
     address: SocketAddr,
@@ -35,10 +35,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Listens on a free port and forwards to `upstream`, such as `http://127.0.0.1:8000`.
+    /// Listens on a free port and forwards to `upstream`.
+    ///
+    /// An example of `upstream` is `http://127.0.0.1:8000`.
     ///
     /// # Panics
-    /// If `upstream` is not an absolute `http` URL, or no socket or thread can be had.
+    /// If `upstream` is not an absolute `http` URL, or a socket or thread cannot be created.
     pub fn start(upstream: &str, schema: TableSchema) -> Self {
         let upstream: Uri = upstream.parse().expect("the engine's endpoint is a URL");
         assert_eq!(upstream.scheme_str(), Some("http"), "{upstream}");
@@ -56,14 +58,15 @@ impl Recorder {
         format!("http://{}", self.address)
     }
 
-    /// Removes and returns the calls with this tag, in the order in which they arrived. Calls without a tag are found
-    /// under [`UNTAGGED`].
+    /// Removes and returns the calls with this tag, in the order of arrival.
+    ///
+    /// Calls without a tag are recorded under [`UNTAGGED`].
     pub fn take(&self, tag: &str) -> Vec<Call> {
         self.log.take(tag)
     }
 }
 
-/// Calls by tag, each with its number in the whole log.
+/// Calls by tag, each with its sequence number in the log.
 #[derive(Debug, Default)]
 struct Log {
     next: AtomicU64,
@@ -71,19 +74,21 @@ struct Log {
 }
 
 impl Log {
-    /// Notes a call before it is forwarded, so that one whose caller gives up is noted too.
-    fn note(&self, tag: &str, call: Call) -> u64 {
+    /// Records a call, before it is forwarded.
+    ///
+    /// A call that times out is recorded too.
+    fn record(&self, tag: &str, call: Call) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut calls = self.calls.lock().unwrap();
         calls.entry(tag.to_owned()).or_default().push((number, call));
         number
     }
 
-    /// Completes a call, unless it was taken meanwhile.
-    fn answer(&self, tag: &str, number: u64, answer: Answer) {
+    /// Adds the answer to a call, unless the call was taken in the meantime.
+    fn record_answer(&self, tag: &str, number: u64, answer: Answer) {
         let mut calls = self.calls.lock().unwrap();
-        let mut noted = calls.get_mut(tag).into_iter().flatten();
-        if let Some((_, call)) = noted.find(|(other, _)| *other == number) {
+        let mut recorded = calls.get_mut(tag).into_iter().flatten();
+        if let Some((_, call)) = recorded.find(|(other, _)| *other == number) {
             call.answer = Some(answer);
         }
     }
@@ -121,16 +126,16 @@ impl Proxy {
     async fn serve(self: Arc<Self>, listener: TcpListener) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(Arc::clone(&self).converse(stream));
+            tokio::spawn(Arc::clone(&self).serve_connection(stream));
         }
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream) {
-        // Small requests and answers must not wait for each other's acknowledgement.
+    async fn serve_connection(self: Arc<Self>, stream: TcpStream) {
+        // Without Nagle's algorithm: small packets must not wait for an acknowledgement.
         stream.set_nodelay(true).unwrap();
         let service = service_fn(async |request| Ok::<_, Infallible>(self.relay(request).await));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // A caller may hang up whenever it likes: that is no failure of the recorder's.
+        // A client may close the connection at any time: this is not an error.
         let _ = connection.await;
     }
 
@@ -149,16 +154,16 @@ impl Proxy {
         let body = body.collect().await?.to_bytes();
         let tag = header(&head.headers, TAG_HEADER).unwrap_or(UNTAGGED).to_owned();
         let target = header(&head.headers, "x-amz-target").unwrap_or_default();
-        let call = Call::read(target, &body, &self.schema);
+        let call = Call::parse(target, &body, &self.schema);
         let operation = call.operation.clone();
-        let number = self.log.note(&tag, call);
+        let number = self.log.record(&tag, call);
 
         head.uri = self.upstream.clone();
         let response = self.client.request(Request::from_parts(head, Full::new(body))).await?;
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let answer = Answer::read(&operation, head.status.as_u16(), &body);
-        self.log.answer(&tag, number, answer);
+        let answer = Answer::parse(&operation, head.status.as_u16(), &body);
+        self.log.record_answer(&tag, number, answer);
         Ok(Response::from_parts(head, Full::new(body)))
     }
 }
@@ -208,7 +213,7 @@ mod tests {
         Recorder::start(upstream, TableSchema::from_definition(&definition()))
     }
 
-    /// An engine that answers each request with what `answer` makes of its body.
+    /// An engine that responds to each request with `answer` of its body.
     async fn engine(answer: fn(&Value) -> (u16, Value)) -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -233,7 +238,7 @@ mod tests {
         Ok(response.body(Full::from(body.to_string())).unwrap())
     }
 
-    /// Gets an item and says what came back.
+    /// Gets an item and returns the item or the error as text.
     async fn get(client: Client, partition: impl Into<String>) -> String {
         let request = client
             .get_item()
@@ -246,14 +251,14 @@ mod tests {
         }
     }
 
-    /// Returns the requested key as the item, so that a mixed-up answer would show.
+    /// Returns the requested key as the item, so that a mixed-up answer is detected.
     fn echo(request: &Value) -> (u16, Value) {
         let capacity = json!({ "TableName": "table", "CapacityUnits": 0.5 });
         (200, json!({ "Item": request["Key"], "ConsumedCapacity": capacity }))
     }
 
     #[tokio::test]
-    async fn a_call_is_forwarded_and_noted() {
+    async fn call_is_forwarded_and_recorded() {
         let recorder = recorder(&engine(echo).await);
         let item = tagged("one", get(client(&recorder), "partition")).await;
         assert!(item.contains("partition"), "{item}");
@@ -268,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn calls_made_at_the_same_time_keep_their_tags() {
+    async fn concurrent_calls_keep_their_tags() {
         let recorder = recorder(&engine(echo).await);
         let client = client(&recorder);
         let mut requests = tokio::task::JoinSet::new();
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_spawned_task_has_no_tag_and_is_noted_all_the_same() {
+    async fn call_of_a_spawned_task_is_recorded_without_tag() {
         let recorder = recorder(&engine(echo).await);
         let spawned = get(client(&recorder), "partition");
         tagged("one", async { tokio::spawn(spawned).await.unwrap() }).await;
@@ -302,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_and_each_retry_of_it_is_noted() {
+    async fn failed_call_and_each_retry_are_recorded() {
         let throttle = |_: &Value| (400, json!({ "__type": "x#ThrottlingException", "message": "slow down" }));
         let recorder = recorder(&engine(throttle).await);
         tagged("one", get(client(&recorder), "partition")).await;
@@ -313,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_to_an_engine_that_is_gone_is_noted() {
+    async fn call_to_an_unreachable_engine_is_recorded() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
@@ -361,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dynamodb_local_answers_through_the_recorder() {
+    async fn dynamodb_local_works_through_the_recorder() {
         let recorder = recorder(&crate::world::engine_endpoint());
         let client = client(&recorder);
         let table = format!("recorder-{}", uuid::Uuid::new_v4());
@@ -380,8 +385,8 @@ mod tests {
             .key_condition_expression("gsi1pk = :p")
             .expression_attribute_values(":p", AttributeValue::S("i".to_owned()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let found = tagged("read", query.send()).await.unwrap();
-        assert_eq!(found.count, 2);
+        let output = tagged("read", query.send()).await.unwrap();
+        assert_eq!(output.count, 2);
 
         let write = &recorder.take("write")[0];
         assert_eq!(write.touches.len(), 2);

@@ -1,4 +1,4 @@
-//! The names of the table's key attributes, as its definition states them.
+//! The key attributes of the table and its indexes, from the table definition.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 pub struct KeyNames {
     /// The partition key's attribute.
     pub partition: String,
-    /// The sort key's attribute, where there is one.
+    /// The sort key's attribute, if any.
     pub sort: Option<String>,
 }
 
@@ -18,21 +18,24 @@ pub struct KeyNames {
 pub struct TableSchema {
     /// The table's own key.
     pub key: KeyNames,
-    /// The global secondary indexes' keys, by index name.
+    /// The keys of the global secondary indexes, by index name.
     pub indexes: BTreeMap<String, KeyNames>,
 }
 
 impl TableSchema {
-    /// Reads the properties of an `AWS::DynamoDB::Table`, which name keys as `CreateTable` does.
+    /// Parses the properties of an `AWS::DynamoDB::Table`.
+    ///
+    /// They name keys as `CreateTable` does.
     ///
     /// # Panics
-    /// If the definition lacks a key, or has a key of several partition attributes, which nothing here reads.
+    /// If the definition lacks a key, or a key has several partition attributes, which the harness does not
+    /// support.
     pub fn from_definition(definition: &Value) -> Self {
         let indexes = definition["GlobalSecondaryIndexes"].as_array();
         Self { key: key_names(definition), indexes: indexes.into_iter().flatten().map(named_index).collect() }
     }
 
-    /// The key that a read uses: an index's where one is named, else the table's.
+    /// The key that a read uses: that of the named index, otherwise the table's.
     pub(crate) fn read_key(&self, index: Option<&str>) -> Option<&KeyNames> {
         match index {
             Some(name) => self.indexes.get(name),
@@ -69,7 +72,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A table with one index, as the template would define it.
+    /// A table definition with one index, in the template's format.
     pub(crate) fn definition() -> Value {
         json!({
             "KeySchema": [
@@ -87,7 +90,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_table_and_its_indexes_are_read() {
+    fn keys_of_table_and_indexes_are_parsed() {
         let schema = TableSchema::from_definition(&definition());
         assert_eq!(schema.key.partition, "pk");
         assert_eq!(schema.key.sort.as_deref(), Some("sk"));
@@ -96,9 +99,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_projects_table_is_read() {
+    fn table_of_the_template_is_parsed() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-        let template = infra::template::Template::load(path.as_ref()).unwrap();
+        let template = infra::aws::template::Template::load(path.as_ref()).unwrap();
         let schema = TableSchema::from_definition(&template.tables["Table"]);
         assert_eq!(schema.key.partition, "pk");
     }

@@ -1,4 +1,6 @@
-//! Tells apart the `DynamoDB` calls of API requests that run at the same time in one process.
+//! Tags `DynamoDB` calls with the API request that made them.
+//!
+//! The tag separates the calls of concurrent requests in one process.
 
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -7,23 +9,26 @@ use aws_sdk_dynamodb::error::BoxError;
 /// The header that carries the tag to the [`Recorder`](crate::recorder::Recorder).
 pub const TAG_HEADER: &str = "x-request-tag";
 
-/// The tag of calls made outside [`tagged`]: those of start-up, or of a task that an API request spawned.
+/// The tag of calls made outside [`tagged`].
+///
+/// Such calls are made at start-up, or by a task that an API request spawned.
 pub const UNTAGGED: &str = "";
 
 tokio::task_local! {
     static TAG: String;
 }
 
-/// Runs `work` so that each `DynamoDB` call it makes carries `tag`, which is visible ASCII.
+/// Runs `future` and sends `tag` with each of its `DynamoDB` calls.
 ///
-/// A task that `work` spawns does not inherit the tag: its calls are found under [`UNTAGGED`].
-pub async fn tagged<W: Future>(tag: impl Into<String>, work: W) -> W::Output {
-    TAG.scope(tag.into(), work).await
+/// The tag must be visible ASCII.
+/// A task that `future` spawns does not inherit the tag: its calls are recorded under [`UNTAGGED`].
+pub async fn tagged<F: Future>(tag: impl Into<String>, future: F) -> F::Output {
+    TAG.scope(tag.into(), future).await
 }
 
-/// The interceptor for the SDK's configuration that puts the tag on each attempt of each call.
+/// SDK interceptor that adds the tag to each attempt of each call.
 ///
-/// It relies on the SDK running interceptors in the task that awaits the call, which a test checks.
+/// It relies on the SDK running interceptors in the task that awaits the call; a test checks that.
 #[derive(Debug)]
 pub struct TagCalls;
 
@@ -32,7 +37,7 @@ impl Intercept for TagCalls {
         "TagCalls"
     }
 
-    // After signing, so that the header is no part of what is signed and changes nothing on the way.
+    // After signing, so that the signature does not cover the header.
     fn modify_before_transmit(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,

@@ -1,20 +1,23 @@
-//! Ready-made parts of the tree tenant › agency › client, with somebody in them.
+//! Fixtures of the tree tenant › agency › client, with users.
 
 use std::str::FromStr;
 
+use infra::check::readable_key;
 use serde_json::json;
-use shared::auth::{AgencyScope, ClientScope, Role};
+use shared::identity::{AgencyScope, ClientScope, Role};
 use shared::value::Id;
 use uuid::Uuid;
 
-use crate::who::Who;
+use crate::users::TestUser;
 use crate::world::World;
 
-/// A client with one of each thing, and the paths that lead to them.
+/// The paths of a client with one resource of each kind.
 #[derive(Clone, Debug)]
 pub struct PathParams {
-    /// The client's scope, which is made of the ids of its tenant and agency too.
+    /// The client's scope, which includes the ids of its tenant and agency.
     pub scope: ClientScope,
+    /// The scope of the client's agency.
+    pub agency_scope: AgencyScope,
     /// `/v1/tenants/…`
     pub tenant: String,
     /// `/v1/agencies/…`
@@ -25,15 +28,15 @@ pub struct PathParams {
     pub contacts: String,
     /// `/v1/clients/…/contacts/…`
     pub contact: String,
-    /// `/v1/clients/…/contacts/imports/…`, which is finished.
+    /// `/v1/clients/…/contacts/imports/…`, a finished import.
     pub import: String,
     /// `/v1/clients/…/tags/…`
     pub tag: String,
     /// `/v1/clients/…/domains/…`
     pub domain: String,
-    /// `/v1/clients/…/pipelines/…`, the default one.
+    /// `/v1/clients/…/pipelines/…`, the default pipeline.
     pub pipeline: String,
-    /// `/v1/clients/…/pipelines/…/stages/…`, the last one, which holds nothing.
+    /// `/v1/clients/…/pipelines/…/stages/…`, the last stage, without deals.
     pub stage: String,
     /// `/v1/clients/…/deals/…`
     pub deal: String,
@@ -47,19 +50,24 @@ pub struct PathParams {
     pub time_off: String,
     /// `/v1/clients/…/appointments/…`
     pub appointment: String,
-    /// `/v1/agencies/…/users/…`, of somebody who was invited.
+    /// `/v1/agencies/…/users/…`, an invited user.
     pub agency_user: String,
-    /// `/v1/clients/…/users/…`, of somebody who was invited.
+    /// `/v1/clients/…/users/…`, an invited user.
     pub client_user: String,
 }
 
 impl PathParams {
-    /// The id that a parameter of a path has here, such as `contactId`.
+    /// The partition key of a collection of the client, as in [`World::rows`].
+    pub fn partition(&self, collection: &str) -> String {
+        readable_key(&format!("{}{collection}", self.scope))
+    }
+
+    /// The id of a path parameter, such as `contactId`.
     pub fn id(&self, parameter: &str) -> &str {
         self.id_in("", parameter)
     }
 
-    /// The same for a parameter that depends on what the path begins with.
+    /// The id of a path parameter that depends on the prefix of the path.
     pub fn id_in(&self, path: &str, parameter: &str) -> &str {
         let path = match parameter {
             "userId" if path.starts_with("/v1/agencies/") => &self.agency_user,
@@ -79,35 +87,35 @@ impl PathParams {
             "staffId" => &self.staff,
             "timeOffId" => &self.time_off,
             "appointmentId" => &self.appointment,
-            _ => panic!("{parameter} is new: a spot in the tree needs one of these too"),
+            _ => panic!("unknown path parameter {parameter}: add it to PathParams"),
         };
         path.rsplit('/').next().expect("a path ends in its id")
     }
 
-    /// The same place with things in it that never existed.
+    /// The same client with ids of resources that never existed.
     #[must_use]
-    pub fn emptied(&self) -> Self {
-        let nothing = || format!("/{}", Uuid::now_v7());
+    pub fn with_missing_resources(&self) -> Self {
+        let missing = || format!("/{}", Uuid::now_v7());
         Self {
-            contact: nothing(),
-            import: nothing(),
-            tag: nothing(),
-            domain: nothing(),
-            pipeline: nothing(),
-            stage: nothing(),
-            deal: nothing(),
-            note: nothing(),
-            service: nothing(),
-            staff: nothing(),
-            time_off: nothing(),
-            appointment: nothing(),
-            agency_user: nothing(),
-            client_user: nothing(),
+            contact: missing(),
+            import: missing(),
+            tag: missing(),
+            domain: missing(),
+            pipeline: missing(),
+            stage: missing(),
+            deal: missing(),
+            note: missing(),
+            service: missing(),
+            staff: missing(),
+            time_off: missing(),
+            appointment: missing(),
+            agency_user: missing(),
+            client_user: missing(),
             ..self.clone()
         }
     }
 
-    /// What the client holds beside its users, each before what it refers to: in this order all of it can be deleted.
+    /// The client's resources except its users, in a valid order of deletion.
     pub fn contents(&self) -> [&str; 9] {
         let Self { appointment, time_off, staff, service, deal, pipeline, contact, domain, tag, .. } = self;
         [appointment, time_off, staff, service, deal, pipeline, contact, domain, tag]
@@ -115,78 +123,80 @@ impl PathParams {
 
     /// The scope of the client's agency.
     pub const fn agency_scope(&self) -> AgencyScope {
-        self.scope.agency()
+        self.agency_scope
     }
 }
 
-/// One client, and somebody in it.
+/// One client with its owner.
 pub struct SalonFixture<'w> {
     /// The platform's admin.
-    pub admin: Who<'w>,
+    pub admin: TestUser<'w>,
     /// A `CLIENT_ADMIN` of the client.
-    pub owner: Who<'w>,
-    /// Where it stands.
-    pub spot: PathParams,
+    pub owner: TestUser<'w>,
+    /// The client's paths.
+    pub paths: PathParams,
     /// `/v1/clients/…/contacts`
     pub contacts: String,
 }
 
-/// Two tenants with two agencies with two clients with a contact each, and somebody of every role, who is at home in the
-/// first of each.
+/// Eight clients and a user of every role.
+///
+/// There are two tenants with two agencies each, with two clients each. The home of each user is the
+/// platform, or the first agency or client.
 pub struct Tree<'w> {
-    /// By tenant, agency and client.
-    pub spots: [[[PathParams; 2]; 2]; 2],
+    /// The clients' paths by tenant, agency and client.
+    pub clients: [[[PathParams; 2]; 2]; 2],
     /// One user of each role.
-    pub users: [(Role, Who<'w>); 5],
+    pub users: [(Role, TestUser<'w>); 5],
 }
 
 impl<'w> Tree<'w> {
-    /// Where everybody is at home.
+    /// The client in which, or above which, every user has their home.
     pub const fn own(&self) -> &PathParams {
-        &self.spots[0][0][0]
+        &self.clients[0][0][0]
     }
 
     /// Another client of the same agency.
     pub const fn sibling(&self) -> &PathParams {
-        &self.spots[0][0][1]
+        &self.clients[0][0][1]
     }
 
     /// A client of another agency of the same tenant.
     pub const fn other_agency(&self) -> &PathParams {
-        &self.spots[0][1][0]
+        &self.clients[0][1][0]
     }
 
     /// A client of another tenant.
     pub const fn other_tenant(&self) -> &PathParams {
-        &self.spots[1][0][0]
+        &self.clients[1][0][0]
     }
 
     /// The user of this role.
-    pub fn user(&self, role: Role) -> &Who<'w> {
-        let found = self.users.iter().find(|(other, _)| *other == role);
-        found.map(|(_, who)| who).expect("there is one of every role")
+    pub fn user(&self, role: Role) -> &TestUser<'w> {
+        let entry = self.users.iter().find(|(other, _)| *other == role);
+        entry.map(|(_, user)| user).expect("there is a user of every role")
     }
 
     /// The user with the role `ADMIN`.
-    pub fn admin(&self) -> &Who<'w> {
+    pub fn admin(&self) -> &TestUser<'w> {
         self.user(Role::Admin)
     }
 }
 
 impl World {
-    /// A client of its own, and its owner.
+    /// Creates a client with its own agency and tenant, and an owner.
     pub async fn shop(&self) -> SalonFixture<'_> {
         let admin = self.admin().await;
-        let spot = self.spot(&admin, None, None).await;
-        let owner = self.user(spot.scope, Role::ClientAdmin).await;
-        SalonFixture { admin, owner, contacts: spot.contacts.clone(), spot }
+        let paths = self.create_client(&admin, None, None).await;
+        let owner = self.user(paths.scope, Role::ClientAdmin).await;
+        SalonFixture { admin, owner, contacts: paths.contacts.clone(), paths }
     }
 
-    /// The whole of it.
+    /// Creates a full [`Tree`].
     pub async fn tree(&self) -> Tree<'_> {
         let admin = self.admin().await;
-        let spots = [self.tenant_spots(&admin).await, self.tenant_spots(&admin).await];
-        let home = spots[0][0][0].clone();
+        let clients = [self.create_tenant(&admin).await, self.create_tenant(&admin).await];
+        let home = clients[0][0][0].clone();
         let users = [
             (Role::Admin, admin),
             (Role::AgencyAdmin, self.user(home.agency_scope(), Role::AgencyAdmin).await),
@@ -194,19 +204,28 @@ impl World {
             (Role::ClientAdmin, self.user(home.scope, Role::ClientAdmin).await),
             (Role::ClientUser, self.user(home.scope, Role::ClientUser).await),
         ];
-        Tree { spots, users }
+        Tree { clients, users }
     }
 
-    async fn tenant_spots(&self, admin: &Who<'_>) -> [[PathParams; 2]; 2] {
-        let first = self.spot(admin, None, None).await;
-        let second = self.spot(admin, Some(&first.tenant), None).await;
-        let [beside_first, beside_second] =
-            [self.spot(admin, None, Some(&first)).await, self.spot(admin, None, Some(&second)).await];
-        [[first, beside_first], [second, beside_second]]
+    /// Creates the clients of one tenant, by agency.
+    async fn create_tenant(&self, admin: &TestUser<'_>) -> [[PathParams; 2]; 2] {
+        let first = self.create_client(admin, None, None).await;
+        let second = self.create_client(admin, Some(&first.tenant), None).await;
+        let [first_sibling, second_sibling] =
+            [self.create_client(admin, None, Some(&first)).await, self.create_client(admin, None, Some(&second)).await];
+        [[first, first_sibling], [second, second_sibling]]
     }
 
-    /// A new client with a contact: in a new tenant, in a new agency of this tenant, or beside another client.
-    async fn spot(&self, admin: &Who<'_>, tenant: Option<&str>, sibling: Option<&PathParams>) -> PathParams {
+    /// Creates a client with one resource of each kind.
+    ///
+    /// Its agency is that of `sibling`, otherwise a new agency of `tenant`, otherwise a new agency of a new
+    /// tenant.
+    async fn create_client(
+        &self,
+        admin: &TestUser<'_>,
+        tenant: Option<&str>,
+        sibling: Option<&PathParams>,
+    ) -> PathParams {
         let tenant = match (tenant, sibling) {
             (Some(tenant), _) => tenant.to_owned(),
             (_, Some(sibling)) => sibling.tenant.clone(),
@@ -218,20 +237,22 @@ impl World {
         };
         let client = create(admin, &format!("{agency}/clients")).await;
         let contacts = format!("{client}/contacts");
-        let person = json!({ "firstName": "Grace", "lastName": "Hopper" });
-        let contact = admin.post(&contacts).json(person).created().await.location().to_owned();
+        let contact = json!({ "firstName": "Grace", "lastName": "Hopper" });
+        let contact = admin.post(&contacts).json(contact).created().await.location().to_owned();
         let import = self.import(admin, &contacts).await;
         let tag = create_tag(admin, &client).await;
         let platform = self.operator().platform();
-        let scope = platform.tenant(id_of(&tenant)).agency(id_of(&agency)).client(id_of(&client));
+        let agency_scope = platform.tenant(id_of(&tenant)).agency(id_of(&agency));
+        let scope = agency_scope.client(id_of(&client));
         let domain = json!({ "domain": format!("{}.example.com", Uuid::now_v7()) });
         let domain = admin.post(&format!("{client}/domains")).json(domain).created().await.location().to_owned();
         let agency_user = invite(admin, &agency).await;
         let client_user = invite(admin, &client).await;
-        let Sales { pipeline, stage, deal, note } = sales(admin, &client).await;
-        let Schedule { service, staff, time_off, appointment } = schedule(admin, &client).await;
+        let Sales { pipeline, stage, deal, note } = create_sales(admin, &client).await;
+        let Schedule { service, staff, time_off, appointment } = create_schedule(admin, &client).await;
         PathParams {
             scope,
+            agency_scope,
             tenant,
             agency,
             client,
@@ -253,20 +274,20 @@ impl World {
         }
     }
 
-    /// The path of an import of a contact, once it is finished.
-    async fn import(&self, admin: &Who<'_>, contacts: &str) -> String {
+    /// Imports a contact and returns the path of the finished import.
+    async fn import(&self, admin: &TestUser<'_>, contacts: &str) -> String {
         let file = "firstName,lastName\r\n";
         let answer = admin.post(&format!("{contacts}/import")).body("text/csv", file).send().await;
         match answer.status.as_u16() {
             200 => {}
-            202 => self.work().await,
+            202 => self.run_jobs().await,
             _ => panic!("{answer}"),
         }
         format!("{contacts}/imports/{}", answer.id())
     }
 }
 
-/// Paths of what a client sells with.
+/// The paths of a client's sales resources.
 struct Sales {
     pipeline: String,
     stage: String,
@@ -274,8 +295,8 @@ struct Sales {
     note: String,
 }
 
-/// A pipeline, and a deal with a note in its first stage.
-async fn sales(admin: &Who<'_>, client: &str) -> Sales {
+/// Creates a pipeline, and a deal with a note in its first stage.
+async fn create_sales(admin: &TestUser<'_>, client: &str) -> Sales {
     let pipeline = admin.post(&format!("{client}/pipelines")).json(json!({ "name": "Sales" })).created().await;
     let last = pipeline.body["stages"].as_array().and_then(|stages| stages.last()).expect("it has stages");
     let stage = format!("{}/stages/{}", pipeline.location(), last["id"].as_str().expect("an id"));
@@ -290,7 +311,7 @@ async fn sales(admin: &Who<'_>, client: &str) -> Sales {
     }
 }
 
-/// Paths of what a client's time is given out by.
+/// The paths of a client's scheduling resources.
 struct Schedule {
     service: String,
     staff: String,
@@ -298,40 +319,41 @@ struct Schedule {
     appointment: String,
 }
 
-/// A service, somebody who does it, when they are off, and an appointment with them.
-async fn schedule(admin: &Who<'_>, client: &str) -> Schedule {
-    let make = async |collection: &str, body| admin.post(&format!("{client}/{collection}")).json(body).created().await;
-    let service = make("services", json!({ "name": "Haircut", "duration": 30 })).await;
-    let staff = make("staff", json!({ "name": "Grace", "email": "grace@example.com" })).await;
-    let off = json!({ "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z" });
-    let off = admin.post(&format!("{}/time-off", staff.location())).json(off).created().await;
-    let booked = json!({ "serviceId": service.id(), "staffId": staff.id(), "startTime": START, "force": true });
-    let appointment = make("appointments", booked).await;
+/// Creates a service, a staff member with time off, and an appointment.
+async fn create_schedule(admin: &TestUser<'_>, client: &str) -> Schedule {
+    let create =
+        async |collection: &str, body| admin.post(&format!("{client}/{collection}")).json(body).created().await;
+    let service = create("services", json!({ "name": "Haircut", "duration": 30 })).await;
+    let staff = create("staff", json!({ "name": "Grace", "email": "grace@example.com" })).await;
+    let time_off = json!({ "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z" });
+    let time_off = admin.post(&format!("{}/time-off", staff.location())).json(time_off).created().await;
+    let booking = json!({ "serviceId": service.id(), "staffId": staff.id(), "startTime": START, "force": true });
+    let appointment = create("appointments", booking).await;
     Schedule {
         service: service.location().to_owned(),
         staff: staff.location().to_owned(),
-        time_off: off.location().to_owned(),
+        time_off: time_off.location().to_owned(),
         appointment: appointment.location().to_owned(),
     }
 }
 
-/// When the appointment of each client begins.
+/// The start time of each client's appointment.
 pub const START: &str = "2030-06-03T10:00:00.000Z";
 
-/// The path of a new tag of a client.
-pub async fn create_tag(admin: &Who<'_>, client: &str) -> String {
+/// Creates a tag of a client and returns its path.
+pub async fn create_tag(admin: &TestUser<'_>, client: &str) -> String {
     let tag = json!({ "name": Uuid::new_v4() });
     admin.post(&format!("{client}/tags")).json(tag).created().await.location().to_owned()
 }
 
-/// The path of somebody new who was invited to an agency or a client.
-pub async fn invite(admin: &Who<'_>, home: &str) -> String {
+/// Invites a new user to an agency or a client and returns the user's path.
+pub async fn invite(admin: &TestUser<'_>, home: &str) -> String {
     let email = format!("{}@example.com", Uuid::new_v4());
     let person = json!({ "email": email, "firstName": "Grace", "lastName": "Hopper" });
     admin.post(&format!("{home}/users")).json(person).created().await.location().to_owned()
 }
 
-async fn create(admin: &Who<'_>, collection: &str) -> String {
+async fn create(admin: &TestUser<'_>, collection: &str) -> String {
     admin.post(collection).json(json!({ "name": "Northwind" })).created().await.location().to_owned()
 }
 

@@ -1,5 +1,7 @@
-//! A world of its own for each test: a fresh table, every module behind the template's routes, and the recorder between
-//! them and the engine.
+//! The isolated environment of one test.
+//!
+//! Each world has a new table and every module behind the template's routes; the recorder is between the
+//! modules and the engine.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -10,20 +12,24 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use infra::function::Functions;
-use infra::gateway::Gateway;
-use infra::modules::LocalConfig;
+use infra::aws::engine::Embedded;
+use infra::aws::function::Functions;
+use infra::aws::gateway::Gateway;
+use infra::aws::template::Template;
+use infra::aws::{engine, table};
+use infra::check;
+use infra::local::modules;
+use infra::local::modules::LocalConfig;
 use infra::smtp::Outbox;
-use infra::template::Template;
-use infra::{engine, integrity, modules, table};
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
-use shared::App;
-use shared::auth::operator::Operator;
-use shared::auth::{HomeScope, Keys, Role};
-use shared::store::Store;
+use shared::identity::{HomeScope, Keys, Role};
+use shared::jobs::JobRunner;
+use shared::table::Store;
+use shared::users::operator::Operator;
 use shared::value::Clock;
+use shared::web::App;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -33,15 +39,15 @@ use crate::policy::{Policies, PolicyTable};
 use crate::recorder::Recorder;
 use crate::schema::TableSchema;
 use crate::tag::{TagCalls, tagged};
-use crate::who::Who;
+use crate::users::TestUser;
 
-/// The password of every user of every world.
-pub const PASSWORD: &str = "correct horse battery staple";
+/// The password of every test user.
+pub const PASSWORD: &str = "seven small boats sail slowly";
 
-/// How often the jobs are let go on before they are held to come to no end.
-const MOST_RUNS: usize = 10_000;
+/// The number of job runs after which [`World::run_jobs`] gives up.
+const MAX_JOB_RUNS: usize = 10_000;
 
-/// The deployment, as its template describes it.
+/// The deployment template.
 pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     Template::load(&path).expect("the template can be read")
@@ -50,28 +56,29 @@ pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
 /// The OpenAPI document as JSON.
 pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(docs::openapi()).expect("it is JSON"));
 
-/// A program of the workspace, built beside the test that asks for it.
+/// The path of a program of the workspace, built next to the test binary.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests are built in a folder beside the programs");
+    let folder = test.parent().and_then(Path::parent).expect("tests are built in a folder next to the programs");
     let program = folder.join(name);
     assert!(program.exists(), "{} is not built: run the tests with `make test`", program.display());
     program
 }
 
-/// The engine that `make test` started.
+/// The endpoint of the engine: `DYNAMODB_ENDPOINT`, or an embedded engine.
 pub fn engine_endpoint() -> String {
-    std::env::var("DYNAMODB_ENDPOINT").expect("DYNAMODB_ENDPOINT is not set: run the tests with `make test`")
+    static EMBEDDED: LazyLock<Embedded> = LazyLock::new(|| Embedded::in_memory().expect("the embedded engine starts"));
+    std::env::var("DYNAMODB_ENDPOINT").unwrap_or_else(|_| EMBEDDED.endpoint())
 }
 
-/// Where the mails of all worlds go. Each test looks for those to its own addresses.
+/// The outbox of all worlds. Each test uses its own addresses.
 pub fn outbox() -> &'static Outbox {
     static OUTBOX: LazyLock<Outbox> = LazyLock::new(|| Outbox::start().expect("the outbox starts"));
     &OUTBOX
 }
 
-/// What stands around the functions of every world, as if their API were on port 3000.
-pub fn surroundings() -> LocalConfig {
+/// The local configuration of every world, with the API on port 3000.
+pub fn local_config() -> LocalConfig {
     LocalConfig::new(3000, outbox())
 }
 
@@ -83,25 +90,27 @@ fn recorder() -> &'static Recorder {
     })
 }
 
-/// All that one test acts on.
+/// The environment of one test.
 pub struct World {
     pub(crate) gateway: Gateway,
     pub(crate) policies: BTreeMap<String, Policies>,
-    served: Served,
+    handled: HandledRequests,
     faults: Option<Faults>,
     logs: Option<TempDir>,
     app: App,
     keys: Keys,
     table: String,
     mail: mail::Service,
-    jobs: jobs::Service,
-    /// The functions as processes, by logical id; none when they run in this process.
+    jobs: JobRunner,
+    /// The functions as processes, by logical id; empty if they run in this process.
     compiled: Functions,
 }
 
-/// The template's table without its stream, which no world reads: `DynamoDB` Local takes the longer for each write the more
-/// records all streams hold, until requests run out of time.
-fn unstreamed() -> Value {
+/// The template's table without its stream.
+///
+/// No world reads the stream, and the more records all streams hold, the longer `DynamoDB` Local takes for
+/// each write, until requests time out.
+fn table_without_stream() -> Value {
     let mut properties = TEMPLATE.tables["Table"].clone();
     if let Some(properties) = properties.as_object_mut() {
         properties.remove("StreamSpecification");
@@ -109,103 +118,109 @@ fn unstreamed() -> Value {
     properties
 }
 
-/// Which module answered a request, by request id.
-type Served = Arc<Mutex<HashMap<String, &'static str>>>;
+/// The module that handled each request, by request id.
+type HandledRequests = Arc<Mutex<HashMap<String, &'static str>>>;
 
 impl World {
-    /// An empty platform.
+    /// Creates an empty platform.
     pub async fn new() -> Self {
         Self::on(&recorder().endpoint(), None).await
     }
 
-    /// An empty platform whose table can be given [`Faults`]. Nobody counts its round trips.
+    /// Creates an empty platform with [`Faults`] in front of its table.
+    ///
+    /// Round-trip budgets are not checked.
     pub async fn with_faults() -> Self {
         let faults = Faults::start(&recorder().endpoint()).await;
         let endpoint = faults.endpoint();
         Self::on(&endpoint, Some(faults)).await
     }
 
-    /// An empty platform on the compiled functions, each in processes of its own. Nobody sees their calls, but their logs,
-    /// and their table can be given [`Faults`].
+    /// Creates an empty platform on the compiled functions, as separate processes.
+    ///
+    /// Their calls are not recorded, but their logs are, and their table has [`Faults`] in front of it.
     pub async fn compiled() -> Self {
         let faults = Faults::start(&engine_endpoint()).await;
         let logs = tempfile::tempdir().expect("a folder for the logs");
-        let (app, keys, table) = Self::table_for(&engine_endpoint()).await;
+        let (app, keys, table) = Self::create_app(&engine_endpoint()).await;
         let functions = compiled::functions(&compiled::Environment {
             table: &table,
             keys: &keys,
             endpoint: &faults.endpoint(),
-            surroundings: &surroundings(),
+            local_config: &local_config(),
             logs: logs.path(),
         });
         let compiled = functions.clone();
-        let world = Self::with(functions, Served::default(), app, keys, table);
+        let world = Self::with(functions, HandledRequests::default(), app, keys, table);
         Self { faults: Some(faults), logs: Some(logs), compiled, ..world }
     }
 
-    /// An empty platform with another router in the place of a module's, made of a client that is watched and the table.
+    /// Creates an empty platform with a custom router for one module.
+    ///
+    /// `module` builds the router from a recorded client and the table name.
     pub async fn with_module(name: &'static str, module: impl FnOnce(Client, String) -> Router) -> Self {
-        let (app, keys, table) = Self::table_for(&recorder().endpoint()).await;
+        let (app, keys, table) = Self::create_app(&recorder().endpoint()).await;
         let client = Client::from_conf(engine::config(&recorder().endpoint()).interceptor(TagCalls).build());
-        let mut routers = modules::routers(&app, &keys, &surroundings()).expect("the keys are good");
-        routers.insert(name, shared::http::problems(module(client, table.clone())));
+        let mut routers = modules::routers(&app, &keys, &local_config()).expect("the keys are valid");
+        routers.insert(name, shared::web::problems(module(client, table.clone())));
         Self::of(routers, app, keys, table)
     }
 
     async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
-        let (app, keys, table) = Self::table_for(endpoint).await;
-        let routers = modules::routers(&app, &keys, &surroundings()).expect("the keys are good");
+        let (app, keys, table) = Self::create_app(endpoint).await;
+        let routers = modules::routers(&app, &keys, &local_config()).expect("the keys are valid");
         Self { faults, ..Self::of(routers, app, keys, table) }
     }
 
     fn of(routers: BTreeMap<&'static str, Router>, app: App, keys: Keys, table: String) -> Self {
-        let served = Served::default();
-        let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &served))).collect();
+        let handled = HandledRequests::default();
+        let routers = routers.into_iter().map(|(name, router)| (name, observed(name, router, &handled))).collect();
         let functions = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
-        Self::with(functions, served, app, keys, table)
+        Self::with(functions, handled, app, keys, table)
     }
 
-    /// A new table, new keys, and the app that reaches the one with the other.
-    async fn table_for(endpoint: &str) -> (App, Keys, String) {
+    /// Creates a table and keys, and an app that uses them.
+    async fn create_app(endpoint: &str) -> (App, Keys, String) {
         let table = format!("upzento-{}", Uuid::new_v4());
         let raw = engine::client(&engine_endpoint());
-        table::create_table(&raw, &table, &unstreamed()).await.expect("the table is created");
-        let client = shared::client(engine::config(endpoint).interceptor(TagCalls));
+        table::create_table(&raw, &table, &table_without_stream()).await.expect("the table is created");
+        let client = shared::web::client(engine::config(endpoint).interceptor(TagCalls));
         let keys = Keys::generate().expect("keys are generated");
         let app = App::new(modules::config(&table, &keys), client, Clock::default()).expect("it starts");
         (app, keys, table)
     }
 
-    fn with(functions: Functions, served: Served, app: App, keys: Keys, table: String) -> Self {
+    fn with(functions: Functions, handled: HandledRequests, app: App, keys: Keys, table: String) -> Self {
         let gateway = Gateway::new(&TEMPLATE, "Api", functions).expect("every function has a router");
-        let named = PolicyTable { logical_id: "Table", name: &table };
+        let policy_table = PolicyTable { logical_id: "Table", name: &table };
         let policies = TEMPLATE.functions.values().map(|function| {
-            (function.name.clone(), Policies::parse(&function.policies, named).expect("its policies can be read"))
+            let policies = Policies::parse(&function.policies, policy_table).expect("the policies can be parsed");
+            (function.name.clone(), policies)
         });
-        let mail = modules::mail(&app, &surroundings()).expect("the mail function starts");
-        let jobs = jobs::Service::new(app.clone());
+        let mail = modules::mail(&app, &local_config()).expect("the mail function starts");
+        let jobs = jobs::runner(app.clone());
         let (policies, compiled) = (policies.collect(), Functions::new());
-        Self { gateway, policies, served, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
+        Self { gateway, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
     }
 
-    /// What goes wrong between the functions and the table.
+    /// The fault injection between the functions and the table.
     pub fn faults(&self) -> &Faults {
         self.faults.as_ref().expect("a world `with_faults`")
     }
 
-    /// What the compiled functions have printed so far.
-    pub fn printed(&self) -> String {
+    /// The output of the compiled functions so far.
+    pub fn function_logs(&self) -> String {
         let folder = self.logs.as_ref().expect("a world of `compiled` functions").path();
         let files = std::fs::read_dir(folder).expect("the logs' folder").map(|file| file.expect("a file").path());
         files.map(|file| std::fs::read_to_string(file).expect("text")).collect()
     }
 
-    /// Whether each request must keep to its budget of round trips.
+    /// Whether the round-trip budget of each request is checked.
     pub(crate) fn counts_round_trips(&self) -> bool {
         self.faults.is_none()
     }
 
-    /// Time in this world.
+    /// The clock of this world.
     pub fn clock(&self) -> &Clock {
         self.app.clock()
     }
@@ -220,110 +235,127 @@ impl World {
         &self.table
     }
 
-    /// A client of the engine that nobody watches: to look at rows, or to put one there.
+    /// An unrecorded client of the engine, to read or write rows directly.
     pub fn engine(&self) -> Client {
         engine::client(&engine_endpoint())
     }
 
-    /// The table as the functions use it, for what has no route.
+    /// The store as the functions use it, for operations without a route.
     pub fn store(&self) -> Store {
         self.app.store_for_event()
     }
 
-    /// Every row of the table, as JSON, for a look behind the API.
+    /// Reads every row of the table as JSON, bypassing the API.
     pub async fn rows(&self) -> Vec<Value> {
-        integrity::rows(&self.engine(), &self.table).await.expect("the table can be read")
+        check::rows(&self.engine(), &self.table).await.expect("the table can be read")
     }
 
-    /// Fails the test unless every row has what it stands on, and every count is right.
-    pub async fn assert_whole(&self) {
-        assert_eq!(integrity::damages(&self.rows().await), Vec::<String>::new());
+    /// Fails the test unless every reference resolves and every count is correct.
+    pub async fn assert_consistent(&self) {
+        assert_eq!(check::violations(&self.rows().await), Vec::<String>::new());
     }
 
-    /// Puts a row into the table, behind the API's back.
+    /// Puts a row into the table, bypassing the API.
     pub async fn put_row(&self, row: Value) {
-        let row = serde_dynamo::to_item(row).expect("a row");
+        let row = serde_dynamo::to_item(check::stored(&row)).expect("a row");
         self.engine().put_item().table_name(&self.table).set_item(Some(row)).send().await.expect("the row is put");
     }
 
-    /// Makes a user be in another state, such as `DISABLED`, behind the API's back.
-    pub async fn set_status(&self, user: &Who<'_>, status: &str) {
-        let rows = self.rows().await;
-        let row = rows.iter().find(|row| row["sk"] == user.id() && row.get("passwordHash").is_some());
-        let mut row = row.expect("the user's row").clone();
-        row["status"] = status.into();
-        self.put_row(row).await;
+    /// Sets the status of a user, such as `DISABLED`, bypassing the API.
+    pub async fn set_status(&self, user: &TestUser<'_>, status: &str) {
+        for mut row in self.user_rows(user).await {
+            row["status"] = status.into();
+            self.put_row(row).await;
+        }
     }
 
-    /// Takes a user's row away, behind the API's back.
-    pub async fn remove_user(&self, user: &Who<'_>) {
-        let rows = self.rows().await;
-        let row = rows.iter().find(|row| row["sk"] == user.id() && row.get("passwordHash").is_some());
-        let row = row.expect("the user's row");
-        let key = ["pk", "sk"].map(|name| AttributeValue::S(row[name].as_str().expect("a key").to_owned()));
-        let [pk, sk] = key;
-        let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
-        request.send().await.expect("the row is deleted");
+    /// Deletes a user's rows, bypassing the API.
+    pub async fn remove_user(&self, user: &TestUser<'_>) {
+        for row in self.user_rows(user).await {
+            let row = check::stored(&row);
+            let [pk, sk] = ["pk", "sk"].map(|name| AttributeValue::S(row[name].as_str().expect("a key").to_owned()));
+            let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
+            request.send().await.expect("the row is deleted");
+        }
     }
 
-    /// Lets the mail function do what is due, as the clock would, and gives its report.
+    /// The row of a user, and the row with what other modules may check.
+    async fn user_rows(&self, user: &TestUser<'_>) -> [Value; 2] {
+        let rows = self.rows().await;
+        let pointer = format!("GLOBAL#USER#{}", user.id());
+        let is_account = |row: &&Value| row["sk"] == user.id() && row.get("passwordHash").is_some();
+        let account = rows.iter().find(is_account).expect("the user's row");
+        let pointer = rows.iter().find(|row| row["pk"] == pointer).expect("the user's pointer");
+        [account.clone(), pointer.clone()]
+    }
+
+    /// Runs the mail function once, as its schedule does, and returns its report.
     pub async fn deliver(&self) -> Value {
-        self.tick("mail", self.mail.handle(scheduled())).await
+        self.fire_schedule("mail", self.mail.handle(scheduled_event())).await
     }
 
-    /// Lets the jobs go on, as the clock would, until nothing of them is left to be done now.
-    pub async fn work(&self) {
-        for _ in 0..MOST_RUNS {
-            if self.work_once().await == 0 {
+    /// Runs the jobs function, as its schedule does, until no job is due.
+    pub async fn run_jobs(&self) {
+        for _ in 0..MAX_JOB_RUNS {
+            if self.run_jobs_once().await == 0 {
                 return;
             }
         }
-        panic!("the jobs come to no end");
+        panic!("jobs are still due after {MAX_JOB_RUNS} runs");
     }
 
-    /// Lets the jobs go on once, as one tick of the clock would, and gives how many were taken up.
-    pub async fn work_once(&self) -> u64 {
-        let report = self.tick("jobs", self.jobs.handle(scheduled())).await;
-        report["advanced"].as_u64().expect("how many jobs went on")
+    /// Runs the jobs function once, as its schedule does.
+    ///
+    /// Returns the number of jobs that were advanced.
+    pub async fn run_jobs_once(&self) -> u64 {
+        let report = self.fire_schedule("jobs", self.jobs.handle(scheduled_event())).await;
+        report["advanced"].as_u64().expect("the number of advanced jobs")
     }
 
-    /// Fires the schedule of a function that answers no request: `handling`, or its process where there is one.
-    async fn tick(&self, name: &str, handling: impl Future<Output = Result<Value, shared::lambda::Error>>) -> Value {
+    /// Fires the schedule of a function and returns its report.
+    ///
+    /// A compiled function runs in its process, otherwise `handler` runs.
+    async fn fire_schedule(
+        &self,
+        name: &str,
+        handler: impl Future<Output = Result<Value, shared::lambda::Error>>,
+    ) -> Value {
         let (id, function) =
-            TEMPLATE.functions.iter().find(|(_, function)| function.name == name).expect("it is there");
+            TEMPLATE.functions.iter().find(|(_, function)| function.name == name).expect("a function of the template");
         if let Some(process) = self.compiled.get(id) {
-            return process.invoke(scheduled(), function.timeout).await.expect("a report");
+            return process.invoke(scheduled_event(), function.timeout).await.expect("a report");
         }
         let tag = format!("{name}-{}", Uuid::new_v4());
-        let report = tagged(tag.clone(), handling).await.expect("a report");
+        let report = tagged(tag.clone(), handler).await.expect("a report");
         let violations = self.policies[name].violations(&recorder().take(&tag));
         assert!(violations.is_empty(), "{violations:?}");
         report
     }
 
-    /// What an operator may do.
+    /// The operator interface.
     pub fn operator(&self) -> Operator {
         Operator::new(self.app.clone())
     }
 
-    /// Somebody who has not signed in.
-    pub fn anyone(&self) -> Who<'_> {
-        Who::anyone(self)
+    /// An anonymous user.
+    pub fn anonymous(&self) -> TestUser<'_> {
+        TestUser::anonymous(self)
     }
 
-    /// Somebody who has not signed in and asks with a secret in the address, which is good in one home: they are held to it as if they
-    /// had signed in there.
-    pub fn subscriber(&self, home: impl Into<HomeScope>) -> Who<'_> {
-        Who::with_secret_of(self, home.into())
+    /// An anonymous user with a secret in the URL that grants access to `home`.
+    ///
+    /// The isolation rules apply as if the user had signed in there.
+    pub fn subscriber(&self, home: impl Into<HomeScope>) -> TestUser<'_> {
+        TestUser::with_secret_for(self, home.into())
     }
 
-    /// A new `ADMIN`, signed in.
-    pub async fn admin(&self) -> Who<'_> {
+    /// Creates an `ADMIN` and signs in.
+    pub async fn admin(&self) -> TestUser<'_> {
         self.user(self.operator().platform(), Role::Admin).await
     }
 
-    /// A new user of a home, signed in.
-    pub async fn user(&self, home: impl Into<HomeScope>, role: Role) -> Who<'_> {
+    /// Creates a user of a home and signs in.
+    pub async fn user(&self, home: impl Into<HomeScope>, role: Role) -> TestUser<'_> {
         let home = home.into();
         let email = format!("{}@example.com", Uuid::new_v4());
         self.operator()
@@ -331,17 +363,17 @@ impl World {
                 home,
                 role,
                 email.parse().expect("an email"),
-                shared::entity::Profile { first_name: "Ada".parse().unwrap(), last_name: "Lovelace".parse().unwrap() },
+                shared::users::Profile { first_name: "Ada".parse().unwrap(), last_name: "Lovelace".parse().unwrap() },
                 PASSWORD.parse().expect("a password"),
             )
             .await
             .expect("the user is created");
-        Who::sign_in(self, &email, home).await
+        TestUser::sign_in(self, &email, home).await
     }
 
-    /// The module that answered the request with this id.
-    pub(crate) fn served(&self, request_id: &str) -> Option<&'static str> {
-        self.served.lock().expect("nobody panics here").remove(request_id)
+    /// Removes and returns the module that handled a request.
+    pub(crate) fn module_of(&self, request_id: &str) -> Option<&'static str> {
+        self.handled.lock().expect("the lock is not poisoned").remove(request_id)
     }
 
     pub(crate) fn calls(request_id: &str) -> Vec<crate::call::Call> {
@@ -349,19 +381,19 @@ impl World {
     }
 }
 
-/// As much of a schedule's event as a function looks at.
-fn scheduled() -> Value {
+/// A schedule event with the fields that a function reads: none.
+fn scheduled_event() -> Value {
     Value::Object(Map::new())
 }
 
-/// Tags what a request does with its id, and notes who answered it.
-fn observed(name: &'static str, router: Router, served: &Served) -> Router {
-    let served = Arc::clone(served);
+/// Tags the calls of each request with its id, and records its module.
+fn observed(name: &'static str, router: Router, handled: &HandledRequests) -> Router {
+    let handled = Arc::clone(handled);
     router.layer(from_fn(move |request: Request, next: Next| {
-        let served = Arc::clone(&served);
+        let handled = Arc::clone(&handled);
         async move {
             let id = request_id(&request);
-            served.lock().expect("nobody panics here").insert(id.clone(), name);
+            handled.lock().expect("the lock is not poisoned").insert(id.clone(), name);
             tagged(id, next.run(request)).await
         }
     }))
@@ -369,7 +401,7 @@ fn observed(name: &'static str, router: Router, served: &Served) -> Router {
 
 fn request_id(request: &Request) -> String {
     match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone().expect("the gateway gives an id"),
-        other => panic!("not an event of the gateway: {other:?}"),
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone().expect("the gateway sets an id"),
+        other => panic!("not an API Gateway event: {other:?}"),
     }
 }

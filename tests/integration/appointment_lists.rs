@@ -1,84 +1,83 @@
-//! Lists of appointments: by range, staff, contact and status, to their end.
+//! Appointment lists: filters by range, staff member, contact and status; paging.
 
-use harness::who::Answer;
+use harness::users::Answer;
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::appointments::Salon;
-use crate::paging::{ids, walk, whole};
+use crate::paging::{ids, list_all, walk};
 
-/// From January to July, the months in which something is booked.
-const ALL: &str = "from=2026-01-01T00:00:00Z&to=2026-08-01T00:00:00Z";
+/// January to July: all months with bookings.
+const BOOKED_MONTHS: &str = "from=2026-01-01T00:00:00Z&to=2026-08-01T00:00:00Z";
 
-/// A salon with appointments of every kind, over months.
-struct Booked<'w> {
+/// A salon with appointments of every status over several months.
+struct BookedSalon<'w> {
     salon: Salon<'w>,
     staff: [String; 2],
     contacts: [String; 2],
     list: String,
 }
 
-impl<'w> Booked<'w> {
+impl<'w> BookedSalon<'w> {
     async fn over_months(world: &'w World) -> Self {
         let salon = Salon::open(world).await;
         let service = salon.service(json!({})).await;
         let staff = [salon.staff(json!({})).await, salon.staff(json!({})).await];
         let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });
         let ada = salon.owner().post(&salon.shop.contacts).json(person).created().await;
-        let contacts = [salon.shop.spot.id("contactId").to_owned(), ada.id().to_owned()];
+        let contacts = [salon.shop.paths.id("contactId").to_owned(), ada.id().to_owned()];
         for at in 0..28 {
-            // Not in the order of their starts; none in May.
+            // Created out of chronological order; none in May.
             let (month, day) = ([6, 3, 4, 7][at % 4], 1 + (at * 11) % 28);
-            let mut wish = json!({
+            let mut booking = json!({
                 "serviceId": service, "staffId": staff[at / 2 % 2], "startTime": format!("2026-0{month}-{day:02}T10:00:00Z"),
                 "force": true,
             });
             if at % 3 > 0 {
-                wish["contactId"] = json!(contacts[at % 3 - 1]);
+                booking["contactId"] = json!(contacts[at % 3 - 1]);
             }
-            let made = salon.ask_for(wish).created().await;
-            let deeds: &[&str] = [&[][..], &["confirm"], &["cancel"], &["confirm", "complete"]][at % 7 % 4];
-            for deed in deeds {
-                salon.then(&made, deed).is(200).await;
+            let made = salon.ask_for(booking).created().await;
+            let actions: &[&str] = [&[][..], &["confirm"], &["cancel"], &["confirm", "complete"]][at % 7 % 4];
+            for action in actions {
+                salon.then(&made, action).is(200).await;
             }
         }
-        // The first and the last moment of a month.
+        // The first and the last millisecond of a month.
         for start in ["2026-05-01T00:00:00Z", "2026-04-30T23:59:59.999Z"] {
-            let wish =
-                json!({ "serviceId": service, "staffId": staff[at_of(start)], "startTime": start, "force": true });
-            salon.ask_for(wish).created().await;
+            let booking = json!({ "serviceId": service, "staffId": staff[staff_index(start)], "startTime": start, "force": true });
+            salon.ask_for(booking).created().await;
         }
         let list = format!("{}/appointments", salon.client);
         Self { salon, staff, contacts, list }
     }
 
-    /// All of the salon's, by their start.
+    /// All appointments of the salon, sorted by start.
     async fn all(&self) -> Vec<Value> {
-        let mut all = whole(self.salon.owner(), &self.list).await;
+        let mut all = list_all(self.salon.owner(), &self.list).await;
         all.retain(|appointment| appointment["startTime"].as_str().unwrap() < "2030");
         all.sort_by_key(|appointment| appointment["startTime"].to_string());
         all
     }
 }
 
-/// Two that meet are not of the same member of the staff.
-fn at_of(start: &str) -> usize {
+/// Overlapping appointments are booked with different staff members.
+fn staff_index(start: &str) -> usize {
     usize::from(start.starts_with("2026-04"))
 }
 
 #[tokio::test]
-async fn a_range_over_months_is_one_list_whatever_the_size_of_its_pages() {
+async fn range_over_several_months_is_listed_at_every_page_size() {
     let world = World::new().await;
-    let booked = Booked::over_months(&world).await;
+    let booked = BookedSalon::over_months(&world).await;
     let expected = booked.all().await;
     assert_eq!(expected.len(), 30);
     for limit in [1, 2, 3, 7, 15, 29, 30, 31] {
-        let walked = walk(booked.salon.owner(), &format!("{}?{ALL}", booked.list), limit).await;
+        let walked = walk(booked.salon.owner(), &format!("{}?{BOOKED_MONTHS}", booked.list), limit).await;
         assert_eq!(walked.items, expected, "pages of {limit}");
         walked.assert_full(limit);
     }
-    // From the first moment on, and up to the last one, that one not included.
+    // `from` is inclusive and `to` is exclusive.
     for (from, to) in [
         ("2026-04-30T23:59:59.999Z", "2026-05-01T00:00:00Z"),
         ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00.001Z"),
@@ -87,20 +86,20 @@ async fn a_range_over_months_is_one_list_whatever_the_size_of_its_pages() {
         ("2025-03-01T00:00:00Z", "2026-03-02T00:00:00Z"),
     ] {
         let [first, end] = [from, to].map(|at| at.parse::<shared::value::Instant>().unwrap().to_string());
-        let within = |one: &&Value| {
+        let in_range = |one: &&Value| {
             let start = one["startTime"].as_str().unwrap();
             first.as_str() <= start && start < end.as_str()
         };
-        let within: Vec<_> = expected.iter().filter(within).cloned().collect();
+        let expected: Vec<_> = expected.iter().filter(in_range).cloned().collect();
         let range = format!("{}?from={}&to={to}", booked.list, from.replace('+', "%2B"));
-        assert_eq!(walk(booked.salon.owner(), &range, 2).await.items, within, "{range}");
+        assert_eq!(walk(booked.salon.owner(), &range, 2).await.items, expected, "{range}");
     }
 }
 
 #[tokio::test]
-async fn filters_leave_out_what_they_do_not_name_and_nothing_else() {
+async fn combined_filters_return_exactly_the_matching_appointments() {
     let world = World::new().await;
-    let booked = Booked::over_months(&world).await;
+    let booked = BookedSalon::over_months(&world).await;
     let all = booked.all().await;
     let (from, to) = ("2026-03-15T00:00:00.000Z", "2026-06-20T00:00:00.000Z");
     for filters in 0..16 {
@@ -126,10 +125,10 @@ async fn filters_leave_out_what_they_do_not_name_and_nothing_else() {
         let list = format!("{}?{}", booked.list, query.join("&"));
         for limit in [1, 3, 100] {
             let walked = walk(booked.salon.owner(), &list, limit).await;
-            let ours = |one: &&Value| one["startTime"].as_str().unwrap() < "2030";
-            let found: Vec<_> = walked.items.iter().filter(ours).cloned().collect();
+            let made_by_test = |one: &&Value| one["startTime"].as_str().unwrap() < "2030";
+            let found: Vec<_> = walked.items.iter().filter(made_by_test).cloned().collect();
             assert_eq!(found, expected, "{list} by {limit}");
-            // What one index serves alone.
+            // A single filter is served by one index, so its pages are full.
             if (filters & 7_i32).count_ones() <= 1 {
                 walked.assert_full(limit);
             }
@@ -139,39 +138,39 @@ async fn filters_leave_out_what_they_do_not_name_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_range_has_two_ends_and_a_year_at_most() {
+async fn range_needs_both_bounds_and_spans_at_most_one_year() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
-    let ask = |query: &str| salon.owner().get(&format!("{}/appointments?{query}", salon.client));
-    ask("from=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
-    ask("to=2026-01-01T00:00:00Z").invalid(&["/from"]).await;
-    ask("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
-    ask("from=2026-01-01T00:00:00Z&to=2027-01-02T00:00:00.001Z").invalid(&["/to"]).await;
-    let year = ask("from=2026-01-31T12:00:00Z&to=2027-02-01T12:00:00Z").is(200).await;
+    let list = |query: &str| salon.owner().get(&format!("{}/appointments?{query}", salon.client));
+    list("from=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
+    list("to=2026-01-01T00:00:00Z").invalid(&["/from"]).await;
+    list("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z").invalid(&["/to"]).await;
+    list("from=2026-01-01T00:00:00Z&to=2027-01-02T00:00:00.001Z").invalid(&["/to"]).await;
+    let year = list("from=2026-01-31T12:00:00Z&to=2027-02-01T12:00:00Z").is(200).await;
     assert_eq!(year.body, json!({ "items": [], "nextCursor": null }));
-    let wrong = "from=now&to=then&staffId=1&contactId=2&status=OPEN&serviceId=3&limit=0";
-    let faults = ["/from", "/to", "/staffId", "/contactId", "/status", "/serviceId", "/limit"];
-    ask(wrong).invalid(&faults).await;
+    let invalid = "from=now&to=then&staffId=1&contactId=2&status=OPEN&serviceId=3&limit=0";
+    let pointers = ["/from", "/to", "/staffId", "/contactId", "/status", "/serviceId", "/limit"];
+    list(invalid).invalid(&pointers).await;
     for query in [format!("staffId={}", Uuid::now_v7()), format!("contactId={}", Uuid::now_v7())] {
-        assert_eq!(ask(&query).is(200).await.body, json!({ "items": [], "nextCursor": null }));
+        assert_eq!(list(&query).is(200).await.body, json!({ "items": [], "nextCursor": null }));
     }
-    let nowhere = format!("/v1/clients/{}/appointments?{ALL}", Uuid::now_v7());
-    salon.shop.admin.get(&nowhere).problem(404, "not_found").await;
+    let unknown_client = format!("/v1/clients/{}/appointments?{BOOKED_MONTHS}", Uuid::now_v7());
+    salon.shop.admin.get(&unknown_client).problem(404, "not_found").await;
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_the_filters_that_it_came_from() {
+async fn cursor_is_rejected_with_other_filters() {
     let world = World::new().await;
-    let booked = Booked::over_months(&world).await;
+    let booked = BookedSalon::over_months(&world).await;
     let owner = booked.salon.owner();
-    let later = "from=2026-03-01T00:00:00Z&to=2026-08-01T00:00:00Z";
+    let later_months = "from=2026-03-01T00:00:00Z&to=2026-08-01T00:00:00Z";
     let queries = [
-        ALL.to_owned(),
-        later.to_owned(),
+        BOOKED_MONTHS.to_owned(),
+        later_months.to_owned(),
         String::new(),
         "status=SCHEDULED".to_owned(),
         "status=CONFIRMED".to_owned(),
-        format!("status=SCHEDULED&{ALL}"),
+        format!("status=SCHEDULED&{BOOKED_MONTHS}"),
         format!("staffId={}", booked.staff[0]),
         format!("staffId={}", booked.staff[1]),
         format!("contactId={}", booked.contacts[0]),
@@ -189,37 +188,42 @@ async fn a_cursor_is_good_for_the_filters_that_it_came_from() {
 }
 
 #[tokio::test]
-async fn a_deleted_contact_is_named_by_no_list_and_finds_nothing() {
+async fn deleted_contact_disappears_from_lists_and_filters() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
-    let contact = salon.shop.spot.id("contactId").to_owned();
+    let contact = salon.shop.paths.id("contactId").to_owned();
     for at in 0..25 {
         let start = format!("2026-03-{:02}T10:00:00Z", 1 + at);
-        let wish = json!({
+        let booking = json!({
             "serviceId": service, "staffId": staff, "startTime": start, "contactId": contact, "force": true,
         });
-        salon.ask_for(wish).created().await;
+        salon.ask_for(booking).created().await;
     }
-    let of_contact = whole(salon.owner(), &format!("{}/appointments", salon.shop.spot.contact)).await;
+    let of_contact = list_all(salon.owner(), &format!("{}/appointments", salon.shop.paths.contact)).await;
     let list = format!("{}/appointments", salon.client);
-    assert_eq!(of_contact, whole(salon.owner(), &format!("{list}?contactId={contact}")).await);
+    assert_eq!(of_contact, list_all(salon.owner(), &format!("{list}?contactId={contact}")).await);
     assert_eq!(of_contact.len(), 25);
-    salon.owner().delete(&salon.shop.spot.contact).is(204).await;
-    salon.owner().get(&format!("{}/appointments", salon.shop.spot.contact)).problem(404, "not_found").await;
+    salon.owner().delete(&salon.shop.paths.contact).is(204).await;
+    salon.owner().get(&format!("{}/appointments", salon.shop.paths.contact)).problem(404, "not_found").await;
     for worked in [false, true] {
         if worked {
-            world.work().await;
+            world.run_jobs().await;
         }
-        for query in [ALL.to_owned(), format!("staffId={staff}"), "status=SCHEDULED".to_owned(), String::new()] {
-            let all = whole(salon.owner(), &format!("{list}?{query}")).await;
+        for query in
+            [BOOKED_MONTHS.to_owned(), format!("staffId={staff}"), "status=SCHEDULED".to_owned(), String::new()]
+        {
+            let all = list_all(salon.owner(), &format!("{list}?{query}")).await;
             let of_staff: Vec<_> = all.iter().filter(|one| one["staffId"] == json!(staff)).collect();
             assert_eq!(of_staff.len(), 25);
             assert!(of_staff.iter().all(|one| one["contactId"].is_null() && one["version"] == 2), "{query}");
             assert_eq!(ids(&of_contact).len(), 25);
         }
-        assert_eq!(whole(salon.owner(), &format!("{list}?contactId={contact}")).await, Vec::<Value>::new());
-        assert_eq!(whole(salon.owner(), &format!("{list}?contactId={contact}&{ALL}")).await, Vec::<Value>::new());
+        assert_eq!(list_all(salon.owner(), &format!("{list}?contactId={contact}")).await, Vec::<Value>::new());
+        assert_eq!(
+            list_all(salon.owner(), &format!("{list}?contactId={contact}&{BOOKED_MONTHS}")).await,
+            Vec::<Value>::new()
+        );
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }

@@ -1,9 +1,9 @@
-//! Services, staff, when they work and when they are off, and what is booked with them.
+//! Appointments and the services, working hours and time off that they depend on.
 
 use std::borrow::Borrow;
 
 use harness::tree::SalonFixture;
-use harness::who::{Answer, RequestBuilder, Who};
+use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,10 +13,10 @@ use crate::paging::ids;
 /// A Sunday, the day before the first day of the tests.
 pub(crate) const NOW: &str = "2026-03-01T12:00:00Z";
 
-/// A client whose clocks are set, with a service and somebody who does it.
+/// A client at a fixed time ([`NOW`]), with helpers for bookings.
 pub(crate) struct Salon<'w> {
     pub(crate) shop: SalonFixture<'w>,
-    /// The client's path.
+    /// Path of the client.
     pub(crate) client: String,
 }
 
@@ -24,10 +24,10 @@ impl<'w> Salon<'w> {
     pub(crate) async fn open(world: &'w World) -> Self {
         world.clock().set(NOW.parse().unwrap());
         let shop = world.shop().await;
-        Self { client: shop.spot.client.clone(), shop }
+        Self { client: shop.paths.client.clone(), shop }
     }
 
-    pub(crate) fn owner(&self) -> &Who<'w> {
+    pub(crate) fn owner(&self) -> &TestUser<'w> {
         &self.shop.owner
     }
 
@@ -38,7 +38,7 @@ impl<'w> Salon<'w> {
         made.id().to_owned()
     }
 
-    /// Somebody who works from nine to five on weekdays, by UTC.
+    /// Creates a staff member who works from 9:00 to 17:00 UTC on weekdays.
     pub(crate) async fn staff(&self, more: Value) -> String {
         let hours = json!([{ "days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "17:00" }]);
         let mut staff = json!({ "name": "Ann", "email": "ann@example.com", "timeZone": "UTC", "weeklyHours": hours });
@@ -48,26 +48,26 @@ impl<'w> Salon<'w> {
     }
 
     pub(crate) fn book(&self, service: &str, staff: Option<&str>, start: &str) -> RequestBuilder<'w> {
-        let mut wish = json!({ "serviceId": service, "startTime": start });
+        let mut booking = json!({ "serviceId": service, "startTime": start });
         if let Some(staff) = staff {
-            wish["staffId"] = json!(staff);
+            booking["staffId"] = json!(staff);
         }
-        self.ask_for(wish)
+        self.ask_for(booking)
     }
 
-    pub(crate) fn ask_for(&self, wish: impl Borrow<Value>) -> RequestBuilder<'w> {
-        self.owner().post(&format!("{}/appointments", self.client)).json(wish)
+    pub(crate) fn ask_for(&self, booking: impl Borrow<Value>) -> RequestBuilder<'w> {
+        self.owner().post(&format!("{}/appointments", self.client)).json(booking)
     }
 
-    pub(crate) fn then(&self, booked: &Answer, what: &str) -> RequestBuilder<'w> {
-        self.owner().post(&format!("{}/{what}", booked.location()))
+    pub(crate) fn then(&self, booked: &Answer, action: &str) -> RequestBuilder<'w> {
+        self.owner().post(&format!("{}/{action}", booked.location()))
     }
 
     pub(crate) async fn availability(&self, query: &str) -> Value {
         self.owner().get(&format!("{}/availability?{query}", self.client)).is(200).await.body
     }
 
-    /// The starts on a day, without the day.
+    /// Slot starts on a day, as `HH:MM`.
     pub(crate) async fn starts(&self, service: &str, staff: Option<&str>, day: &str) -> Vec<String> {
         let staff = staff.map(|staff| format!("&staffId={staff}")).unwrap_or_default();
         let range = format!("from={day}T00:00:00Z&to={day}T23:59:59Z");
@@ -78,32 +78,33 @@ impl<'w> Salon<'w> {
 }
 
 fn extend(value: &mut Value, more: Value) {
-    let Value::Object(more) = more else { panic!("what is added is an object") };
+    let Value::Object(more) = more else { panic!("the added fields must be an object") };
     value.as_object_mut().unwrap().extend(more);
 }
 
 #[tokio::test]
-async fn an_appointment_is_booked_moved_cancelled_and_deleted() {
+async fn appointment_can_be_booked_moved_cancelled_and_deleted() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({ "bufferAfter": 10 })).await, salon.staff(json!({})).await);
-    let contact = salon.shop.spot.id("contactId");
-    let wish = json!({
+    let contact = salon.shop.paths.id("contactId");
+    let booking = json!({
         "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": contact, "notes": "Short",
     });
-    let booked = salon.ask_for(wish).created().await;
+    let booked = salon.ask_for(booking).created().await;
     assert_eq!(booked.location(), format!("{}/appointments/{}", salon.client, booked.id()));
     assert_eq!(
         booked.body,
         json!({
-            "id": booked.id(), "clientId": salon.shop.spot.scope.id(), "serviceId": service, "staffId": staff,
+            "id": booked.id(), "clientId": salon.shop.paths.scope.id(), "serviceId": service, "staffId": staff,
             "startTime": "2026-03-02T10:00:00.000Z", "endTime": "2026-03-02T11:00:00.000Z", "bufferBefore": 0,
             "bufferAfter": 10, "status": "SCHEDULED", "contactId": contact, "notes": "Short", "source": "API",
             "cancelledReason": null, "version": 1, "createdAt": booked.body["createdAt"],
             "updatedAt": booked.body["createdAt"],
         })
     );
-    // An hour and ten minutes before, or after it, somebody else can come, and then on the grid of half hours.
+    // The next start is 70 minutes later (an hour and the buffer), rounded up to the half-hour grid; the same time is
+    // kept free before the appointment.
     let expected = ["11:30", "12:00", "12:30", "13:00", "13:30", "14:00", "14:30", "15:00", "15:30", "16:00"];
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await, expected);
     salon.book(&service, Some(&staff), "2026-03-02T10:30:00Z").problem(409, "slot_unavailable").await;
@@ -139,43 +140,43 @@ async fn an_appointment_is_booked_moved_cancelled_and_deleted() {
     salon.owner().delete(booked.location()).problem(404, "not_found").await;
     salon.owner().delete(&format!("{}/services/{service}", salon.client)).is(204).await;
     salon.owner().delete(&format!("{}/staff/{staff}", salon.client)).is(204).await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_with_a_booking_is_named() {
+async fn invalid_booking_reports_every_error() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
-    let nobody = Uuid::now_v7();
+    let unknown_id = Uuid::now_v7();
     salon
         .ask_for(json!({ "endTime": 1, "staffId": "x", "force": "yes" }))
         .invalid(&["/serviceId", "/startTime", "/endTime", "/staffId", "/force"])
         .await;
     salon
-        .ask_for(json!({ "serviceId": nobody, "staffId": nobody, "startTime": NOW }))
+        .ask_for(json!({ "serviceId": unknown_id, "staffId": unknown_id, "startTime": NOW }))
         .invalid(&["/serviceId", "/staffId"])
         .await;
-    salon.ask_for(json!({ "serviceId": nobody, "startTime": NOW })).invalid(&["/serviceId"]).await;
-    let wish =
-        json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": nobody });
-    salon.ask_for(wish).invalid(&["/contactId"]).await;
-    let others = salon.service(json!({ "staffIds": [salon.shop.spot.id("staffId")] })).await;
-    let refused = salon.book(&others, Some(&staff), "2026-03-02T10:00:00Z").invalid(&["/staffId"]).await;
+    salon.ask_for(json!({ "serviceId": unknown_id, "startTime": NOW })).invalid(&["/serviceId"]).await;
+    let booking =
+        json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": unknown_id });
+    salon.ask_for(booking).invalid(&["/contactId"]).await;
+    let restricted = salon.service(json!({ "staffIds": [salon.shop.paths.id("staffId")] })).await;
+    let refused = salon.book(&restricted, Some(&staff), "2026-03-02T10:00:00Z").invalid(&["/staffId"]).await;
     assert_eq!(refused.body["errors"][0]["code"], "not_offered");
-    // Before hours, off the grid, in the past, and more than sixty days ahead.
+    // Before working hours, off the grid, in the past, and more than 60 days ahead.
     for start in ["2026-03-02T08:30:00Z", "2026-03-02T10:15:00Z", "2026-02-27T10:00:00Z", "2026-05-04T10:00:00Z"] {
         salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
     }
-    // None of that matters to somebody who means it, but for what is booked.
+    // `force` skips these checks, but not conflicts with other bookings.
     let forced = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T08:15:00Z", "force": true });
     salon.ask_for(&forced).created().await;
     salon.ask_for(&forced).problem(409, "slot_unavailable").await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
+async fn time_off_and_bookings_exclude_each_other() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
@@ -183,14 +184,15 @@ async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
     let times_off = format!("{}/staff/{staff}/time-off", salon.client);
     let week = json!({ "start": "2026-03-02T00:00:00Z", "end": "2026-03-07T00:00:00Z", "reason": "Skiing" });
     let refused = salon.owner().post(&times_off).json(&week).problem(409, "time_booked").await;
-    let told = json!([{ "id": booked.id(), "startTime": booked.body["startTime"], "endTime": booked.body["endTime"] }]);
-    assert_eq!(refused.body["appointments"], told);
+    let conflicts =
+        json!([{ "id": booked.id(), "startTime": booked.body["startTime"], "endTime": booked.body["endTime"] }]);
+    assert_eq!(refused.body["appointments"], conflicts);
     let off = salon.owner().post(&format!("{times_off}?keepBookings=true")).json(&week).created().await;
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-05").await, [""; 0]);
     salon.book(&service, Some(&staff), "2026-03-05T10:00:00Z").problem(409, "slot_unavailable").await;
     let forced = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:00:00Z", "force": true });
     salon.ask_for(&forced).problem(409, "slot_unavailable").await;
-    // Back on Thursday.
+    // The time off now ends before Thursday.
     let shorter = json!({ "end": "2026-03-05T00:00:00Z" });
     let shortened = salon.owner().patch(off.location()).json(&shorter).is(200).await;
     assert_eq!(
@@ -198,11 +200,11 @@ async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
         (&json!("2026-03-05T00:00:00.000Z"), &json!("Skiing"))
     );
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-05").await.len(), 15);
-    // What comes in the way anew is named, and nothing else.
-    let newcomer = salon.book(&service, Some(&staff), "2026-03-05T10:00:00Z").created().await;
+    // Only bookings that the longer time off newly covers are reported.
+    let added = salon.book(&service, Some(&staff), "2026-03-05T10:00:00Z").created().await;
     let longer = json!({ "end": "2026-03-06T00:00:00Z" });
     let refused = salon.owner().patch(off.location()).json(&longer).problem(409, "time_booked").await;
-    assert_eq!(ids(refused.body["appointments"].as_array().unwrap()), [newcomer.id()]);
+    assert_eq!(ids(refused.body["appointments"].as_array().unwrap()), [added.id()]);
     salon.owner().patch(off.location()).json(json!({ "reason": "Sledging" })).is(200).await;
     salon.owner().post(&times_off).json(json!({ "start": NOW, "end": NOW })).invalid(&["/end"]).await;
     let long = json!({ "start": "2026-03-02T00:00:00Z", "end": "2026-06-02T00:00:00Z" });
@@ -214,5 +216,5 @@ async fn whoever_is_off_is_not_booked_and_whoever_is_booked_is_not_off() {
     salon.owner().delete(off.location()).is(204).await;
     salon.owner().delete(off.location()).problem(404, "not_found").await;
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await.len(), 15);
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }

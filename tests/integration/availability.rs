@@ -1,4 +1,4 @@
-//! What can be booked: the rules of booking, through the API.
+//! Availability: the booking rules, tested through the API.
 
 use harness::world::World;
 use rand::rngs::SmallRng;
@@ -10,19 +10,21 @@ use uuid::Uuid;
 
 use crate::appointments::{NOW, Salon};
 
-/// The starts in a range, without the year and the seconds.
+/// Slot starts in a range, as `MM-DDTHH:MM`.
 async fn starts(salon: &Salon<'_>, service: &str, staff: &str, from: &str, to: &str) -> Vec<String> {
     let slots = salon.availability(&format!("serviceId={service}&staffId={staff}&from={from}&to={to}")).await;
     slots["slots"].as_array().unwrap().iter().map(|slot| slot["start"].as_str().unwrap()[5..16].to_owned()).collect()
 }
 
-/// A service of this duration every so many minutes, as far ahead as can be.
+/// Creates a service with this duration and slot interval (minutes).
+///
+/// It has the largest horizon.
 async fn service(salon: &Salon<'_>, duration: u32, interval: u32) -> String {
     salon.service(json!({ "duration": duration, "slotInterval": interval, "horizonDays": 3650 })).await
 }
 
-/// Hours that never end.
-fn always() -> Value {
+/// Working hours around the clock.
+fn around_the_clock() -> Value {
     let week = json!(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
     json!([{ "days": week, "start": "00:00", "end": "24:00" }])
 }
@@ -31,39 +33,39 @@ fn instant(text: &Value) -> Instant {
     text.as_str().unwrap().parse().unwrap()
 }
 
-// ── Clocks that change ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── Daylight saving time ────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn new_york_loses_an_hour_in_spring_and_gains_one_in_autumn() {
+async fn new_york_slots_follow_daylight_saving_time() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (hourly, half) = (service(&salon, 60, 60).await, service(&salon, 30, 30).await);
-    let night = json!([{ "days": ["sun"], "start": "00:00", "end": "06:00" }]);
-    let nights = salon.staff(json!({ "timeZone": "America/New_York", "weeklyHours": night })).await;
+    let night_hours = json!([{ "days": ["sun"], "start": "00:00", "end": "06:00" }]);
+    let night_staff = salon.staff(json!({ "timeZone": "America/New_York", "weeklyHours": night_hours })).await;
     let spring = ("2026-03-08T00:00:00Z", "2026-03-09T00:00:00Z");
     let autumn = ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
     let expected = ["03-08T05:00", "03-08T06:00", "03-08T07:00", "03-08T08:00", "03-08T09:00"];
-    assert_eq!(starts(&salon, &hourly, &nights, spring.0, spring.1).await, expected);
+    assert_eq!(starts(&salon, &hourly, &night_staff, spring.0, spring.1).await, expected);
     let expected =
         ["11-01T04:00", "11-01T05:00", "11-01T06:00", "11-01T07:00", "11-01T08:00", "11-01T09:00", "11-01T10:00"];
-    assert_eq!(starts(&salon, &hourly, &nights, autumn.0, autumn.1).await, expected);
-    // A bound in the gap takes the offset before it; of a time that comes twice, the first is meant.
+    assert_eq!(starts(&salon, &hourly, &night_staff, autumn.0, autumn.1).await, expected);
+    // A bound in the gap uses the offset before the gap. A local time that occurs twice means its first occurrence.
     let overrides = json!({
         "2026-03-08": [{ "start": "02:30", "end": "04:00" }], "2026-11-01": [{ "start": "01:30", "end": "02:00" }],
     });
-    let edges = salon.staff(json!({ "timeZone": "America/New_York", "overrides": overrides })).await;
-    assert_eq!(starts(&salon, &half, &edges, spring.0, spring.1).await, ["03-08T07:30"]);
+    let edge_staff = salon.staff(json!({ "timeZone": "America/New_York", "overrides": overrides })).await;
+    assert_eq!(starts(&salon, &half, &edge_staff, spring.0, spring.1).await, ["03-08T07:30"]);
     let expected = ["11-01T05:30", "11-01T06:00", "11-01T06:30"];
-    assert_eq!(starts(&salon, &half, &edges, autumn.0, autumn.1).await, expected);
+    assert_eq!(starts(&salon, &half, &edge_staff, autumn.0, autumn.1).await, expected);
     for start in ["2026-03-08T07:30:00Z", "2026-11-01T06:30:00Z"] {
-        salon.book(&half, Some(&edges), start).created().await;
+        salon.book(&half, Some(&edge_staff), start).created().await;
     }
-    salon.book(&half, Some(&edges), "2026-11-01T07:00:00Z").problem(409, "slot_unavailable").await;
-    world.assert_whole().await;
+    salon.book(&half, Some(&edge_staff), "2026-11-01T07:00:00Z").problem(409, "slot_unavailable").await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn lord_howe_moves_its_clocks_by_half_an_hour() {
+async fn lord_howe_slots_follow_its_half_hour_clock_change() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let service = service(&salon, 60, 30).await;
@@ -79,7 +81,7 @@ async fn lord_howe_moves_its_clocks_by_half_an_hour() {
 // ── Hours ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn windows_that_touch_are_one_across_midnight_too() {
+async fn adjacent_windows_are_merged_even_across_midnight() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let service = service(&salon, 180, 60).await;
@@ -93,11 +95,11 @@ async fn windows_that_touch_are_one_across_midnight_too() {
     assert_eq!(week, expected);
     salon.book(&service, Some(&staff), "2026-03-02T23:00:00Z").created().await;
     assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await, ["20:00"]);
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_date_can_be_unlike_its_weekday() {
+async fn override_replaces_the_weekly_hours_of_a_date() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let service = service(&salon, 60, 60).await;
@@ -119,14 +121,14 @@ async fn a_date_can_be_unlike_its_weekday() {
 }
 
 #[tokio::test]
-async fn a_start_is_neither_too_soon_nor_too_far_ahead() {
+async fn slots_respect_notice_and_horizon() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({})).await;
     let later = salon.service(json!({ "minNotice": 24 * 60 })).await;
     let soon = salon.service(json!({ "horizonDays": 1 })).await;
     let never = salon.service(json!({ "minNotice": 2 * 24 * 60, "horizonDays": 1 })).await;
-    // It is noon, and a few moments, of the day before.
+    // It is shortly after noon of the day before.
     let first = salon.starts(&later, Some(&staff), "2026-03-02").await;
     assert_eq!((first[0].as_str(), first.len()), ("12:30", 8));
     let last = salon.starts(&soon, Some(&staff), "2026-03-02").await;
@@ -137,17 +139,17 @@ async fn a_start_is_neither_too_soon_nor_too_far_ahead() {
         salon.book(service, Some(&staff), start).problem(409, "slot_unavailable").await;
     }
     salon.book(&soon, Some(&staff), "2026-03-02T12:00:00Z").created().await;
-    // Nothing is offered that is over.
-    let always = salon.staff(json!({ "weeklyHours": always() })).await;
-    let since = starts(&salon, &soon, &always, "2026-02-20T00:00:00Z", "2026-03-01T13:31:00Z").await;
-    assert_eq!(since, ["03-01T12:30", "03-01T13:00", "03-01T13:30"]);
+    // Past times are not offered.
+    let always_open = salon.staff(json!({ "weeklyHours": around_the_clock() })).await;
+    let remaining = starts(&salon, &soon, &always_open, "2026-02-20T00:00:00Z", "2026-03-01T13:31:00Z").await;
+    assert_eq!(remaining, ["03-01T12:30", "03-01T13:00", "03-01T13:30"]);
 }
 
 #[tokio::test]
-async fn starts_are_rounded_up_to_a_grid_of_local_time() {
+async fn slot_starts_are_rounded_up_to_a_local_time_grid() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
-    let open = |start: &str, zone: &str| {
+    let opening_at = |start: &str, zone: &str| {
         let hours = json!([{ "days": ["mon"], "start": start, "end": "12:00" }]);
         json!({ "timeZone": zone, "weeklyHours": hours })
     };
@@ -160,14 +162,14 @@ async fn starts_are_rounded_up_to_a_grid_of_local_time() {
         ("Asia/Kolkata", "09:15", 60, 60, vec!["03-02T04:30", "03-02T05:30"]),
         ("Asia/Kathmandu", "11:05", 15, 15, vec!["03-02T05:30", "03-02T05:45", "03-02T06:00"]),
     ] {
-        let (service, staff) = (service(&salon, duration, interval).await, salon.staff(open(opens, zone)).await);
+        let (service, staff) = (service(&salon, duration, interval).await, salon.staff(opening_at(opens, zone)).await);
         let found = starts(&salon, &service, &staff, "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z").await;
         assert_eq!(found, expected, "{zone} from {opens} every {interval}");
     }
 }
 
 #[tokio::test]
-async fn buffers_add_up_and_after_a_booking_starts_are_counted_anew() {
+async fn buffers_add_up_and_the_grid_restarts_after_a_booking() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({})).await;
@@ -177,7 +179,7 @@ async fn buffers_add_up_and_after_a_booking_starts_are_counted_anew() {
     let free = salon.starts(&service, Some(&staff), "2026-03-02").await;
     assert_eq!(free[..4], ["09:00", "09:45", "10:30", "11:15"]);
     salon.book(&booked, Some(&staff), "2026-03-02T11:00:00Z").created().await;
-    // Before it 5 and 20 minutes are kept free, after it 10 and 15.
+    // 5 + 20 minutes stay free before the booking, and 10 + 15 minutes after it.
     let rest = salon.starts(&service, Some(&staff), "2026-03-02").await;
     assert_eq!(rest, ["09:00", "09:45", "12:30", "13:15", "14:00", "14:45", "15:30", "16:15"]);
     salon.book(&service, Some(&staff), "2026-03-02T12:45:00Z").problem(409, "slot_unavailable").await;
@@ -191,13 +193,13 @@ async fn buffers_add_up_and_after_a_booking_starts_are_counted_anew() {
     for time in ["12:25", "09:50"] {
         forced(time).created().await;
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
-// ── What is asked for ───────────────────────────────────────────────────────────────────────────────────────────────
+// ── Queries ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_time_zone_only_formats() {
+async fn time_zone_parameter_changes_only_the_format() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
@@ -220,7 +222,7 @@ async fn a_time_zone_only_formats() {
 }
 
 #[tokio::test]
-async fn each_slot_names_those_who_are_free() {
+async fn slot_lists_its_free_staff_members() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let late = json!([{ "days": ["mon"], "start": "11:00", "end": "14:00" }]);
@@ -249,57 +251,57 @@ async fn each_slot_names_those_who_are_free() {
     let refused = salon.owner().get(&format!("{path}&staffId={cid}")).invalid(&["/staffId"]).await;
     assert_eq!(refused.body["errors"][0]["code"], "not_offered");
     salon.book(&service, Some(&cid), "2026-03-02T09:00:00Z").invalid(&["/staffId"]).await;
-    let everybody = salon.service(json!({})).await;
+    let unrestricted = salon.service(json!({})).await;
     let range = "from=2026-03-02T09:00:00Z&to=2026-03-02T09:30:00Z";
-    let slots = salon.availability(&format!("serviceId={everybody}&{range}")).await["slots"].clone();
+    let slots = salon.availability(&format!("serviceId={unrestricted}&{range}")).await["slots"].clone();
     assert_eq!(slots[0]["staffIds"], json!([ann, cid]));
 }
 
 #[tokio::test]
-async fn what_is_asked_for_must_be_there_and_at_most_31_days() {
+async fn query_is_validated_and_spans_at_most_31_days() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
     let path = format!("{}/availability", salon.client);
-    let ask = |query: &str| salon.owner().get(&format!("{path}?{query}"));
+    let request = |query: &str| salon.owner().get(&format!("{path}?{query}"));
     let day = "from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z";
-    ask(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to=2026-04-02T00:00:00Z")).is(200).await;
+    request(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to=2026-04-02T00:00:00Z")).is(200).await;
     for to in ["2026-04-03T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"] {
-        ask(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to={to}")).invalid(&["/to"]).await;
+        request(&format!("serviceId={service}&from=2026-03-02T00:00:00Z&to={to}")).invalid(&["/to"]).await;
     }
-    // Whole days where clocks are put back within them.
+    // 31 local days that are one hour longer, because the clocks are put back.
     let month = "from=2026-10-15T00:00:00-04:00&to=2026-11-15T00:00:00-05:00";
-    ask(&format!("serviceId={service}&{month}")).is(200).await;
-    ask("").invalid(&["/serviceId", "/from", "/to"]).await;
-    let wrong = "serviceId=1&staffId=2&from=now&to=2026-03-02&timeZone=Mars&explain=maybe&day=1";
-    let faults = ["/serviceId", "/staffId", "/from", "/to", "/timeZone", "/explain", "/day"];
-    ask(wrong).invalid(&faults).await;
-    let nothing = Uuid::now_v7();
-    ask(&format!("serviceId={nothing}&{day}")).invalid(&["/serviceId"]).await;
-    ask(&format!("serviceId={service}&staffId={nothing}&{day}")).invalid(&["/staffId"]).await;
-    ask(&format!("serviceId={nothing}&staffId={staff}&{day}")).invalid(&["/serviceId"]).await;
-    let nowhere = format!("/v1/clients/{nothing}/availability?serviceId={service}&staffId={staff}&{day}");
-    salon.shop.admin.get(&nowhere).problem(404, "not_found").await;
+    request(&format!("serviceId={service}&{month}")).is(200).await;
+    request("").invalid(&["/serviceId", "/from", "/to"]).await;
+    let invalid = "serviceId=1&staffId=2&from=now&to=2026-03-02&timeZone=Mars&explain=maybe&day=1";
+    let pointers = ["/serviceId", "/staffId", "/from", "/to", "/timeZone", "/explain", "/day"];
+    request(invalid).invalid(&pointers).await;
+    let unknown_id = Uuid::now_v7();
+    request(&format!("serviceId={unknown_id}&{day}")).invalid(&["/serviceId"]).await;
+    request(&format!("serviceId={service}&staffId={unknown_id}&{day}")).invalid(&["/staffId"]).await;
+    request(&format!("serviceId={unknown_id}&staffId={staff}&{day}")).invalid(&["/serviceId"]).await;
+    let unknown_client = format!("/v1/clients/{unknown_id}/availability?serviceId={service}&staffId={staff}&{day}");
+    salon.shop.admin.get(&unknown_client).problem(404, "not_found").await;
 }
 
 #[tokio::test]
-async fn each_closed_stretch_is_explained_by_the_rule_that_closed_it() {
+async fn unavailable_periods_name_their_rule() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({ "overrides": { "2026-03-03": [] } })).await;
-    let terms = json!({ "bufferAfter": 15, "minNotice": 24 * 60, "horizonDays": 4 });
-    let service = salon.service(terms).await;
+    let rules = json!({ "bufferAfter": 15, "minNotice": 24 * 60, "horizonDays": 4 });
+    let service = salon.service(rules).await;
     let off = json!({ "start": "2026-03-04T09:00:00Z", "end": "2026-03-04T12:00:00Z" });
     salon.owner().post(&format!("{}/staff/{staff}/time-off", salon.client)).json(off).created().await;
     salon.book(&service, Some(&staff), "2026-03-04T13:00:00Z").created().await;
     let query = format!("serviceId={service}&staffId={staff}&from=2026-03-02T00:00:00Z&to=2026-03-06T00:00:00Z");
     let answer = salon.availability(&format!("{query}&explain=true")).await;
-    let minute = |time: &Value| time.as_str().unwrap()[5..16].to_owned();
-    let closed: Vec<_> = answer["closed"].as_array().unwrap().iter().collect();
-    assert!(closed.iter().all(|stretch| stretch["staffId"] == json!(staff)));
-    let told: Vec<_> = closed
+    let to_minute = |time: &Value| time.as_str().unwrap()[5..16].to_owned();
+    let unavailable: Vec<_> = answer["closed"].as_array().unwrap().iter().collect();
+    assert!(unavailable.iter().all(|period| period["staffId"] == json!(staff)));
+    let explained: Vec<_> = unavailable
         .iter()
-        .map(|stretch| (minute(&stretch["start"]), minute(&stretch["end"]), stretch["rule"].as_str().unwrap()))
+        .map(|period| (to_minute(&period["start"]), to_minute(&period["end"]), period["rule"].as_str().unwrap()))
         .collect();
     let expected = [
         ("03-02T00:00", "03-02T12:00", "NOTICE"),
@@ -314,50 +316,50 @@ async fn each_closed_stretch_is_explained_by_the_rule_that_closed_it() {
         ("03-04T17:00", "03-05T09:00", "HOURS"),
         ("03-05T12:00", "03-06T00:00", "HORIZON"),
     ];
-    assert_eq!(told, expected.map(|(start, end, rule)| (start.to_owned(), end.to_owned(), rule)));
+    assert_eq!(explained, expected.map(|(start, end, rule)| (start.to_owned(), end.to_owned(), rule)));
     for slot in answer["slots"].as_array().unwrap() {
         let start = instant(&slot["start"]);
-        let starts_in = |stretch: &&&Value| instant(&stretch["start"]) <= start && start < instant(&stretch["end"]);
-        assert_eq!(closed.iter().find(starts_in), None, "{start}");
+        let starts_in = |period: &&&Value| instant(&period["start"]) <= start && start < instant(&period["end"]);
+        assert_eq!(unavailable.iter().find(starts_in), None, "{start}");
     }
-    assert!(salon.availability(&query).await.get("closed").is_none(), "only if asked for");
+    assert!(salon.availability(&query).await.get("closed").is_none(), "only with explain=true");
 }
 
 #[tokio::test]
-async fn whoever_is_not_active_is_closed_for_all_of_the_range() {
+async fn inactive_staff_member_is_unavailable_in_the_whole_range() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({ "active": false })).await);
     let range = "from=2026-03-02T00:00:00Z&to=2026-03-06T00:00:00Z";
     let answer = salon.availability(&format!("serviceId={service}&staffId={staff}&{range}&explain=true")).await;
-    let closed = json!({
+    let unavailable = json!({
         "staffId": staff, "start": "2026-03-02T00:00:00.000Z", "end": "2026-03-06T00:00:00.000Z", "rule": "INACTIVE",
     });
-    assert_eq!(answer, json!({ "slots": [], "closed": [closed] }));
+    assert_eq!(answer, json!({ "slots": [], "closed": [unavailable] }));
 }
 
 #[tokio::test]
-async fn more_slots_than_an_answer_holds_are_asked_for_in_parts() {
+async fn range_with_too_many_slots_is_rejected() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
-    let staff = salon.staff(json!({ "weeklyHours": always() })).await;
+    let staff = salon.staff(json!({ "weeklyHours": around_the_clock() })).await;
     let each_minute = service(&salon, 1, 1).await;
     let path = format!("{}/availability?serviceId={each_minute}&staffId={staff}", salon.client);
-    let asked = |to: &str| salon.owner().get(&format!("{path}&from=2026-03-02T00:00:00Z&to={to}"));
-    let refused = asked("2026-04-02T00:00:00Z").invalid(&["/to"]).await;
+    let request = |to: &str| salon.owner().get(&format!("{path}&from=2026-03-02T00:00:00Z&to={to}"));
+    let refused = request("2026-04-02T00:00:00Z").invalid(&["/to"]).await;
     assert_eq!(refused.body["errors"][0]["code"], "too_many_slots");
-    let days = asked("2026-03-14T00:00:00Z").is(200).await;
+    let days = request("2026-03-14T00:00:00Z").is(200).await;
     assert_eq!(days.body["slots"].as_array().unwrap().len(), 12 * 24 * 60);
 }
 
-// ── What is offered is given ────────────────────────────────────────────────────────────────────────────────────────
+// ── Offered slots can be booked ─────────────────────────────────────────────────────────────────────────────────────
 
-/// A time of a day, by quarters of an hour.
+/// Formats a time of day given in quarters of an hour.
 fn quarter(at: u32) -> String {
     format!("{:02}:{:02}", at / 4, at % 4 * 15)
 }
 
-/// A few random windows of a day.
+/// Up to two random windows of a day.
 fn windows(random: &mut SmallRng) -> Vec<Value> {
     let window = |random: &mut SmallRng| {
         let start = random.random_range(0..92);
@@ -366,8 +368,10 @@ fn windows(random: &mut SmallRng) -> Vec<Value> {
     (0..random.random_range(0..3)).map(|_| window(random)).collect()
 }
 
-/// Somebody with a random calendar in the week from Monday on.
-async fn somebody(salon: &Salon<'_>, service: &str, random: &mut SmallRng) -> String {
+/// Creates a staff member with random hours, bookings and time off.
+///
+/// They are in the week of the tests.
+async fn random_staff_member(salon: &Salon<'_>, service: &str, random: &mut SmallRng) -> String {
     let zones = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia"];
     let mut weekly = Vec::new();
     for day in ["mon", "tue", "wed", "thu", "fri"] {
@@ -384,8 +388,8 @@ async fn somebody(salon: &Salon<'_>, service: &str, random: &mut SmallRng) -> St
         format!("2026-03-0{}T{}:00Z", random.random_range(2..7), quarter(random.random_range(0..96)))
     };
     for _ in 0..6 {
-        let wish = json!({ "serviceId": service, "staffId": staff, "startTime": time(random), "force": true });
-        salon.ask_for(wish).send().await;
+        let booking = json!({ "serviceId": service, "staffId": staff, "startTime": time(random), "force": true });
+        salon.ask_for(booking).send().await;
     }
     let start = time(random);
     let end = format!("{}T23:59:00Z", &start[..10]);
@@ -395,26 +399,26 @@ async fn somebody(salon: &Salon<'_>, service: &str, random: &mut SmallRng) -> St
 }
 
 #[tokio::test]
-async fn what_is_offered_can_be_booked_and_nothing_else_can() {
+async fn exactly_the_offered_slots_can_be_booked() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let mut booked = 0;
     for seed in 0..5 {
-        // How soon is too soon must not pass a point of the grid meanwhile.
+        // Keep the notice from passing a point of the grid while the test runs.
         world.clock().set(NOW.parse().unwrap());
         let mut random = SmallRng::seed_from_u64(seed);
-        let terms = json!({
+        let rules = json!({
             "duration": random.random_range(1..24) * 5, "slotInterval": random.random_range(1..13) * 5,
             "bufferBefore": random.random_range(0..3) * 5, "bufferAfter": random.random_range(0..3) * 5,
             "minNotice": random.random_range(0..400) * 5, "horizonDays": random.random_range(4..8),
         });
-        let service = salon.service(terms).await;
-        let staff = somebody(&salon, &service, &mut random).await;
+        let service = salon.service(rules).await;
+        let staff = random_staff_member(&salon, &service, &mut random).await;
         let query = format!("serviceId={service}&staffId={staff}&from=2026-03-01T00:00:00Z&to=2026-03-09T00:00:00Z");
         let slots = salon.availability(&query).await["slots"].clone();
         let offered: Vec<_> = slots.as_array().unwrap().iter().map(|slot| slot["start"].as_str().unwrap()).collect();
-        let mut some = offered.clone();
-        for start in some.partial_shuffle(&mut random, 12).0 {
+        let mut sample = offered.clone();
+        for start in sample.partial_shuffle(&mut random, 12).0 {
             let answer = salon.book(&service, Some(&staff), start).created().await;
             salon.owner().delete(answer.location()).is(204).await;
             booked += 1;
@@ -429,20 +433,20 @@ async fn what_is_offered_can_be_booked_and_nothing_else_can() {
         }
         assert_eq!(salon.availability(&query).await["slots"], slots, "seed {seed}");
     }
-    assert!(booked > 20, "the calendars are not empty: {booked}");
-    world.assert_whole().await;
+    assert!(booked > 20, "too few slots were offered: {booked}");
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn hours_without_an_end_are_counted_from_the_last_booking() {
+async fn grid_of_continuous_hours_starts_at_the_last_booking() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
-    let staff = salon.staff(json!({ "weeklyHours": always() })).await;
+    let staff = salon.staff(json!({ "weeklyHours": around_the_clock() })).await;
     let service = salon.service(json!({ "duration": 45, "slotInterval": 45 })).await;
-    // Until five to eleven, which is rounded up to quarters of an hour.
+    // Ends at 10:55, which is rounded up to 11:00.
     let first = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:10:00Z", "force": true });
     salon.ask_for(first).created().await;
-    let counted_from = |start: &str, slots: &[String]| {
+    let assert_grid_starts_at = |start: &str, slots: &[String]| {
         let start: Instant = start.parse().unwrap();
         assert!(slots.len() > 30, "{slots:?}");
         for slot in slots {
@@ -452,32 +456,32 @@ async fn hours_without_an_end_are_counted_from_the_last_booking() {
     };
     let day = ("2026-03-25T00:00:00Z", "2026-03-26T00:00:00Z");
     let slots = starts(&salon, &service, &staff, day.0, day.1).await;
-    counted_from("2026-03-05T11:00:00Z", &slots);
+    assert_grid_starts_at("2026-03-05T11:00:00Z", &slots);
     let start: Instant = format!("2026-{}:00Z", slots[10]).parse().unwrap();
-    let off = (start.to_utc() + chrono::TimeDelta::minutes(15)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    salon.book(&service, Some(&staff), &off).problem(409, "slot_unavailable").await;
+    let off_grid = (start.to_utc() + chrono::TimeDelta::minutes(15)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    salon.book(&service, Some(&staff), &off_grid).problem(409, "slot_unavailable").await;
     let booked = salon.book(&service, Some(&staff), &start.to_string()).created().await;
     let next = starts(&salon, &service, &staff, "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z").await;
-    counted_from(booked.body["endTime"].as_str().unwrap(), &next);
+    assert_grid_starts_at(booked.body["endTime"].as_str().unwrap(), &next);
     salon.book(&service, None, &format!("2026-{}:00Z", next[0])).created().await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_time_at_the_end_of_all_years_is_refused() {
+async fn times_beyond_supported_years_are_rejected_and_leap_seconds_accepted() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({ "bufferBefore": 60 })).await, salon.staff(json!({})).await);
     for start in ["9999-12-31T23:30:00Z", "9999-12-31T20:00:00-12:00", "0000-01-01T00:30:00Z"] {
-        let wish = json!({ "serviceId": service, "staffId": staff, "startTime": start, "force": true });
-        salon.ask_for(wish).invalid(&["/startTime"]).await;
+        let booking = json!({ "serviceId": service, "staffId": staff, "startTime": start, "force": true });
+        salon.ask_for(booking).invalid(&["/startTime"]).await;
     }
     let range = "from=9999-12-31T00:00:00Z&to=9999-12-31T23:59:59-12:00";
     let path = format!("{}/availability?serviceId={service}&staffId={staff}&{range}", salon.client);
     salon.owner().get(&path).invalid(&["/from", "/to"]).await;
-    // The second that is put in now and then is the next one.
+    // A leap second counts as the first moment of the next minute.
     let leap = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-06-30T23:59:60Z", "force": true });
     let booked = salon.ask_for(leap).created().await;
     assert_eq!(booked.body["startTime"], "2026-07-01T00:00:00.000Z");
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }

@@ -1,4 +1,4 @@
-//! The list of contacts: its orders, its filters, its pages.
+//! The contact list: sorting, filters, search and paging.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use harness::world::World;
 use serde_json::{Value, json};
 use shared::value::{Email, NormalizedText};
 
-use crate::paging::{Walked, encoded, ids, walk, whole};
+use crate::paging::{PagedList, encoded, ids, list_all, walk};
 
-// ── What a list must show ───────────────────────────────────────────────────────────────────────────────────────────
+// ── Expected lists ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What a list is asked for.
+/// Query parameters of a list request.
 #[derive(Clone, Debug, Default)]
-struct Asked<'a> {
+struct ListQuery<'a> {
     q: Option<&'a str>,
     email: Option<&'a str>,
     tag: Option<&'a str>,
@@ -23,7 +23,7 @@ struct Asked<'a> {
     order: Option<&'a str>,
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for ListQuery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { q, email, tag, since, sort, order } = self;
         let given =
@@ -37,28 +37,29 @@ fn text<'a>(contact: &'a Value, field: &str) -> &'a str {
     contact[field].as_str().unwrap_or_default()
 }
 
-/// A text as it is searched and sorted, as far as an index has it.
-fn folded(text: &str) -> String {
+/// A text normalized and cut as in the search and sort indexes.
+fn normalized(text: &str) -> String {
     NormalizedText::of(text).cut().to_owned()
 }
 
-/// A contact as it was read, and what the lists know it by.
-struct Listed {
+/// A contact and the keys by which lists sort and find it.
+struct IndexedContact {
     contact: Value,
     name: [String; 2],
-    /// What it is found by: the text, and its place among all such texts.
-    terms: Vec<(String, String)>,
+    /// Search entries: the text, and its position among all entries.
+    search_entries: Vec<(String, String)>,
     email: Option<String>,
 }
 
-impl Listed {
+impl IndexedContact {
     fn of(contact: Value) -> Self {
-        let name = ["lastName", "firstName"].map(|field| folded(text(&contact, field)));
+        let name = ["lastName", "firstName"].map(|field| normalized(text(&contact, field)));
         let email: Option<Email> = contact["email"].as_str().map(|email| email.parse().unwrap());
-        let mut terms: Vec<_> =
+        let mut search_entries: Vec<_> =
             name.iter().map(|name| (name.clone(), format!("{name}\u{1}{}", text(&contact, "id")))).collect();
-        terms.extend(email.as_ref().map(|email| (email.search_form().to_string(), email.search_form().to_string())));
-        Self { name, terms, email: email.map(|email| email.folded()), contact }
+        search_entries
+            .extend(email.as_ref().map(|email| (email.search_form().to_string(), email.search_form().to_string())));
+        Self { name, search_entries, email: email.map(|email| email.folded()), contact }
     }
 
     fn text(&self, field: &str) -> &str {
@@ -69,57 +70,58 @@ impl Listed {
         self.text("id")
     }
 
-    /// Where the first of its texts stands that begin with `q`, as the list is read.
-    fn found_at(&self, q: &str, order: Option<&str>) -> Option<&str> {
-        let places = self.terms.iter().filter(|(text, _)| text.starts_with(q)).map(|(_, place)| place.as_str());
-        if order == Some("desc") { places.max() } else { places.min() }
+    /// Position of the first search entry with the prefix `q`, in list order.
+    fn match_position(&self, q: &str, order: Option<&str>) -> Option<&str> {
+        let positions =
+            self.search_entries.iter().filter(|(text, _)| text.starts_with(q)).map(|(_, position)| position.as_str());
+        if order == Some("desc") { positions.max() } else { positions.min() }
     }
 }
 
-impl Asked<'_> {
-    /// The ids of those whom the list must show, in its order.
-    fn expected<'c>(&self, all: &'c [Listed]) -> Vec<&'c str> {
-        let q = self.q.map(folded);
+impl ListQuery<'_> {
+    /// Ids of the contacts that the list must contain, in order.
+    fn expected<'c>(&self, all: &'c [IndexedContact]) -> Vec<&'c str> {
+        let q = self.q.map(normalized);
         let email = self.email.map(|email| email.parse::<Email>().unwrap().folded());
-        let is_through = |listed: &&Listed| {
-            q.as_ref().is_none_or(|q| listed.found_at(q, None).is_some())
+        let matches = |listed: &&IndexedContact| {
+            q.as_ref().is_none_or(|q| listed.match_position(q, None).is_some())
                 && email.as_ref().is_none_or(|email| listed.email.as_ref() == Some(email))
                 && self.tag.is_none_or(|tag| listed.contact["tagIds"].as_array().unwrap().contains(&json!(tag)))
                 && self.since.is_none_or(|since| listed.text("updatedAt") >= since)
         };
-        let place = |listed: &&'c Listed| match (self.sort, &q, self.tag, self.since) {
+        let sort_key = |listed: &&'c IndexedContact| match (self.sort, &q, self.tag, self.since) {
             (Some("name"), ..) => [listed.name[0].as_str(), &listed.name[1], listed.id()],
             (Some("updatedAt"), ..) | (None, None, None, Some(_)) => [listed.text("updatedAt"), listed.id(), ""],
-            (None, Some(q), ..) => [listed.found_at(q, self.order).unwrap(), "", ""],
+            (None, Some(q), ..) => [listed.match_position(q, self.order).unwrap(), "", ""],
             _ => [listed.id(), "", ""],
         };
-        let mut through: Vec<_> = all.iter().filter(is_through).collect();
-        through.sort_by_key(place);
+        let mut matching: Vec<_> = all.iter().filter(matches).collect();
+        matching.sort_by_key(sort_key);
         if self.order == Some("desc") {
-            through.reverse();
+            matching.reverse();
         }
-        through.into_iter().map(Listed::id).collect()
+        matching.into_iter().map(IndexedContact::id).collect()
     }
 
-    async fn walk(&self, shop: &SalonFixture<'_>, limit: usize) -> Walked {
+    async fn walk(&self, shop: &SalonFixture<'_>, limit: usize) -> PagedList {
         walk(&shop.owner, &format!("{}{self}", shop.contacts), limit).await
     }
 }
 
-/// Who is whole wherever they are shown: as one contact, and in each list.
-async fn assert_shown_whole(shop: &SalonFixture<'_>, walked: &Walked) {
+/// Expects every listed contact to equal the contact fetched by id.
+async fn assert_items_complete(shop: &SalonFixture<'_>, walked: &PagedList) {
     for contact in &walked.items {
         let one = shop.owner.get(&format!("{}/{}", shop.contacts, text(contact, "id"))).is(200).await;
         assert_eq!(*contact, one.body);
     }
 }
 
-// ── A crowd ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Varied contacts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Numbers that look like chance and are the same each time.
-struct Chance(u64);
+/// Deterministic pseudo-random numbers.
+struct SeededRandom(u64);
 
-impl Chance {
+impl SeededRandom {
     fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % end
@@ -130,8 +132,10 @@ impl Chance {
     }
 }
 
-/// Sixty people: of many scripts, of equal names, of the longest names, with and without emails and tags.
-async fn crowd(world: &World, shop: &SalonFixture<'_>, tags: &[String]) -> Vec<Listed> {
+/// Creates contacts in addition to the fixture's, 60 in all.
+///
+/// They have names of many scripts, equal names and the longest names, with and without emails and tags.
+async fn create_varied_contacts(world: &World, shop: &SalonFixture<'_>, tags: &[String]) -> Vec<IndexedContact> {
     let long =
         ["a".repeat(200), "日".repeat(200), format!("{}本", "日".repeat(199)), "ﷺ".repeat(200), "🙂".repeat(200)];
     let mut names = vec![
@@ -168,36 +172,36 @@ async fn crowd(world: &World, shop: &SalonFixture<'_>, tags: &[String]) -> Vec<L
     ];
     names.extend(long.iter().map(String::as_str));
     let domains = ["example.com", "Example.com", "bücher.example", "ada.example"];
-    let mut chance = Chance(7);
+    let mut random = SeededRandom(7);
     for number in 1..60 {
-        let (first, last) = (*chance.pick(&names), *chance.pick(&names));
-        // Every fifth has one name for both, and an email that begins as it does.
+        let (first, last) = (*random.pick(&names), *random.pick(&names));
+        // Every fifth contact has the same first and last name.
         let last = if number % 5 == 0 { first } else { last };
-        let local = match number % 4 {
+        let local_part = match number % 4 {
             0 => None,
             1 => Some(format!("ada{number}")),
             2 => Some(format!("Zo\u{eb}.{number}")),
             _ => Some(format!("{number}")),
         };
-        let email = local.map(|local| format!("{local}@{}", chance.pick(&domains)));
-        let some: Vec<_> = tags.iter().filter(|_| chance.below(3) == 0).collect();
-        let person = json!({ "firstName": first, "lastName": last, "email": email, "tagIds": some });
+        let email = local_part.map(|local_part| format!("{local_part}@{}", random.pick(&domains)));
+        let tag_ids: Vec<_> = tags.iter().filter(|_| random.below(3) == 0).collect();
+        let person = json!({ "firstName": first, "lastName": last, "email": email, "tagIds": tag_ids });
         shop.owner.post(&shop.contacts).json(person).created().await;
     }
-    let contacts = whole(&shop.owner, &shop.contacts).await;
+    let contacts = list_all(&shop.owner, &shop.contacts).await;
     for _ in 0..25 {
         world.clock().advance(1);
-        let contact = format!("{}/{}", shop.contacts, text(chance.pick(&contacts), "id"));
-        let source = json!({ "source": format!("fair {}", chance.below(1000)) });
+        let contact = format!("{}/{}", shop.contacts, text(random.pick(&contacts), "id"));
+        let source = json!({ "source": format!("fair {}", random.below(1000)) });
         shop.owner.patch(&contact).json(source).is(200).await;
     }
-    whole(&shop.owner, &shop.contacts).await.into_iter().map(Listed::of).collect()
+    list_all(&shop.owner, &shop.contacts).await.into_iter().map(IndexedContact::of).collect()
 }
 
 async fn tags(shop: &SalonFixture<'_>, names: &[impl serde::Serialize]) -> Vec<String> {
     let mut ids = Vec::new();
     for name in names {
-        let tag = shop.owner.post(&format!("{}/tags", shop.spot.client)).json(json!({ "name": name })).created().await;
+        let tag = shop.owner.post(&format!("{}/tags", shop.paths.client)).json(json!({ "name": name })).created().await;
         ids.push(tag.id().to_owned());
     }
     ids
@@ -207,88 +211,88 @@ const ORDERS: [Option<&str>; 3] = [None, Some("asc"), Some("desc")];
 const SORTS: [Option<&str>; 4] = [None, Some("createdAt"), Some("updatedAt"), Some("name")];
 
 #[tokio::test]
-async fn a_crowd_is_listed_in_every_order_through_every_filter_in_pages_of_every_size() {
+async fn list_is_correct_for_every_order_filter_and_page_size() {
     let world = World::new().await;
     let shop = world.shop().await;
     let tags = tags(&shop, &["vip", "press"]).await;
-    let all = crowd(&world, &shop, &tags).await;
+    let all = create_varied_contacts(&world, &shop, &tags).await;
     assert_eq!(all.len(), 60);
-    every_order_is_that_of_the_sorted_whole(&shop, &all).await;
-    whoever_is_searched_for_is_found_once(&shop, &all).await;
-    whoever_has_a_tag_is_listed_by_it(&shop, &all, &tags).await;
-    filters_go_together(&shop, &all, &tags).await;
-    whoever_changed_at_an_instant_changed_since_then(&shop, &all).await;
-    world.assert_whole().await;
+    check_sort_orders(&shop, &all).await;
+    check_searches(&shop, &all).await;
+    check_tag_filter(&shop, &all, &tags).await;
+    check_combined_filters(&shop, &all, &tags).await;
+    check_updated_since(&shop, &all).await;
+    world.assert_consistent().await;
 }
 
-async fn every_order_is_that_of_the_sorted_whole(shop: &SalonFixture<'_>, all: &[Listed]) {
+async fn check_sort_orders(shop: &SalonFixture<'_>, all: &[IndexedContact]) {
     for sort in SORTS {
         for order in ORDERS {
-            let asked = Asked { sort, order, ..Asked::default() };
+            let query = ListQuery { sort, order, ..ListQuery::default() };
             for limit in [if order.is_none() { 2 } else { 7 }, 59, 60, 61] {
-                let walked = asked.walk(shop, limit).await;
-                assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                let walked = query.walk(shop, limit).await;
+                assert_eq!(walked.ids(), query.expected(all), "{query} by {limit}");
                 walked.assert_full(limit);
             }
         }
     }
-    let asked = Asked { sort: Some("name"), ..Asked::default() };
-    assert_shown_whole(shop, &asked.walk(shop, 100).await).await;
+    let query = ListQuery { sort: Some("name"), ..ListQuery::default() };
+    assert_items_complete(shop, &query.walk(shop, 100).await).await;
 }
 
 const SEARCHES: [&str; 36] = [
     "a", "A", "á", "ad", "ada", "ÂDA", "ada ", "ada l", "adam", "ann", "ann-", "anne", "z", "ZOE", "zoë", "zoë.2", "ł",
     "luk", "sor", "strasse", "straß", "李", "小", "محمد", "ψ", "ел", "ё", "nguyen", "duc", "o'b", "o’b", "が", "か",
-    "ada1@ex", "1", "nobody",
+    "ada1@ex", "1", "unknown",
 ];
 
-async fn whoever_is_searched_for_is_found_once(shop: &SalonFixture<'_>, all: &[Listed]) {
+async fn check_searches(shop: &SalonFixture<'_>, all: &[IndexedContact]) {
     let long = ["a".repeat(100), "日".repeat(100), "🙂".repeat(100)];
     let mut found = 0;
     for q in SEARCHES.into_iter().chain(long.iter().map(String::as_str)) {
         for (order, limits) in [(None, [3, 100].as_slice()), (Some("desc"), &[if q.len() == 1 { 5 } else { 1 }])] {
-            let asked = Asked { q: Some(q), order, ..Asked::default() };
-            let expected = asked.expected(all);
+            let query = ListQuery { q: Some(q), order, ..ListQuery::default() };
+            let expected = query.expected(all);
             found += expected.len();
             for limit in limits {
-                let walked = asked.walk(shop, *limit).await;
-                assert_eq!(walked.ids(), expected, "{asked} by {limit}");
+                let walked = query.walk(shop, *limit).await;
+                assert_eq!(walked.ids(), expected, "{query} by {limit}");
             }
         }
     }
-    assert!(found > 300, "they are to be found: {found}");
-    assert_shown_whole(shop, &Asked { q: Some("a"), ..Asked::default() }.walk(shop, 100).await).await;
+    assert!(found > 300, "too few search results: {found}");
+    assert_items_complete(shop, &ListQuery { q: Some("a"), ..ListQuery::default() }.walk(shop, 100).await).await;
 }
 
-async fn whoever_has_a_tag_is_listed_by_it(shop: &SalonFixture<'_>, all: &[Listed], tags: &[String]) {
+async fn check_tag_filter(shop: &SalonFixture<'_>, all: &[IndexedContact], tags: &[String]) {
     for tag in tags {
         for (sort, order) in [(None, None), (None, Some("desc")), (Some("createdAt"), None)] {
-            let asked = Asked { tag: Some(tag), sort, order, ..Asked::default() };
+            let query = ListQuery { tag: Some(tag), sort, order, ..ListQuery::default() };
             for limit in [3, 10, 100] {
-                let walked = asked.walk(shop, limit).await;
-                assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                let walked = query.walk(shop, limit).await;
+                assert_eq!(walked.ids(), query.expected(all), "{query} by {limit}");
                 walked.assert_full(limit);
             }
         }
     }
 }
 
-async fn filters_go_together(shop: &SalonFixture<'_>, all: &[Listed], tags: &[String]) {
+async fn check_combined_filters(shop: &SalonFixture<'_>, all: &[IndexedContact], tags: &[String]) {
     let mut changes: Vec<_> = all.iter().map(|listed| listed.text("updatedAt")).collect();
     changes.sort_unstable();
     let email = all.iter().find_map(|listed| listed.contact["email"].as_str()).unwrap().to_uppercase();
-    let mut chance = Chance(11);
+    let mut random = SeededRandom(11);
     let mut shown = 0;
     for q in [None, Some("a"), Some("zo")] {
         for email in [None, Some(email.as_str())] {
             for tag in [None, Some(tags[0].as_str())] {
                 for since in [None, Some(changes[40])] {
                     for sort in SORTS {
-                        let order = *chance.pick(&[None, Some("desc")]);
-                        let asked = Asked { q, email, tag, since, sort, order };
-                        for limit in [*chance.pick(&[2, 3, 7]), 100] {
-                            let walked = asked.walk(shop, limit).await;
-                            assert_eq!(walked.ids(), asked.expected(all), "{asked} by {limit}");
+                        let order = *random.pick(&[None, Some("desc")]);
+                        let query = ListQuery { q, email, tag, since, sort, order };
+                        for limit in [*random.pick(&[2, 3, 7]), 100] {
+                            let walked = query.walk(shop, limit).await;
+                            assert_eq!(walked.ids(), query.expected(all), "{query} by {limit}");
                             shown += walked.items.len();
                         }
                     }
@@ -296,33 +300,35 @@ async fn filters_go_together(shop: &SalonFixture<'_>, all: &[Listed], tags: &[St
             }
         }
     }
-    assert!(shown > 500, "something is left by most: {shown}");
+    assert!(shown > 500, "too few contacts pass the filters: {shown}");
 }
 
-async fn whoever_changed_at_an_instant_changed_since_then(shop: &SalonFixture<'_>, all: &[Listed]) {
+async fn check_updated_since(shop: &SalonFixture<'_>, all: &[IndexedContact]) {
     let last = all.iter().max_by_key(|listed| listed.text("updatedAt")).unwrap();
     let at: shared::value::Instant = last.text("updatedAt").parse().unwrap();
-    let there = at.to_utc().with_timezone(&chrono::FixedOffset::east_opt(19_800).unwrap()).to_rfc3339();
+    let in_other_offset = at.to_utc().with_timezone(&chrono::FixedOffset::east_opt(19_800).unwrap()).to_rfc3339();
     let just_after = at.after(std::time::Duration::from_millis(1)).to_string();
     for sort in SORTS {
-        for (since, expected) in
-            [(at.to_string(), vec![last.id()]), (there.clone(), vec![last.id()]), (just_after.clone(), vec![])]
-        {
-            let asked = Asked { since: Some(&since), sort, ..Asked::default() };
-            assert_eq!(asked.walk(shop, 25).await.ids(), expected, "{asked}");
+        for (since, expected) in [
+            (at.to_string(), vec![last.id()]),
+            (in_other_offset.clone(), vec![last.id()]),
+            (just_after.clone(), vec![]),
+        ] {
+            let query = ListQuery { since: Some(&since), sort, ..ListQuery::default() };
+            assert_eq!(query.walk(shop, 25).await.ids(), expected, "{query}");
         }
     }
 }
 
-// ── Searching ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Search ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async fn found(shop: &SalonFixture<'_>, query: &str) -> Vec<String> {
-    let walked = whole(&shop.owner, &format!("{}?{query}", shop.contacts)).await;
+    let walked = list_all(&shop.owner, &format!("{}?{query}", shop.contacts)).await;
     ids(&walked).into_iter().map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn a_contact_is_found_by_the_beginning_of_each_name_and_of_the_email_in_any_spelling() {
+async fn contact_is_found_by_prefix_of_names_and_email_in_any_spelling() {
     let world = World::new().await;
     let shop = world.shop().await;
     let person = json!({ "firstName": "Zoë Ann", "lastName": "Sørensen", "email": "Chef@Bücher.example" });
@@ -360,7 +366,7 @@ async fn a_contact_is_found_by_the_beginning_of_each_name_and_of_the_email_in_an
 }
 
 #[tokio::test]
-async fn who_gets_another_name_is_found_by_that_one_and_no_more_by_the_old() {
+async fn renamed_contact_is_found_only_by_its_new_name() {
     let world = World::new().await;
     let shop = world.shop().await;
     let person = json!({ "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com" });
@@ -381,21 +387,21 @@ async fn who_gets_another_name_is_found_by_that_one_and_no_more_by_the_old() {
             assert_eq!(found(&shop, &format!("q={q}")).await, Vec::<String>::new(), "{q} after {patch}");
         }
     }
-    world.assert_whole().await;
-    let names = whole(&shop.owner, &format!("{}?sort=name", shop.contacts)).await;
-    assert_eq!(text(&names[0], "id"), ada.id(), "Adam stands before Hopper");
+    world.assert_consistent().await;
+    let names = list_all(&shop.owner, &format!("{}?sort=name", shop.contacts)).await;
+    assert_eq!(text(&names[0], "id"), ada.id(), "Adam is sorted before Hopper");
     shop.owner.delete(ada.location()).is(204).await;
     for query in ["q=ad", "q=adam", "email=ad@example.com", "sort=name", "sort=updatedAt"] {
         assert!(!found(&shop, query).await.contains(&ada.id().to_owned()), "{query}");
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
     let next = json!({ "firstName": "Ad", "lastName": "Adam", "email": "ad@example.com" });
     let next = shop.owner.post(&shop.contacts).json(next).created().await;
     assert_eq!(found(&shop, "email=ad@example.com").await, [next.id()]);
 }
 
 #[tokio::test]
-async fn the_longest_names_and_emails_of_any_script_are_kept_found_and_sorted() {
+async fn longest_names_and_emails_are_stored_found_and_sorted() {
     let world = World::new().await;
     let shop = world.shop().await;
     let names: Vec<_> = (0..30).map(|number| format!("tag {number}")).collect();
@@ -403,7 +409,7 @@ async fn the_longest_names_and_emails_of_any_script_are_kept_found_and_sorted() 
     for (number, letter) in ["x", "ß", "ẞ", "é", "日", "ﷺ", "🙂", "𝓐", "ᾲ", "İ"].into_iter().enumerate()
     {
         let name = letter.repeat(200);
-        // As long as an email may be, in the bytes that it has.
+        // The longest email, measured in bytes.
         let domain = format!("{}.example", ["a".repeat(60), "b".repeat(60), "c".repeat(60)].join("."));
         let local: String = letter.repeat(64 / letter.len());
         let email = format!("{local}@{domain}");
@@ -419,16 +425,16 @@ async fn the_longest_names_and_emails_of_any_script_are_kept_found_and_sorted() 
         assert_eq!(found(&shop, &format!("q={q}")).await, [answer.id()], "{letter}");
         assert_eq!(found(&shop, &format!("email={}", encoded(&email))).await, [answer.id()], "{letter}");
         assert_eq!(found(&shop, "sort=name").await.len(), 2, "{letter}");
-        // Everything that goes with a contact changes at once.
+        // All attributes with index rows change in one request.
         let change = json!({ "firstName": "y".repeat(200), "lastName": format!("z{number}"), "email": "y@example.com", "tagIds": [] });
         shop.owner.patch(answer.location()).json(change).is(200).await;
         shop.owner.delete(answer.location()).is(204).await;
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn all_that_goes_with_a_contact_can_change_in_one_step() {
+async fn all_attributes_of_a_contact_can_change_in_one_request() {
     let world = World::new().await;
     let shop = world.shop().await;
     let names: Vec<_> = (0..60).map(|number| format!("tag {number}")).collect();
@@ -444,18 +450,18 @@ async fn all_that_goes_with_a_contact_can_change_in_one_step() {
     merged["tagIds"] = json!(tags[..30]);
     let upsert = shop.owner.post(&format!("{}/upsert", shop.contacts)).json(merged).header("idempotency-key", "two");
     assert_eq!(upsert.is(200).await.body["tagIds"], json!(tags[..30]));
-    world.assert_whole().await;
+    world.assert_consistent().await;
     shop.owner.delete(ada.location()).is(204).await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 // ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Makes so many contacts, each with a tag, all alike.
-async fn clones(shop: &SalonFixture<'_>, numbers: std::ops::Range<usize>, tag: &str) {
+/// Creates similar contacts with a tag, one for each number.
+async fn create_similar_contacts(shop: &SalonFixture<'_>, numbers: std::ops::Range<usize>, tag: &str) {
     let numbers: Vec<_> = numbers.collect();
-    for some in numbers.chunks(10) {
-        at_once(some.iter().map(|number| {
+    for chunk in numbers.chunks(10) {
+        at_once(chunk.iter().map(|number| {
             let email = format!("clone{number:04}@example.com");
             let person = json!({ "firstName": "Clone", "lastName": format!("Number {number:04}"), "email": email, "tagIds": [tag] });
             shop.owner.post(&shop.contacts).json(person).contended().is(201)
@@ -464,13 +470,13 @@ async fn clones(shop: &SalonFixture<'_>, numbers: std::ops::Range<usize>, tag: &
     }
 }
 
-/// What a page of each list takes: its calls and the units that they consumed.
+/// Cost of the first page of each list: calls, consumed units, number of items.
 async fn costs(shop: &SalonFixture<'_>, lists: &[String]) -> Vec<(String, Vec<(String, f64)>, u64)> {
     let mut costs = Vec::new();
     for list in lists {
         let page = shop.owner.get(list).is(200).await;
         let units = page.calls.iter().map(|call| {
-            let capacity = call.answer.as_ref().and_then(|answer| answer.capacity).expect("what it consumed");
+            let capacity = call.answer.as_ref().and_then(|answer| answer.capacity).expect("the consumed capacity");
             (call.operation.clone(), capacity.read)
         });
         costs.push((list.clone(), units.collect(), page.body["items"].as_array().map_or(0, Vec::len) as u64));
@@ -479,12 +485,12 @@ async fn costs(shop: &SalonFixture<'_>, lists: &[String]) -> Vec<(String, Vec<(S
 }
 
 #[tokio::test]
-async fn a_page_costs_the_same_among_30_and_among_300_and_a_needle_in_500_is_found() {
+async fn page_cost_is_independent_of_list_size_and_rare_match_is_found() {
     let world = World::new().await;
     let shop = world.shop().await;
     let tag = tags(&shop, &["clone"]).await.remove(0);
     let since = world.clock().now().to_string();
-    clones(&shop, 0..30, &tag).await;
+    create_similar_contacts(&shop, 0..30, &tag).await;
     let lists: Vec<_> = [
         "limit=10".to_owned(),
         "limit=10&order=desc".to_owned(),
@@ -514,27 +520,27 @@ async fn a_page_costs_the_same_among_30_and_among_300_and_a_needle_in_500_is_fou
         };
         assert_eq!((queries, batches, points), expected, "{list}: {calls:?}");
     }
-    clones(&shop, 30..300, &tag).await;
+    create_similar_contacts(&shop, 30..300, &tag).await;
     assert_eq!(costs(&shop, &lists).await, few);
 
-    // One whom only a filter of pages finds, behind more than it looks at for a page.
+    // A match that only filtering finds, behind more rows than are read for one page.
     let needle = json!({ "firstName": "Needle", "lastName": "Zzz", "company": "Haystack" });
     let needle = shop.owner.post(&shop.contacts).json(needle).created().await;
-    clones(&shop, 300..520, &tag).await;
+    create_similar_contacts(&shop, 300..520, &tag).await;
     for query in ["q=needle&sort=updatedAt&order=desc", "q=needle&sort=name", "q=needle&sort=createdAt"] {
         let walked = walk(&shop.owner, &format!("{}?{query}", shop.contacts), 25).await;
         assert_eq!(walked.ids(), [needle.id()], "{query}");
         assert!(walked.pages.len() <= 6, "{query}: {:?}", walked.pages);
     }
-    let none = Asked { q: Some("clone"), email: None, tag: Some(&tag), since: None, sort: None, order: None };
-    assert_eq!(none.walk(&shop, 100).await.items.len(), 520);
-    let first = shop.owner.get(&format!("{}?q=nobody&sort=name", shop.contacts)).is(200).await;
+    let all = ListQuery { q: Some("clone"), email: None, tag: Some(&tag), since: None, sort: None, order: None };
+    assert_eq!(all.walk(&shop, 100).await.items.len(), 520);
+    let first = shop.owner.get(&format!("{}?q=unknown&sort=name", shop.contacts)).is(200).await;
     assert_eq!(first.body["items"], json!([]));
-    assert!(first.body["nextCursor"].is_string(), "there is more to look at: {first}");
+    assert!(first.body["nextCursor"].is_string(), "more rows remain to be filtered: {first}");
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_its_own_list_only() {
+async fn cursor_is_rejected_by_other_lists() {
     let world = World::new().await;
     let shop = world.shop().await;
     let tags = tags(&shop, &["vip", "press"]).await;
@@ -562,21 +568,21 @@ async fn a_cursor_is_good_for_its_own_list_only() {
         format!("/contacts?tagId={}&q=a", tags[0]),
         "/tags?".to_owned(),
     ]
-    .map(|list| format!("{}{list}", shop.spot.client))
+    .map(|list| format!("{}{list}", shop.paths.client))
     .into();
     let mut cursors = Vec::new();
     for list in &lists {
         let page = shop.owner.get(&format!("{list}&limit=1")).is(200).await;
         cursors.push(page.body["nextCursor"].as_str().unwrap_or_else(|| panic!("{page}")).to_owned());
     }
-    for (of, cursor) in cursors.iter().enumerate() {
-        for (at, list) in lists.iter().enumerate() {
-            let ask = shop.owner.get(&format!("{list}&cursor={cursor}"));
-            if of == at {
-                // In pages of another size too.
-                ask.is(200).await;
+    for (origin, cursor) in cursors.iter().enumerate() {
+        for (target, list) in lists.iter().enumerate() {
+            let request = shop.owner.get(&format!("{list}&cursor={cursor}"));
+            if origin == target {
+                // Valid for another page size as well.
+                request.is(200).await;
             } else {
-                ask.problem(400, "invalid_cursor").await;
+                request.problem(400, "invalid_cursor").await;
             }
         }
         let email = shop.owner.get(&format!("{}?email=ada1@example.com&cursor={cursor}", shop.contacts));
@@ -585,12 +591,11 @@ async fn a_cursor_is_good_for_its_own_list_only() {
 }
 
 #[tokio::test]
-async fn every_parameter_at_fault_is_named() {
+async fn every_invalid_parameter_is_reported() {
     let world = World::new().await;
     let shop = world.shop().await;
     let list = |query: &str| shop.owner.get(&format!("{}?{query}", shop.contacts));
-    for (query, named) in [
-        ("q=", vec!["/q"]),
+    for (query, pointers) in [
         ("q=%20%CC%81", vec!["/q"]),
         (&format!("q={}", "a".repeat(101)), vec!["/q"]),
         ("email=", vec!["/email"]),
@@ -609,26 +614,26 @@ async fn every_parameter_at_fault_is_named() {
         ("tagid=x&updated_since=x&Q=a", vec!["/tagid", "/updated_since", "/Q"]),
         ("q=a&q=b", vec!["/q"]),
         (
-            "q=&email=x&tagId=x&sort=x&order=x&updatedSince=x&limit=0&typo=x",
+            "q=%20&email=x&tagId=x&sort=x&order=x&updatedSince=x&limit=0&typo=x",
             vec!["/q", "/email", "/tagId", "/sort", "/order", "/updatedSince", "/limit", "/typo"],
         ),
     ] {
-        let answer = list(query).invalid(&named).await;
+        let answer = list(query).invalid(&pointers).await;
         assert_eq!(answer.operations(), Vec::<&str>::new(), "{query}");
     }
-    // A tag that is not there is nobody's.
-    let nobody = list("tagId=0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e").is(200).await;
-    assert_eq!(nobody.body, json!({ "items": [], "nextCursor": null }));
+    // An unknown tag matches no contact.
+    let empty = list("tagId=0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e").is(200).await;
+    assert_eq!(empty.body, json!({ "items": [], "nextCursor": null }));
 }
 
 #[tokio::test]
-async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there() {
+async fn list_is_empty_without_matches_and_404_after_client_deletion() {
     let world = World::new().await;
     let shop = world.shop().await;
     let queries = [
-        "q=nobody",
-        "email=nobody@example.com",
-        "sort=name&q=nobody",
+        "q=unknown",
+        "email=unknown@example.com",
+        "sort=name&q=unknown",
         "sort=updatedAt&updatedSince=2099-01-01T00:00:00Z",
         "updatedSince=2099-01-01T00:00:00Z",
         "tagId=0195f6a0-8f5e-7c3a-9b1d-2f4e6a8c0d1e",
@@ -637,14 +642,14 @@ async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there()
         let list = shop.owner.get(&format!("{}?{query}", shop.contacts)).is(200).await;
         assert_eq!(list.body, json!({ "items": [], "nextCursor": null }), "{query}");
     }
-    // Whoever was at home in a client that is deleted meanwhile.
-    for path in shop.spot.contents() {
+    // The client is deleted while its user is still signed in.
+    for path in shop.paths.contents() {
         shop.admin.delete(path).is(204).await;
     }
-    for user in [shop.spot.client_user.clone(), format!("{}/users/{}", shop.spot.client, shop.owner.id())] {
+    for user in [shop.paths.client_user.clone(), format!("{}/users/{}", shop.paths.client, shop.owner.id())] {
         shop.admin.delete(&user).is(204).await;
     }
-    shop.admin.delete(&shop.spot.client).is(204).await;
+    shop.admin.delete(&shop.paths.client).is(204).await;
     for query in queries.iter().chain(&["sort=name", "order=desc"]) {
         shop.owner.get(&format!("{}?{query}", shop.contacts)).problem(404, "not_found").await;
     }
@@ -652,12 +657,12 @@ async fn an_empty_list_of_a_client_is_empty_and_that_of_no_client_is_not_there()
     shop.owner.post(&shop.contacts).json(&person).problem(404, "not_found").await;
     shop.owner.post(&format!("{}/upsert", shop.contacts)).json(&person).problem(404, "not_found").await;
     shop.owner
-        .post(&format!("{}/tags", shop.spot.client))
+        .post(&format!("{}/tags", shop.paths.client))
         .json(json!({ "name": "vip" }))
         .problem(404, "not_found")
         .await;
-    world.work().await;
+    world.run_jobs().await;
     world.clock().advance(61);
-    world.work().await;
-    world.assert_whole().await;
+    world.run_jobs().await;
+    world.assert_consistent().await;
 }

@@ -2,7 +2,7 @@
 
 use harness::at_once;
 use harness::tree::SalonFixture;
-use harness::who::{Answer, RequestBuilder};
+use harness::users::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,20 +15,21 @@ fn create<'w>(shop: &SalonFixture<'w>, email: &str) -> RequestBuilder<'w> {
     shop.owner.post(&shop.contacts).json(person(email))
 }
 
-async fn taken(ask: RequestBuilder<'_>, by: &Answer) {
-    let problem = ask.problem(409, "email_taken").await;
-    assert_eq!(problem.body["existingId"], by.id(), "{problem}");
+/// Expects a conflict with the contact that has the email.
+async fn assert_email_taken(request: RequestBuilder<'_>, existing: &Answer) {
+    let problem = request.problem(409, "email_taken").await;
+    assert_eq!(problem.body["existingId"], existing.id(), "{problem}");
     assert_eq!(problem.body["errors"][0]["pointer"], "/email", "{problem}");
 }
 
-/// Makes a tag and gives its id.
-async fn tag(shop: &SalonFixture<'_>) -> String {
+/// Creates a tag and returns its id.
+async fn create_tag(shop: &SalonFixture<'_>) -> String {
     let named = json!({ "name": Uuid::new_v4() });
-    shop.owner.post(&format!("{}/tags", shop.spot.client)).json(named).created().await.id().to_owned()
+    shop.owner.post(&format!("{}/tags", shop.paths.client)).json(named).created().await.id().to_owned()
 }
 
 #[tokio::test]
-async fn an_admin_builds_the_tree_down_to_a_contact() {
+async fn admin_can_create_the_tree_down_to_a_contact() {
     let world = World::new().await;
     let admin = world.admin().await;
     let tenant = admin.post("/v1/tenants").json(json!({ "name": "Northwind" })).created().await;
@@ -43,16 +44,16 @@ async fn an_admin_builds_the_tree_down_to_a_contact() {
 }
 
 #[tokio::test]
-async fn a_contact_lives_and_goes() {
+async fn contact_can_be_created_read_changed_and_deleted() {
     let world = World::new().await;
     let shop = world.shop().await;
-    shop.owner.delete(&shop.spot.contact).is(204).await;
-    let whole = json!({
+    shop.owner.delete(&shop.paths.contact).is(204).await;
+    let fields = json!({
         "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com", "phone": "+14155552671",
         "company": "Analytical Engines", "jobTitle": "Programmer", "source": "website", "tagIds": [],
     });
-    let created = shop.owner.post(&shop.contacts).json(&whole).created().await;
-    for (name, value) in whole.as_object().unwrap() {
+    let created = shop.owner.post(&shop.contacts).json(&fields).created().await;
+    for (name, value) in fields.as_object().unwrap() {
         assert_eq!(&created.body[name], value, "{name}");
     }
     let list = shop.owner.get(&shop.contacts).is(200).await;
@@ -61,33 +62,33 @@ async fn a_contact_lives_and_goes() {
     assert_eq!(shop.owner.get(created.location()).is(200).await.body, changed.body);
     shop.owner.delete(created.location()).is(204).await;
     shop.owner.get(created.location()).problem(404, "not_found").await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 // ── Emails ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn an_email_belongs_to_one_contact_of_a_client_in_any_case() {
+async fn email_is_unique_within_a_client_in_any_case() {
     let world = World::new().await;
     let shop = world.shop().await;
     let ada = create(&shop, "Ada@Example.com").created().await;
     assert_eq!(ada.body["email"], "Ada@Example.com");
-    for same in ["Ada@Example.com", "ada@example.com", "ADA@EXAMPLE.COM", " ada@example.com "] {
-        taken(create(&shop, same), &ada).await;
+    for spelling in ["Ada@Example.com", "ada@example.com", "ADA@EXAMPLE.COM", " ada@example.com "] {
+        assert_email_taken(create(&shop, spelling), &ada).await;
     }
-    taken(shop.owner.patch(&shop.spot.contact).json(json!({ "email": "ada@EXAMPLE.com" })), &ada).await;
+    assert_email_taken(shop.owner.patch(&shop.paths.contact).json(json!({ "email": "ada@EXAMPLE.com" })), &ada).await;
 }
 
 #[tokio::test]
-async fn an_email_may_be_in_another_client_too() {
+async fn same_email_is_accepted_in_another_client() {
     let world = World::new().await;
-    let (here, there) = (world.shop().await, world.shop().await);
-    create(&here, "ada@example.com").created().await;
-    create(&there, "ada@example.com").created().await;
+    let (shop, other) = (world.shop().await, world.shop().await);
+    create(&shop, "ada@example.com").created().await;
+    create(&other, "ada@example.com").created().await;
 }
 
 #[tokio::test]
-async fn many_contacts_may_have_no_email() {
+async fn several_contacts_without_email_are_accepted() {
     let world = World::new().await;
     let shop = world.shop().await;
     for body in
@@ -99,135 +100,135 @@ async fn many_contacts_may_have_no_email() {
 }
 
 #[tokio::test]
-async fn an_email_that_was_given_up_is_free() {
+async fn released_email_can_be_used_again() {
     let world = World::new().await;
     let shop = world.shop().await;
-    for given_up in [json!({ "email": "other@example.com" }), json!({ "email": null })] {
+    for patch in [json!({ "email": "other@example.com" }), json!({ "email": null })] {
         let ada = create(&shop, "ada@example.com").created().await;
-        shop.owner.patch(ada.location()).json(given_up).is(200).await;
+        shop.owner.patch(ada.location()).json(patch).is(200).await;
         let next = create(&shop, "ada@example.com").created().await;
         shop.owner.delete(next.location()).is(204).await;
     }
     let last = create(&shop, "ada@example.com").created().await;
-    taken(create(&shop, "other@example.com"), &first(&shop, "other@example.com").await).await;
+    assert_email_taken(create(&shop, "other@example.com"), &contact_with_email(&shop, "other@example.com").await).await;
     shop.owner.delete(last.location()).is(204).await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
-/// The contact with this email, read again.
-async fn first(shop: &SalonFixture<'_>, email: &str) -> Answer {
+/// Fetches the contact with this email.
+async fn contact_with_email(shop: &SalonFixture<'_>, email: &str) -> Answer {
     let list = shop.owner.get(&shop.contacts).is(200).await;
     let found = list.body["items"].as_array().unwrap().iter().find(|contact| contact["email"] == email).unwrap();
     shop.owner.get(&format!("{}/{}", shop.contacts, found["id"].as_str().unwrap())).is(200).await
 }
 
 #[tokio::test]
-async fn an_email_moves_with_a_patch() {
+async fn patched_email_replaces_and_releases_the_old_one() {
     let world = World::new().await;
     let shop = world.shop().await;
     let ada = create(&shop, "ada@example.com").created().await;
     let moved = shop.owner.patch(ada.location()).json(json!({ "email": "king@example.com" })).is(200).await;
     assert_eq!(moved.body["email"], "king@example.com");
-    taken(create(&shop, "king@example.com"), &ada).await;
+    assert_email_taken(create(&shop, "king@example.com"), &ada).await;
     create(&shop, "ada@example.com").created().await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn an_email_may_change_its_case() {
+async fn email_case_can_be_changed() {
     let world = World::new().await;
     let shop = world.shop().await;
     let ada = create(&shop, "ada@example.com").created().await;
     let changed = shop.owner.patch(ada.location()).json(json!({ "email": "Ada@Example.com" })).is(200).await;
     assert_eq!(changed.body["email"], "Ada@Example.com");
-    taken(create(&shop, "ada@example.com"), &ada).await;
+    assert_email_taken(create(&shop, "ada@example.com"), &ada).await;
     shop.owner.delete(ada.location()).is(204).await;
     create(&shop, "ada@example.com").created().await;
 }
 
 #[tokio::test]
-async fn two_contacts_cannot_swap_their_emails_in_one_step() {
+async fn email_swap_in_one_step_is_rejected() {
     let world = World::new().await;
     let shop = world.shop().await;
     let (ada, grace) =
         (create(&shop, "ada@x.example").created().await, create(&shop, "grace@x.example").created().await);
-    taken(shop.owner.patch(ada.location()).json(json!({ "email": "grace@x.example" })), &grace).await;
+    assert_email_taken(shop.owner.patch(ada.location()).json(json!({ "email": "grace@x.example" })), &grace).await;
     assert_eq!(shop.owner.get(ada.location()).is(200).await.body, ada.body);
 }
 
 #[tokio::test]
-async fn what_is_no_email_is_refused() {
+async fn invalid_email_is_rejected() {
     let world = World::new().await;
     let shop = world.shop().await;
-    for bad in ["", "ada", "ada@", "@example.com", "ada@example", "a b@example.com", "Ada <ada@example.com>"] {
-        create(&shop, bad).invalid(&["/email"]).await;
+    for invalid in ["", "ada", "ada@", "@example.com", "ada@example", "a b@example.com", "Ada <ada@example.com>"] {
+        create(&shop, invalid).invalid(&["/email"]).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_thirty_creates_with_one_email_one_wins() {
+async fn concurrent_creates_with_one_email_succeed_once() {
     let world = World::new().await;
     let shop = world.shop().await;
     let answers = at_once((0..30).map(|_| create(&shop, "ada@example.com").contended().send())).await;
-    let won: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
-    assert_eq!(won.len(), 1);
-    for lost in answers.iter().filter(|answer| answer.status != 201) {
-        assert_eq!(lost.body["code"], "email_taken", "{lost}");
-        assert_eq!(lost.body["existingId"], won[0].id(), "{lost}");
+    let created: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    assert_eq!(created.len(), 1);
+    for conflict in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!(conflict.body["code"], "email_taken", "{conflict}");
+        assert_eq!(conflict.body["existingId"], created[0].id(), "{conflict}");
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_ten_contacts_that_want_one_email_one_gets_it() {
+async fn concurrent_patches_to_one_email_succeed_once() {
     let world = World::new().await;
     let shop = world.shop().await;
     let mut contacts = Vec::new();
     for number in 0..10 {
         contacts.push(create(&shop, &format!("{number}@example.com")).created().await);
     }
-    let wish = json!({ "email": "ada@example.com" });
-    let asks = contacts.iter().map(|contact| shop.owner.patch(contact.location()).json(&wish).contended().send());
-    let answers = at_once(asks).await;
+    let patch = json!({ "email": "ada@example.com" });
+    let requests = contacts.iter().map(|contact| shop.owner.patch(contact.location()).json(&patch).contended().send());
+    let answers = at_once(requests).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.body["code"] == "email_taken").count(), 9);
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_changes_and_deletes_at_once_leaves_no_claim_behind() {
+async fn concurrent_change_and_delete_leave_no_email_constraint() {
     let world = World::new().await;
     let shop = world.shop().await;
     for round in 0..8 {
         let ada = create(&shop, "ada@example.com").created().await;
         let change = shop.owner.patch(ada.location()).json(json!({ "email": format!("{round}@example.com") }));
-        let asks = [change.contended(), shop.owner.delete(ada.location()).contended()];
-        at_once(asks.map(RequestBuilder::send)).await;
+        let requests = [change.contended(), shop.owner.delete(ada.location()).contended()];
+        at_once(requests.map(RequestBuilder::send)).await;
         shop.owner.get(ada.location()).problem(404, "not_found").await;
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 // ── Changes at the same time ────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_changes_at_once_lose_nothing() {
+async fn concurrent_patches_lose_no_change() {
     let world = World::new().await;
     let shop = world.shop().await;
     let fields = ["firstName", "lastName", "company", "jobTitle", "source"];
     let patch = |number: usize| {
         let field = fields[number % fields.len()];
-        shop.owner.patch(&shop.spot.contact).json(json!({ field: format!("{field} {number}") })).contended().is(200)
+        shop.owner.patch(&shop.paths.contact).json(json!({ field: format!("{field} {number}") })).contended().is(200)
     };
     let answers = at_once((0..20).map(patch)).await;
     let mut versions: Vec<_> = answers.iter().map(|answer| answer.body["version"].as_u64().unwrap()).collect();
     versions.sort_unstable();
     assert_eq!(versions, (2..=21).collect::<Vec<_>>());
 
-    let last = shop.owner.get(&shop.spot.contact).is(200).await.body;
+    let last = shop.owner.get(&shop.paths.contact).is(200).await.body;
     assert_eq!(last["version"], 21);
     for field in fields {
-        // Each field has the value of the last change of it.
+        // Each field has the value of its last change.
         let changes = answers.iter().enumerate().filter(|(number, _)| fields[number % fields.len()] == field);
         let (number, _) = changes.max_by_key(|(_, answer)| answer.body["version"].as_u64()).unwrap();
         assert_eq!(last[field], format!("{field} {number}"));
@@ -237,7 +238,7 @@ async fn twenty_changes_at_once_lose_nothing() {
 // ── Phones ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_phone_is_kept_in_e164() {
+async fn phone_is_stored_in_e164_format() {
     let world = World::new().await;
     let shop = world.shop().await;
     for (given, kept) in [
@@ -246,71 +247,71 @@ async fn a_phone_is_kept_in_e164() {
         (" +49-30-901820 ", "+4930901820"),
         ("+33 1 42 68 53 00", "+33142685300"),
     ] {
-        let changed = shop.owner.patch(&shop.spot.contact).json(json!({ "phone": given })).is(200).await;
+        let changed = shop.owner.patch(&shop.paths.contact).json(json!({ "phone": given })).is(200).await;
         assert_eq!(changed.body["phone"], kept);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_phone_is_refused() {
+async fn invalid_phone_is_rejected() {
     let world = World::new().await;
     let shop = world.shop().await;
-    for bad in ["", "phone", "+", "+1", "+1 415", "+999 123 456 789", "+1 415 555 2671 ext. 5"] {
-        shop.owner.patch(&shop.spot.contact).json(json!({ "phone": bad })).invalid(&["/phone"]).await;
+    for invalid in ["", "phone", "+", "+1", "+1 415", "+999 123 456 789", "+1 415 555 2671 ext. 5"] {
+        shop.owner.patch(&shop.paths.contact).json(json!({ "phone": invalid })).invalid(&["/phone"]).await;
     }
 }
 
 // ── Tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_contact_has_tags_of_its_client() {
+async fn contact_accepts_tags_of_its_client() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let tags = [tag(&shop).await, tag(&shop).await];
-    let changed = shop.owner.patch(&shop.spot.contact).json(json!({ "tagIds": tags })).is(200).await;
+    let tags = [create_tag(&shop).await, create_tag(&shop).await];
+    let changed = shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": tags })).is(200).await;
     assert_eq!(changed.body["tagIds"], json!(tags));
-    let cleared = shop.owner.patch(&shop.spot.contact).json(json!({ "tagIds": null })).is(200).await;
+    let cleared = shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": null })).is(200).await;
     assert_eq!(cleared.body["tagIds"], json!([]));
 }
 
 #[tokio::test]
-async fn each_tag_that_is_not_there_is_named() {
+async fn every_unknown_tag_is_reported() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let known = tag(&shop).await;
-    let body = json!({ "firstName": "A", "lastName": "B", "tagIds": [Uuid::now_v7(), known, Uuid::now_v7()] });
+    let existing = create_tag(&shop).await;
+    let body = json!({ "firstName": "A", "lastName": "B", "tagIds": [Uuid::now_v7(), existing, Uuid::now_v7()] });
     shop.owner.post(&shop.contacts).json(body).invalid(&["/tagIds/0", "/tagIds/2"]).await;
     let patch = json!({ "tagIds": [Uuid::now_v7()] });
-    shop.owner.patch(&shop.spot.contact).json(patch).invalid(&["/tagIds/0"]).await;
-    world.assert_whole().await;
+    shop.owner.patch(&shop.paths.contact).json(patch).invalid(&["/tagIds/0"]).await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_tag_of_another_client_is_not_there() {
+async fn tag_of_another_client_is_rejected() {
     let world = World::new().await;
-    let (here, there) = (world.shop().await, world.shop().await);
-    let theirs = tag(&there).await;
-    here.owner.patch(&here.spot.contact).json(json!({ "tagIds": [theirs] })).invalid(&["/tagIds/0"]).await;
+    let (shop, other) = (world.shop().await, world.shop().await);
+    let foreign_tag = create_tag(&other).await;
+    shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": [foreign_tag] })).invalid(&["/tagIds/0"]).await;
 }
 
 #[tokio::test]
-async fn a_tag_is_named_once() {
+async fn duplicate_tag_is_rejected() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let known = tag(&shop).await;
-    shop.owner.patch(&shop.spot.contact).json(json!({ "tagIds": [known, known] })).invalid(&["/tagIds"]).await;
+    let existing = create_tag(&shop).await;
+    shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": [existing, existing] })).invalid(&["/tagIds"]).await;
 }
 
 #[tokio::test]
-async fn a_contact_has_at_most_30_tags() {
+async fn contact_has_at_most_30_tags() {
     let world = World::new().await;
     let shop = world.shop().await;
     let mut tags = Vec::new();
     for _ in 0..30 {
-        tags.push(tag(&shop).await);
+        tags.push(create_tag(&shop).await);
     }
-    let full = shop.owner.patch(&shop.spot.contact).json(json!({ "tagIds": tags })).is(200).await;
+    let full = shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": tags })).is(200).await;
     assert_eq!(full.body["tagIds"], json!(tags));
-    tags.push(tag(&shop).await);
-    shop.owner.patch(&shop.spot.contact).json(json!({ "tagIds": tags })).invalid(&["/tagIds"]).await;
+    tags.push(create_tag(&shop).await);
+    shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": tags })).invalid(&["/tagIds"]).await;
 }

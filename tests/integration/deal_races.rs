@@ -1,51 +1,51 @@
-//! Many who create, move, edit and delete deals at the same time.
+//! Concurrent creation, moves, edits and deletion of deals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use harness::at_once;
 use harness::tree::SalonFixture;
-use harness::who::RequestBuilder;
+use harness::users::RequestBuilder;
 use harness::world::World;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::paging::{ids, whole};
+use crate::paging::{ids, list_all};
 
 const DEALS: usize = 500;
 const WORKERS: u64 = 16;
-const TURNS: usize = 30;
+const CHANGES_PER_WORKER: usize = 30;
 
-/// How often each deal that there must be was changed, by its path.
-type Changed = Mutex<BTreeMap<String, u64>>;
+/// Number of acknowledged changes of each existing deal, by path.
+type ChangeCounts = Mutex<BTreeMap<String, u64>>;
 
-struct Place<'w> {
+struct DealFixture<'w> {
     shop: SalonFixture<'w>,
     deals: String,
     stages: Vec<String>,
-    changed: Changed,
-    /// How often each kind of turn did something.
-    done: Mutex<BTreeMap<u32, u32>>,
+    change_counts: ChangeCounts,
+    /// Number of successful changes of each kind.
+    successes: Mutex<BTreeMap<u32, u32>>,
 }
 
 fn id(path: &str) -> &str {
     path.rsplit('/').next().expect("a path ends in an id")
 }
 
-impl<'w> Place<'w> {
-    async fn of(world: &'w World) -> Self {
+impl<'w> DealFixture<'w> {
+    async fn new(world: &'w World) -> Self {
         let shop = world.shop().await;
-        shop.owner.delete(&shop.spot.deal).is(204).await;
-        let pipeline = shop.owner.get(&shop.spot.pipeline).is(200).await.body;
+        shop.owner.delete(&shop.paths.deal).is(204).await;
+        let pipeline = shop.owner.get(&shop.paths.pipeline).is(200).await.body;
         let stages = pipeline["stages"].as_array().expect("stages").iter();
         let stages = stages.map(|stage| stage["id"].as_str().expect("an id").to_owned()).collect();
         Self {
-            deals: format!("{}/deals", shop.spot.client),
+            deals: format!("{}/deals", shop.paths.client),
             shop,
             stages,
-            changed: Changed::default(),
-            done: Mutex::default(),
+            change_counts: ChangeCounts::default(),
+            successes: Mutex::default(),
         }
     }
 
@@ -53,62 +53,63 @@ impl<'w> Place<'w> {
         let deal = json!({
             "title": number.to_string(), "value": number, "stageId": self.stages[number % self.stages.len()],
             "currency": (["USD", "EUR", "JPY"][number % 3]), "status": (["OPEN", "OPEN", "OPEN", "WON"][number % 4]),
-            "contactId": number.is_multiple_of(5).then_some(self.shop.spot.id("contactId")),
+            "contactId": number.is_multiple_of(5).then_some(self.shop.paths.id("contactId")),
         });
         let answer = self.shop.owner.post(&self.deals).json(deal).contended().send().await;
         assert!([201, 409].contains(&answer.status.as_u16()), "{answer}");
         if answer.status == 201 {
-            self.changed.lock().unwrap().insert(answer.location().to_owned(), 0);
+            self.change_counts.lock().unwrap().insert(answer.location().to_owned(), 0);
         }
     }
 
-    fn pick(&self, random: &mut SmallRng) -> String {
-        let changed = self.changed.lock().unwrap();
-        let at = random.random_range(0..changed.len());
-        changed.keys().nth(at).expect("one of them").clone()
+    fn random_deal(&self, random: &mut SmallRng) -> String {
+        let change_counts = self.change_counts.lock().unwrap();
+        let at = random.random_range(0..change_counts.len());
+        change_counts.keys().nth(at).expect("an existing deal").clone()
     }
 
-    /// Does something to a deal, and notes whether it was done.
-    async fn turn(&self, random: &mut SmallRng) {
-        let (deal, after) = (self.pick(random), self.pick(random));
+    /// Changes a random deal in a random way and records whether it succeeded.
+    async fn change_randomly(&self, random: &mut SmallRng) {
+        let (deal, after) = (self.random_deal(random), self.random_deal(random));
         let stage = &self.stages[random.random_range(0..self.stages.len())];
         let owner = &self.shop.owner;
         let patch = |body: Value| owner.patch(&deal).json(body);
-        let relocate = |to: Value| owner.post(&format!("{deal}/move")).json(to);
+        let move_to = |to: Value| owner.post(&format!("{deal}/move")).json(to);
         let cents = f64::from(random.random_range(0..10_000)) / 100.0;
-        let what: u32 = random.random_range(0..11);
-        let ask: RequestBuilder<'_> = match what {
+        let kind: u32 = random.random_range(0..11);
+        let request: RequestBuilder<'_> = match kind {
             0 => owner.delete(&deal),
             1 => patch(json!({ "status": (["OPEN", "WON", "LOST"][random.random_range(0..3)]) })),
             2 => patch(json!({ "value": cents, "currency": (["USD", "EUR"][random.random_range(0..2)]) })),
             3 => patch(json!({ "assignedToId": random.random_bool(0.5).then_some(owner.id()) })),
             4 => patch(json!({ "stageId": stage, "contactId": null })),
-            5 | 6 => relocate(json!({ "stageId": stage })),
+            5 | 6 => move_to(json!({ "stageId": stage })),
             7 => owner.post(&format!("{deal}/notes")).json(json!({ "content": "Call." })),
-            _ => relocate(json!({ "stageId": stage, "afterDealId": id(&after) })),
+            _ => move_to(json!({ "stageId": stage, "afterDealId": id(&after) })),
         };
-        let answer = ask.contended().send().await;
+        let answer = request.contended().send().await;
         if answer.status.is_success() {
-            *self.done.lock().unwrap().entry(what).or_default() += 1;
+            *self.successes.lock().unwrap().entry(kind).or_default() += 1;
         }
-        match (what, answer.status.as_u16()) {
-            (0, 204) => drop(self.changed.lock().unwrap().remove(&deal)),
-            // Another may have deleted it since.
+        match (kind, answer.status.as_u16()) {
+            (0, 204) => drop(self.change_counts.lock().unwrap().remove(&deal)),
+            // The deal may have been deleted by another worker since.
             (1.., 200) => {
-                self.changed.lock().unwrap().entry(deal).and_modify(|changes| *changes += 1);
+                self.change_counts.lock().unwrap().entry(deal).and_modify(|changes| *changes += 1);
             }
-            // A note; or deleted, changed too often meanwhile, or not behind a deal of another stage.
+            // A created note; or the deal was deleted, was changed too often meanwhile, or cannot be moved behind a
+            // deal of another stage.
             (7, 201) | (_, 404 | 409 | 422) => {}
             _ => panic!("{answer}"),
         }
     }
 
     async fn list(&self, query: &str) -> Vec<Value> {
-        whole(&self.shop.owner, &format!("{}?{query}", self.deals)).await
+        list_all(&self.shop.owner, &format!("{}?{query}", self.deals)).await
     }
 }
 
-/// The smallest units of a value.
+/// Converts a value to the minor units of its currency.
 fn minor(value: &Value, currency: &str) -> i64 {
     let units = if currency == "JPY" { 1.0 } else { 100.0 };
     let minor = (value.as_f64().unwrap_or_default() * units).round();
@@ -119,7 +120,7 @@ fn text<'a>(deal: &'a Value, name: &str) -> &'a str {
     deal[name].as_str().unwrap_or_default()
 }
 
-/// Counts and sums of open deals, by currency.
+/// Sums of deals in minor units, by currency.
 fn totals(deals: &[&Value]) -> BTreeMap<String, i64> {
     let mut totals = BTreeMap::new();
     for deal in deals {
@@ -129,80 +130,84 @@ fn totals(deals: &[&Value]) -> BTreeMap<String, i64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_500_deals_under_16_workers_every_total_position_and_list_is_right() {
+async fn concurrent_changes_keep_totals_positions_and_lists_consistent() {
     let world = World::new().await;
-    let place = Place::of(&world).await;
+    let fixture = DealFixture::new(&world).await;
     let numbers: Vec<_> = (0..DEALS).collect();
-    for some in numbers.chunks(16) {
-        at_once(some.iter().map(|number| place.create(*number))).await;
+    for chunk in numbers.chunks(16) {
+        at_once(chunk.iter().map(|number| fixture.create(*number))).await;
     }
     let worker = async |seed: u64| {
         let mut random = SmallRng::seed_from_u64(seed);
-        for turn in 0..TURNS {
-            place.turn(&mut random).await;
-            if turn % 10 == 9 {
-                place.create(DEALS + turn).await;
+        for number in 0..CHANGES_PER_WORKER {
+            fixture.change_randomly(&mut random).await;
+            if number % 10 == 9 {
+                fixture.create(DEALS + number).await;
             }
         }
     };
     at_once((0..WORKERS).map(worker)).await;
 
-    let done = place.done.lock().unwrap().clone();
-    assert!(done.len() == 11 && done.values().all(|times| *times > 3), "{done:?}");
-    world.assert_whole().await;
-    world.work().await;
-    world.assert_whole().await;
-    let all = whole(&place.shop.owner, &place.deals).await;
+    let successes = fixture.successes.lock().unwrap().clone();
+    assert!(successes.len() == 11 && successes.values().all(|times| *times > 3), "{successes:?}");
+    world.assert_consistent().await;
+    world.run_jobs().await;
+    world.assert_consistent().await;
+    let all = list_all(&fixture.shop.owner, &fixture.deals).await;
     let versions: BTreeMap<_, _> =
         all.iter().map(|deal| (text(deal, "id"), deal["version"].as_u64().unwrap())).collect();
-    let changed = place.changed.lock().unwrap().clone();
-    let acknowledged: BTreeMap<_, _> = changed.iter().map(|(path, changes)| (id(path), changes + 1)).collect();
-    assert_eq!(versions, acknowledged, "each change that was acknowledged was made, and once");
+    let change_counts = fixture.change_counts.lock().unwrap().clone();
+    let acknowledged: BTreeMap<_, _> = change_counts.iter().map(|(path, changes)| (id(path), changes + 1)).collect();
+    assert_eq!(versions, acknowledged, "each acknowledged change is applied exactly once");
     assert!(all.len() > DEALS / 2, "{}", all.len());
-    lists_agree(&place, &all).await;
-    board_agrees(&place, &all).await;
+    assert_lists_agree(&fixture, &all).await;
+    assert_board_agrees(&fixture, &all).await;
 }
 
-/// Every list shows what it is of, and each deal once.
-async fn lists_agree(place: &Place<'_>, all: &[Value]) {
-    let owner = place.shop.owner.id();
-    let contact = place.shop.spot.id("contactId");
+/// Every filtered list contains exactly its deals, each once.
+async fn assert_lists_agree(fixture: &DealFixture<'_>, all: &[Value]) {
+    let owner = fixture.shop.owner.id();
+    let contact = fixture.shop.paths.id("contactId");
     for (query, field, value) in [
         (format!("assignedToId={owner}"), "assignedToId", owner),
         (format!("contactId={contact}"), "contactId", contact),
-        (format!("pipelineId={}", place.shop.spot.id("pipelineId")), "pipelineId", place.shop.spot.id("pipelineId")),
+        (
+            format!("pipelineId={}", fixture.shop.paths.id("pipelineId")),
+            "pipelineId",
+            fixture.shop.paths.id("pipelineId"),
+        ),
         ("status=WON".to_owned(), "status", "WON"),
         ("updatedSince=2020-01-01T00:00:00Z".to_owned(), "clientId", text(&all[0], "clientId")),
     ] {
-        let listed = place.list(&query).await;
-        let of: BTreeSet<_> =
+        let listed = fixture.list(&query).await;
+        let expected: BTreeSet<_> =
             all.iter().filter(|deal| text(deal, field) == value).map(|deal| text(deal, "id")).collect();
-        assert_eq!((listed.len(), ids(&listed).into_iter().collect()), (of.len(), of), "{query}");
+        assert_eq!((listed.len(), ids(&listed).into_iter().collect()), (expected.len(), expected), "{query}");
         assert!(listed.iter().all(|deal| all.contains(deal)), "{query}");
     }
 }
 
-/// Every stage holds its deals in their order, and the board counts and sums the open ones.
-async fn board_agrees(place: &Place<'_>, all: &[Value]) {
-    let board = format!("{}/board?limit=5", place.shop.spot.pipeline);
-    let board = place.shop.owner.get(&board).is(200).await.body;
-    for (stage, column) in place.stages.iter().zip(board["stages"].as_array().expect("columns")) {
-        let mut here: Vec<_> = all.iter().filter(|deal| text(deal, "stageId") == *stage).collect();
+/// Every stage lists its deals in order; the board has correct counts and sums.
+async fn assert_board_agrees(fixture: &DealFixture<'_>, all: &[Value]) {
+    let board = format!("{}/board?limit=5", fixture.shop.paths.pipeline);
+    let board = fixture.shop.owner.get(&board).is(200).await.body;
+    for (stage, column) in fixture.stages.iter().zip(board["stages"].as_array().expect("columns")) {
+        let mut stage_deals: Vec<_> = all.iter().filter(|deal| text(deal, "stageId") == *stage).collect();
         let column_of =
             |deal: &Value| ["OPEN", "WON", "LOST"].iter().position(|status| text(deal, "status") == *status);
-        here.sort_by_key(|deal| (column_of(deal), text(deal, "position"), text(deal, "id")));
-        assert_eq!(place.list(&format!("stageId={stage}")).await.iter().collect::<Vec<_>>(), here);
+        stage_deals.sort_by_key(|deal| (column_of(deal), text(deal, "position"), text(deal, "id")));
+        assert_eq!(fixture.list(&format!("stageId={stage}")).await.iter().collect::<Vec<_>>(), stage_deals);
         let at = |deal: &Value| (column_of(deal), text(deal, "position").to_owned());
-        let at_one = here.windows(2).filter(|two| at(two[0]) == at(two[1])).count();
-        // Two who come at once get the same place once in thousands of times.
-        assert!(at_one < 3, "{at_one} stand where another does");
-        let open: Vec<_> = here.into_iter().filter(|deal| deal["status"] == "OPEN").collect();
+        let duplicates = stage_deals.windows(2).filter(|two| at(two[0]) == at(two[1])).count();
+        // Two concurrent moves get the same random position once in thousands of times.
+        assert!(duplicates < 3, "{duplicates} deals share a position");
+        let open: Vec<_> = stage_deals.into_iter().filter(|deal| deal["status"] == "OPEN").collect();
         assert_eq!(column["count"], open.len());
         let first: Vec<_> = column["deals"].as_array().expect("deals").iter().collect();
         assert_eq!(first, open[..open.len().min(5)]);
-        let shown = column["totals"].as_array().expect("totals").iter();
-        let shown =
-            shown.map(|total| (text(total, "currency").to_owned(), minor(&total["value"], text(total, "currency"))));
-        assert_eq!(shown.collect::<BTreeMap<_, _>>(), totals(&open));
+        let board_totals = column["totals"].as_array().expect("totals").iter();
+        let board_totals = board_totals
+            .map(|total| (text(total, "currency").to_owned(), minor(&total["value"], text(total, "currency"))));
+        assert_eq!(board_totals.collect::<BTreeMap<_, _>>(), totals(&open));
     }
 }

@@ -1,39 +1,39 @@
-//! Deals, their places, notes and history, and the board.
+//! Deals, their positions, notes and history, and the board.
 
 use harness::at_once;
 use harness::tree::SalonFixture;
-use harness::who::{Answer, RequestBuilder};
+use harness::users::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
-use shared::auth::Role;
+use shared::identity::Role;
 use uuid::Uuid;
 
 use crate::contact_jobs::{dies_at_every_write, in_collection};
-use crate::paging::{ids, walk, whole};
+use crate::paging::{ids, list_all, walk};
 
 fn deals(shop: &SalonFixture<'_>) -> String {
-    format!("{}/deals", shop.spot.client)
+    format!("{}/deals", shop.paths.client)
 }
 
 fn create<'w>(shop: &SalonFixture<'w>, body: Value) -> RequestBuilder<'w> {
     shop.owner.post(&deals(shop)).json(body)
 }
 
-/// The ids of the stages of the first pipeline.
+/// Stage ids of the first pipeline.
 async fn stages(shop: &SalonFixture<'_>) -> Vec<String> {
-    let pipeline = shop.owner.get(&shop.spot.pipeline).is(200).await.body;
+    let pipeline = shop.owner.get(&shop.paths.pipeline).is(200).await.body;
     pipeline["stages"].as_array().unwrap().iter().map(|stage| stage["id"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn board(shop: &SalonFixture<'_>, limit: usize) -> Value {
-    shop.owner.get(&format!("{}/board?limit={limit}", shop.spot.pipeline)).is(200).await.body
+    shop.owner.get(&format!("{}/board?limit={limit}", shop.paths.pipeline)).is(200).await.body
 }
 
 fn titles(deals: &Value) -> Vec<&str> {
     deals.as_array().unwrap().iter().map(|deal| deal["title"].as_str().unwrap()).collect()
 }
 
-fn relocate<'w>(shop: &SalonFixture<'w>, deal: &str, stage: &str, after: Option<&str>) -> RequestBuilder<'w> {
+fn move_deal<'w>(shop: &SalonFixture<'w>, deal: &str, stage: &str, after: Option<&str>) -> RequestBuilder<'w> {
     let mut to = json!({ "stageId": stage });
     if let Some(after) = after {
         to["afterDealId"] = json!(after);
@@ -46,12 +46,12 @@ fn pointers(problem: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_deal_lives_and_goes() {
+async fn deal_can_be_created_read_changed_and_deleted() {
     let world = World::new().await;
     let shop = world.shop().await;
     let stages = stages(&shop).await;
     let body = json!({
-        "title": " Engine ", "value": 1250.5, "currency": "EUR", "stageId": stages[1], "contactId": shop.spot.id("contactId"),
+        "title": " Engine ", "value": 1250.5, "currency": "EUR", "stageId": stages[1], "contactId": shop.paths.id("contactId"),
         "assignedToId": shop.owner.id(), "expectedCloseDate": "2026-12-24",
     });
     let made = create(&shop, body).created().await;
@@ -59,8 +59,8 @@ async fn a_deal_lives_and_goes() {
     assert_eq!(
         made.body,
         json!({
-            "id": made.id(), "clientId": shop.spot.scope.id(), "title": "Engine", "value": 1250.5, "currency": "EUR",
-            "stageId": stages[1], "pipelineId": shop.spot.id("pipelineId"), "contactId": shop.spot.id("contactId"),
+            "id": made.id(), "clientId": shop.paths.scope.id(), "title": "Engine", "value": 1250.5, "currency": "EUR",
+            "stageId": stages[1], "pipelineId": shop.paths.id("pipelineId"), "contactId": shop.paths.id("contactId"),
             "assignedToId": shop.owner.id(), "status": "OPEN", "lostReason": null, "expectedCloseDate": "2026-12-24",
             "position": made.body["position"], "closedAt": null, "version": 1, "createdAt": made.body["createdAt"],
             "updatedAt": made.body["createdAt"],
@@ -76,41 +76,41 @@ async fn a_deal_lives_and_goes() {
         (&changed.body["title"], &changed.body["value"], &changed.body["version"]),
         (&json!("Mill"), &json!(null), &json!(2))
     );
-    world.assert_whole().await;
+    world.assert_consistent().await;
     shop.owner.delete(made.location()).is(204).await;
     shop.owner.delete(made.location()).problem(404, "not_found").await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_deal_goes_to_the_default_pipeline_in_the_clients_currency_unless_told() {
+async fn pipeline_stage_and_currency_of_a_deal_have_defaults() {
     let world = World::new().await;
     let shop = world.shop().await;
-    shop.owner.patch(&shop.spot.client).json(json!({ "currency": "JPY" })).is(200).await;
+    shop.owner.patch(&shop.paths.client).json(json!({ "currency": "JPY" })).is(200).await;
     let made = create(&shop, json!({ "title": "Engine" })).created().await;
     let stages = stages(&shop).await;
     assert_eq!((&made.body["stageId"], &made.body["currency"]), (&json!(stages[0]), &json!("JPY")));
     let problem = create(&shop, json!({ "title": "Engine", "value": 0.5 })).problem(422, "invalid").await;
     assert_eq!(pointers(&problem), ["/value"]);
     let other = json!({ "name": "Other", "stages": [{ "name": "Only" }] });
-    let other = shop.owner.post(&format!("{}/pipelines", shop.spot.client)).json(other).created().await;
+    let other = shop.owner.post(&format!("{}/pipelines", shop.paths.client)).json(other).created().await;
     let made = create(&shop, json!({ "title": "Engine", "pipelineId": other.id() })).created().await;
     assert_eq!(made.body["stageId"], other.body["stages"][0]["id"]);
     let mixed = create(&shop, json!({ "title": "Engine", "pipelineId": other.id(), "stageId": stages[0] }));
     assert_eq!(pointers(&mixed.problem(422, "invalid").await), ["/stageId"]);
-    // Another pipeline alone means its first stage, and another stage its pipeline.
-    let moved = shop.owner.patch(&shop.spot.deal).json(json!({ "pipelineId": other.id() })).is(200).await;
+    // Changing only the pipeline selects its first stage; changing only the stage selects its pipeline.
+    let moved = shop.owner.patch(&shop.paths.deal).json(json!({ "pipelineId": other.id() })).is(200).await;
     assert_eq!(moved.body["stageId"], other.body["stages"][0]["id"]);
-    let back = shop.owner.patch(&shop.spot.deal).json(json!({ "stageId": stages[2] })).is(200).await;
-    assert_eq!(back.body["pipelineId"], shop.spot.id("pipelineId"));
-    world.assert_whole().await;
+    let back = shop.owner.patch(&shop.paths.deal).json(json!({ "stageId": stages[2] })).is(200).await;
+    assert_eq!(back.body["pipelineId"], shop.paths.id("pipelineId"));
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn winning_and_losing_close_a_deal_and_reopening_clears_that() {
+async fn closing_sets_closed_at_and_reopening_clears_it() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let patch = |body: Value| shop.owner.patch(&shop.spot.deal).json(body);
+    let patch = |body: Value| shop.owner.patch(&shop.paths.deal).json(body);
     let won = patch(json!({ "status": "WON" })).is(200).await.body;
     assert_eq!(won["closedAt"], won["updatedAt"]);
     let renamed = patch(json!({ "title": "Mill" })).is(200).await.body;
@@ -121,11 +121,11 @@ async fn winning_and_losing_close_a_deal_and_reopening_clears_that() {
     assert_eq!((&open["closedAt"], &open["lostReason"]), (&json!(null), &json!(null)));
     let problem = patch(json!({ "lostReason": "Too dear" })).problem(422, "invalid").await;
     assert_eq!(pointers(&problem), ["/lostReason"]);
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn what_a_deal_names_is_of_the_same_client() {
+async fn references_to_another_client_are_rejected() {
     let world = World::new().await;
     let tree = world.tree().await;
     let (own, foreign) = (tree.own(), tree.sibling());
@@ -142,67 +142,68 @@ async fn what_a_deal_names_is_of_the_same_client() {
         let problem = owner.patch(&own.deal).json(json!({ name: value })).problem(422, "invalid").await;
         assert_eq!(pointers(&problem), [format!("/{name}")]);
     }
-    let nobody = Uuid::now_v7();
-    let problem =
-        post(json!({ "title": "Engine", "contactId": nobody, "assignedToId": nobody })).problem(422, "invalid").await;
-    let mut at = pointers(&problem);
-    at.sort_unstable();
-    assert_eq!(at, ["/assignedToId", "/contactId"]);
-    world.assert_whole().await;
+    let unknown_id = Uuid::now_v7();
+    let problem = post(json!({ "title": "Engine", "contactId": unknown_id, "assignedToId": unknown_id }))
+        .problem(422, "invalid")
+        .await;
+    let mut reported = pointers(&problem);
+    reported.sort_unstable();
+    assert_eq!(reported, ["/assignedToId", "/contactId"]);
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_deal_is_named_at_once() {
+async fn invalid_deal_reports_every_error() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let nobody = Uuid::now_v7();
-    let to = json!({ "stageId": nobody, "afterDealId": nobody });
-    shop.owner.post(&format!("{}/move", shop.spot.deal)).json(to).invalid(&["/stageId", "/afterDealId"]).await;
-    let wrong = json!({ "title": "Engine", "value": 0.005, "lostReason": "Too dear", "stageId": nobody });
-    for ask in [shop.owner.post(&deals(&shop)), shop.owner.patch(&shop.spot.deal)] {
-        ask.json(wrong.clone()).invalid(&["/value", "/lostReason", "/stageId"]).await;
+    let unknown_id = Uuid::now_v7();
+    let target = json!({ "stageId": unknown_id, "afterDealId": unknown_id });
+    shop.owner.post(&format!("{}/move", shop.paths.deal)).json(target).invalid(&["/stageId", "/afterDealId"]).await;
+    let invalid = json!({ "title": "Engine", "value": 0.005, "lostReason": "Too dear", "stageId": unknown_id });
+    for request in [shop.owner.post(&deals(&shop)), shop.owner.patch(&shop.paths.deal)] {
+        request.json(invalid.clone()).invalid(&["/value", "/lostReason", "/stageId"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_stage_that_nobody_named_is_one_that_stays() {
+async fn default_stage_survives_a_concurrent_stage_deletion() {
     let world = World::new().await;
     let shop = world.shop().await;
     for _ in 0..20 {
         let pipeline = json!({ "name": "Sales", "stages": [{ "name": "First" }, { "name": "Second" }] });
-        let pipeline = shop.owner.post(&format!("{}/pipelines", shop.spot.client)).json(pipeline).created().await;
+        let pipeline = shop.owner.post(&format!("{}/pipelines", shop.paths.client)).json(pipeline).created().await;
         let first = pipeline.body["stages"][0]["id"].as_str().unwrap();
         let first = shop.owner.delete(&format!("{}/stages/{first}", pipeline.location()));
         let new = || create(&shop, json!({ "title": "Engine", "pipelineId": pipeline.id() }));
-        let moved = shop.owner.patch(&shop.spot.deal).json(json!({ "pipelineId": pipeline.id() }));
-        let answers = at_once([first, new(), moved, new()].map(|ask| ask.contended().send())).await;
+        let moved = shop.owner.patch(&shop.paths.deal).json(json!({ "pipelineId": pipeline.id() }));
+        let answers = at_once([first, new(), moved, new()].map(|request| request.contended().send())).await;
         let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         assert!([204, 409].contains(&statuses[0]) && statuses[1..] == [201, 200, 201], "{statuses:?}");
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn whoever_may_act_in_a_client_may_be_its_assignee() {
+async fn every_user_with_access_to_the_client_can_be_assignee() {
     let world = World::new().await;
     let tree = world.tree().await;
     let owner = tree.user(Role::ClientAdmin);
     let deal = |id: &str| {
         owner.post(&format!("{}/deals", tree.own().client)).json(json!({ "title": "Engine", "assignedToId": id }))
     };
-    for (_, who) in &tree.users {
-        let made = deal(who.id()).header("idempotency-key", who.id()).created().await;
-        assert_eq!(made.body["assignedToId"], who.id());
-        let again = deal(who.id()).header("idempotency-key", who.id()).is(201).await;
-        assert_eq!((&again.body, again.header("idempotency-replayed")), (&made.body, "true"));
+    for (_, user) in &tree.users {
+        let made = deal(user.id()).header("idempotency-key", user.id()).created().await;
+        assert_eq!(made.body["assignedToId"], user.id());
+        let replayed = deal(user.id()).header("idempotency-key", user.id()).is(201).await;
+        assert_eq!((&replayed.body, replayed.header("idempotency-replayed")), (&made.body, "true"));
     }
-    let gone = world.user(tree.own().scope, Role::ClientUser).await;
-    world.set_status(&gone, "DISABLED").await;
-    assert_eq!(pointers(&deal(gone.id()).problem(422, "invalid").await), ["/assignedToId"]);
+    let disabled = world.user(tree.own().scope, Role::ClientUser).await;
+    world.set_status(&disabled, "DISABLED").await;
+    assert_eq!(pointers(&deal(disabled.id()).problem(422, "invalid").await), ["/assignedToId"]);
 }
 
 #[tokio::test]
-async fn a_deal_moves_within_its_stage_and_to_others() {
+async fn deal_can_be_moved_within_and_between_stages() {
     let world = World::new().await;
     let shop = world.shop().await;
     let stages = stages(&shop).await;
@@ -213,7 +214,7 @@ async fn a_deal_moves_within_its_stage_and_to_others() {
     let order = async || titles(&board(&shop, 10).await["stages"][1]["deals"]).join("");
     assert_eq!(order().await, "ABCD");
     let to = |deal: usize, stage: &str, after: Option<usize>| {
-        relocate(&shop, made[deal].location(), stage, after.map(|at| made[at].id()))
+        move_deal(&shop, made[deal].location(), stage, after.map(|at| made[at].id()))
     };
     let moved = to(3, &stages[1], Some(0)).is(200).await;
     assert_eq!((order().await, &moved.body["version"], moved.header("etag")), ("ADBC".to_owned(), &json!(2), "\"2\""));
@@ -227,19 +228,19 @@ async fn a_deal_moves_within_its_stage_and_to_others() {
     for (stage, after) in [(&stages[1], Some(0)), (&stages[2], Some(0))] {
         assert_eq!(pointers(&to(0, stage, after).problem(422, "invalid").await), ["/afterDealId"]);
     }
-    let nobody = Uuid::now_v7().to_string();
+    let unknown_id = Uuid::now_v7().to_string();
     assert_eq!(
-        pointers(&relocate(&shop, made[0].location(), &nobody, None).problem(422, "invalid").await),
+        pointers(&move_deal(&shop, made[0].location(), &unknown_id, None).problem(422, "invalid").await),
         ["/stageId"]
     );
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_board_counts_and_sums_exactly_and_goes_on_in_the_list() {
+async fn board_totals_are_exact_and_the_list_continues_its_cursor() {
     let world = World::new().await;
     let shop = world.shop().await;
-    shop.owner.delete(&shop.spot.deal).is(204).await;
+    shop.owner.delete(&shop.paths.deal).is(204).await;
     let stages = stages(&shop).await;
     for (title, value, currency, status) in [
         ("A", json!(0.1), "USD", "OPEN"),
@@ -254,11 +255,11 @@ async fn a_board_counts_and_sums_exactly_and_goes_on_in_the_list() {
             json!({ "title": title, "value": value, "currency": currency, "status": status, "stageId": stages[0] });
         create(&shop, body).created().await;
     }
-    let answer = shop.owner.get(&format!("{}/board?limit=2", shop.spot.pipeline)).is(200).await;
+    let answer = shop.owner.get(&format!("{}/board?limit=2", shop.paths.pipeline)).is(200).await;
     let column = &answer.body["stages"][0];
     assert_eq!((&column["count"], titles(&column["deals"])), (&json!(6), vec!["A", "B"]));
     assert_eq!(column["stage"]["id"], stages[0]);
-    // Digit for digit: the largest has more than a binary number holds.
+    // Compared as text: the largest value has more digits than a binary floating-point number holds.
     assert!(answer.text.contains(
         r#""totals":[{"currency":"EUR","value":0,"weighted":0},{"currency":"JPY","value":7,"weighted":0.7},{"currency":"KWD","value":1000999999999998.999,"weighted":100099999999999.8999},{"currency":"USD","value":0.3,"weighted":0.03}]"#
     ), "{}", answer.text);
@@ -274,18 +275,18 @@ async fn a_board_counts_and_sums_exactly_and_goes_on_in_the_list() {
         (&answer.body["stages"][1]["count"], &answer.body["stages"][1]["nextCursor"]),
         (&json!(0), &json!(null))
     );
-    let elsewhere = format!("{}/board?cursor={}", shop.spot.pipeline, column["nextCursor"].as_str().unwrap());
-    shop.owner.get(&elsewhere).problem(400, "invalid_cursor").await;
-    world.assert_whole().await;
+    let board_with_cursor = format!("{}/board?cursor={}", shop.paths.pipeline, column["nextCursor"].as_str().unwrap());
+    shop.owner.get(&board_with_cursor).problem(400, "invalid_cursor").await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn deals_are_listed_by_each_of_their_filters_and_by_several() {
+async fn deals_are_listed_by_single_and_combined_filters() {
     let world = World::new().await;
     let shop = world.shop().await;
-    shop.owner.delete(&shop.spot.deal).is(204).await;
+    shop.owner.delete(&shop.paths.deal).is(204).await;
     let stages = stages(&shop).await;
-    let contact = shop.spot.id("contactId");
+    let contact = shop.paths.id("contactId");
     let mut made = Vec::new();
     for at in 0..12 {
         let body = json!({
@@ -302,18 +303,18 @@ async fn deals_are_listed_by_each_of_their_filters_and_by_several() {
         titles.sort_unstable();
         titles
     };
-    let some = |which: fn(usize) -> bool| (0..12).filter(|at| which(*at)).collect::<Vec<_>>();
+    let expected = |matches: fn(usize) -> bool| (0..12).filter(|at| matches(*at)).collect::<Vec<_>>();
     let stage = format!("stageId={}", stages[1]);
     let (by_contact, by_user) = (format!("contactId={contact}"), format!("assignedToId={}", shop.owner.id()));
-    assert_eq!(list("").await, some(|_| true));
-    assert_eq!(list(&stage).await, some(|at| at % 2 == 1));
-    assert_eq!(list(&format!("{stage}&status=OPEN")).await, some(|at| at % 2 == 1 && at < 6));
-    assert_eq!(list(&by_contact).await, some(|at| at % 3 == 0));
-    assert_eq!(list(&by_user).await, some(|at| at % 4 == 0));
-    assert_eq!(list("status=LOST").await, some(|at| at >= 6));
+    assert_eq!(list("").await, expected(|_| true));
+    assert_eq!(list(&stage).await, expected(|at| at % 2 == 1));
+    assert_eq!(list(&format!("{stage}&status=OPEN")).await, expected(|at| at % 2 == 1 && at < 6));
+    assert_eq!(list(&by_contact).await, expected(|at| at % 3 == 0));
+    assert_eq!(list(&by_user).await, expected(|at| at % 4 == 0));
+    assert_eq!(list("status=LOST").await, expected(|at| at >= 6));
     assert_eq!(list(&format!("{by_contact}&{by_user}")).await, [0]);
     assert_eq!(list(&format!("{stage}&{by_contact}&status=LOST")).await, [9]);
-    assert_eq!(list(&format!("pipelineId={}", shop.spot.id("pipelineId"))).await, some(|_| true));
+    assert_eq!(list(&format!("pipelineId={}", shop.paths.id("pipelineId"))).await, expected(|_| true));
     assert_eq!(list(&format!("pipelineId={}", Uuid::now_v7())).await, Vec::<usize>::new());
     let since = made[4].body["updatedAt"].as_str().unwrap();
     assert!(list(&format!("updatedSince={since}")).await.len() >= 8);
@@ -322,23 +323,23 @@ async fn deals_are_listed_by_each_of_their_filters_and_by_several() {
 }
 
 #[tokio::test]
-async fn a_deals_history_tells_who_changed_what_and_when() {
+async fn deal_history_records_author_time_and_fields() {
     let world = World::new().await;
     let shop = world.shop().await;
     let made = create(&shop, json!({ "title": "Engine", "value": 10 })).created().await;
     let stages = stages(&shop).await;
     shop.admin.patch(made.location()).json(json!({ "value": 12.5, "assignedToId": shop.owner.id() })).is(200).await;
     shop.owner.patch(made.location()).json(json!({ "title": "Mill" })).is(200).await;
-    relocate(&shop, made.location(), &stages[1], None).is(200).await;
+    move_deal(&shop, made.location(), &stages[1], None).is(200).await;
     let last = shop.owner.patch(made.location()).json(json!({ "status": "WON" })).is(200).await;
     let history = format!("{}/history", made.location());
     let changes = walk(&shop.owner, &history, 1).await.items;
-    let told: Vec<_> = changes
+    let authors: Vec<_> = changes
         .iter()
         .map(|change| (change["version"].as_u64().unwrap(), change["changedById"].as_str().unwrap()))
         .collect();
     let (owner, admin) = (shop.owner.id(), shop.admin.id());
-    assert_eq!(told, [(1, owner), (2, admin), (4, owner), (5, owner)]);
+    assert_eq!(authors, [(1, owner), (2, admin), (4, owner), (5, owner)]);
     assert_eq!(
         changes[1]["changes"],
         json!([
@@ -350,67 +351,67 @@ async fn a_deals_history_tells_who_changed_what_and_when() {
     assert_eq!(changes[3]["changedAt"], last.body["updatedAt"]);
     shop.owner.delete(made.location()).is(204).await;
     shop.owner.get(&history).problem(404, "not_found").await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_note_lives_and_goes_and_goes_with_its_deal() {
+async fn note_can_be_managed_and_is_deleted_with_its_deal() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let notes = format!("{}/notes", shop.spot.deal);
+    let notes = format!("{}/notes", shop.paths.deal);
     let made = shop.owner.post(&notes).json(json!({ "content": "Line one\r\nline two" })).created().await;
     assert_eq!(
         made.body,
         json!({
-            "id": made.id(), "clientId": shop.spot.scope.id(), "dealId": shop.spot.id("dealId"), "authorId": shop.owner.id(),
+            "id": made.id(), "clientId": shop.paths.scope.id(), "dealId": shop.paths.id("dealId"), "authorId": shop.owner.id(),
             "content": "Line one\nline two", "version": 1, "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
         })
     );
     assert_eq!(shop.owner.get(made.location()).is(200).await.body, made.body);
-    assert_eq!(ids(&whole(&shop.owner, &notes).await).len(), 2);
+    assert_eq!(ids(&list_all(&shop.owner, &notes).await).len(), 2);
     let changed = shop.owner.patch(made.location()).json(json!({ "content": "x".repeat(10_000) })).is(200).await;
     assert_eq!(changed.body["version"], 2);
-    for bad in [json!("x".repeat(10_001)), json!(" \n "), json!(null), json!(7)] {
-        let problem = shop.owner.post(&notes).json(json!({ "content": bad })).problem(422, "invalid").await;
+    for invalid in [json!("x".repeat(10_001)), json!(" \n "), json!(null), json!(7)] {
+        let problem = shop.owner.post(&notes).json(json!({ "content": invalid })).problem(422, "invalid").await;
         assert_eq!(pointers(&problem), ["/content"]);
     }
     shop.owner.delete(made.location()).is(204).await;
     shop.owner.get(made.location()).problem(404, "not_found").await;
-    shop.owner.delete(&shop.spot.deal).is(204).await;
+    shop.owner.delete(&shop.paths.deal).is(204).await;
     shop.owner.get(&notes).problem(404, "not_found").await;
-    assert_eq!(belongings(&world, shop.spot.id("dealId")).await, 0);
-    world.assert_whole().await;
+    assert_eq!(child_rows(&world, shop.paths.id("dealId")).await, 0);
+    world.assert_consistent().await;
 }
 
-/// How many rows there are of the notes and the history of a deal.
-async fn belongings(world: &World, deal: &str) -> usize {
+/// Counts the note and history rows of a deal.
+async fn child_rows(world: &World, deal: &str) -> usize {
     let rows = world.rows().await;
     ["NOTE", "HISTORY"].map(|kind| in_collection(&rows, &format!("DEAL#{deal}#{kind}")).len()).into_iter().sum()
 }
 
 #[tokio::test]
-async fn a_note_that_comes_while_its_deal_goes_goes_with_it() {
+async fn note_created_during_deal_deletion_is_deleted_too() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let mut came = 0;
+    let mut created = 0;
     for _ in 0..20 {
         let deal = create(&shop, json!({ "title": "Engine" })).created().await;
         let note = || shop.owner.post(&format!("{}/notes", deal.location())).json(json!({ "content": "Call." }));
-        let asks = [note(), shop.owner.delete(deal.location()), note(), note()];
-        let answers = at_once(asks.map(|ask| ask.contended().send())).await;
+        let requests = [note(), shop.owner.delete(deal.location()), note(), note()];
+        let answers = at_once(requests.map(|request| request.contended().send())).await;
         let statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         assert!(statuses[1] == 204 && statuses.iter().all(|status| [201, 204, 404].contains(status)), "{statuses:?}");
-        came += statuses.iter().filter(|status| **status == 201).count();
-        world.assert_whole().await;
-        world.work().await;
-        assert_eq!(belongings(&world, deal.id()).await, 0);
+        created += statuses.iter().filter(|status| **status == 201).count();
+        world.assert_consistent().await;
+        world.run_jobs().await;
+        assert_eq!(child_rows(&world, deal.id()).await, 0);
     }
-    assert!(came > 0);
-    world.assert_whole().await;
+    assert!(created > 0);
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn whoever_dies_while_a_deals_notes_go_leaves_the_rest_to_others() {
+async fn crash_while_deleting_notes_of_a_deal_is_recovered() {
     let world = World::with_faults().await;
     let shop = world.shop().await;
     let begin = async || {
@@ -424,9 +425,9 @@ async fn whoever_dies_while_a_deals_notes_go_leaves_the_rest_to_others() {
             world.put_row(row.clone()).await;
         }
         shop.owner.delete(deal.location()).is(204).await;
-        assert_eq!(belongings(&world, deal.id()).await, 50);
-        let left = format!("{}/notes/{}", deal.location(), row["id"].as_str().unwrap());
-        shop.owner.delete(&left).problem(404, "not_found").await;
+        assert_eq!(child_rows(&world, deal.id()).await, 50);
+        let remaining_note = format!("{}/notes/{}", deal.location(), row["id"].as_str().unwrap());
+        shop.owner.delete(&remaining_note).problem(404, "not_found").await;
         deal.id().to_owned()
     };
     let check = async |deal: &str| {
@@ -434,29 +435,29 @@ async fn whoever_dies_while_a_deals_notes_go_leaves_the_rest_to_others() {
         shop.owner.get(&format!("{deal}/notes")).problem(404, "not_found").await;
         shop.owner.post(&format!("{deal}/notes")).json(json!({ "content": "Call." })).problem(404, "not_found").await;
     };
-    // Taken up, two steps, ended.
+    // Writes: lease, two steps, end.
     dies_at_every_write(&world, 4, begin, check).await;
-    let of_deals = in_collection(&world.rows().await, "NOTE").len();
-    assert_eq!(of_deals, whole(&shop.owner, &format!("{}/notes", shop.spot.deal)).await.len());
+    let remaining = in_collection(&world.rows().await, "NOTE").len();
+    assert_eq!(remaining, list_all(&shop.owner, &format!("{}/notes", shop.paths.deal)).await.len());
 }
 
 #[tokio::test]
-async fn a_deleted_contact_is_gone_from_its_deals_at_once() {
+async fn deleted_contact_is_removed_from_its_deals_immediately() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let contact = shop.spot.id("contactId");
+    let contact = shop.paths.id("contactId");
     let made =
         (0..30).map(|n| create(&shop, json!({ "title": n.to_string(), "contactId": contact })).contended().send());
     let made = at_once(made).await;
-    shop.owner.delete(&shop.spot.contact).is(204).await;
-    let seen = shop.owner.get(made[0].location()).is(200).await;
-    assert_eq!((&seen.body["contactId"], &seen.body["version"]), (&json!(null), &json!(2)));
-    // Whoever changes it meanwhile takes the contact off it, too.
+    shop.owner.delete(&shop.paths.contact).is(204).await;
+    let deal = shop.owner.get(made[0].location()).is(200).await;
+    assert_eq!((&deal.body["contactId"], &deal.body["version"]), (&json!(null), &json!(2)));
+    // A change in the meantime also removes the reference to the contact.
     let patch = shop.owner.patch(made[0].location()).json(json!({ "value": 1 }));
     patch.header("if-match", "\"2\"").is(200).await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
     let column = &board(&shop, 50).await["stages"][0];
     assert!(column["deals"].as_array().unwrap().iter().all(|deal| deal["contactId"].is_null()));
-    world.work().await;
-    world.assert_whole().await;
+    world.run_jobs().await;
+    world.assert_consistent().await;
 }

@@ -1,18 +1,21 @@
-//! Who may do what where, for every operation of the OpenAPI document: a new one is judged here without being named.
+//! Permissions and isolation of every operation in the OpenAPI document.
+//!
+//! New operations are covered automatically.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use expect_test::expect_file;
 use harness::operation::{Operation, operations};
 use harness::tree::{PathParams, Tree, create_tag, invite};
-use harness::who::{Answer, RequestBuilder, Who};
+use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
-use shared::auth::Role;
+use shared::identity::Role;
 
-/// The places in the tree, as seen by everybody whose home is the first.
+/// Places in the tree, relative to a user of the first place.
 fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a PathParams); 4] {
     [
         ("own", tree.own()),
@@ -22,64 +25,56 @@ fn places<'a>(tree: &'a Tree<'_>) -> [(&'static str, &'a PathParams); 4] {
     ]
 }
 
-/// What acts where the path says, for whoever has signed in.
-fn scoped() -> impl Iterator<Item = Operation> {
+/// Operations in the scope of their path for a signed-in user.
+fn scoped_operations() -> impl Iterator<Item = Operation> {
     operations().into_iter().filter(|operation| operation.is_scoped() && !operation.takes_secret())
 }
 
 // ── Roles ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/roles.txt");
-
-/// The statuses of every operation, at every place, for everybody. Whatever holds something answers a permitted delete
-/// with 409.
+/// Compares the status of every operation at every place for every role.
+///
+/// A permitted delete of a non-empty resource returns 409.
 #[tokio::test]
-async fn roles_may_do_what_the_matrix_says() {
+async fn roles_match_the_permission_matrix() {
     let world = World::new().await;
     let tree = world.tree().await;
     let mut matrix = String::new();
-    let anyone = world.anyone();
-    let roles = tree.users.iter().map(|(role, who)| (json!(role).as_str().unwrap().to_owned(), who));
+    let anyone = world.anonymous();
+    let roles = tree.users.iter().map(|(role, user)| (json!(role).as_str().unwrap().to_owned(), user));
     let columns: Vec<_> = [("ANYONE".to_owned(), &anyone)].into_iter().chain(roles).collect();
     let names: Vec<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    writeln!(matrix, "{:<16} {:<15} {}", "", "", names.join(" ")).unwrap();
+    writeln!(matrix, "{:<22} {:<15} {}", "", "", names.join(" ")).unwrap();
     for operation in operations() {
         let places = places(&tree);
         let places = if operation.is_scoped() { places.as_slice() } else { &[("platform", tree.own())] };
         for (name, place) in places {
-            write!(matrix, "{:<16} {name:<15}", operation.id).unwrap();
-            for (column, who) in &columns {
+            write!(matrix, "{:<22} {name:<15}", operation.id).unwrap();
+            for (column, user) in &columns {
                 let place = replenished(&tree, place, &operation).await;
-                let status = operation.ask(who, &operation.at(&place)).send().await.status.as_u16();
+                let status = operation.request(user, &operation.at(&place)).send().await.status.as_u16();
                 write!(matrix, " {status:>width$}", width = column.len()).unwrap();
             }
             matrix.push('\n');
         }
     }
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        std::fs::write(MATRIX, &matrix).unwrap();
-    }
-    let expected = std::fs::read_to_string(MATRIX).unwrap_or_default();
-    for (line, expected) in matrix.lines().zip(expected.lines()) {
-        assert_eq!(line, expected, "UPDATE_EXPECTED=1 writes what is now");
-    }
-    assert_eq!(matrix.lines().count(), expected.lines().count(), "UPDATE_EXPECTED=1 writes what is now");
+    expect_file!["roles.txt"].assert_eq(&matrix);
 }
 
-/// A time at which nothing is booked: each time it is asked for, the next hour.
-fn another_time() -> String {
+/// A start without bookings: each call returns the next hour.
+fn next_free_start() -> String {
     static HOUR: AtomicU32 = AtomicU32::new(0);
     let hour = HOUR.fetch_add(1, Ordering::Relaxed);
     format!("2031-{:02}-{:02}T{:02}:00:00Z", 2 + hour / 672, 1 + hour / 24 % 28, hour % 24)
 }
 
-/// The place with something in it again, where the operation may delete it.
+/// The place, with new resources for those that the operation may have deleted.
 async fn replenished(tree: &Tree<'_>, place: &PathParams, operation: &Operation) -> PathParams {
     if operation.method != Method::DELETE && !operation.id.starts_with("invite") {
         return place.clone();
     }
     let domain = json!({ "domain": format!("{}.example.com", uuid::Uuid::now_v7()) });
-    // The place's own stays, so that there are never too many.
+    // The domain of the place itself is kept, so that the limit is never reached.
     let domain = match operation.id.as_str() {
         "deleteDomain" => {
             let domains = format!("{}/domains", place.client);
@@ -92,23 +87,23 @@ async fn replenished(tree: &Tree<'_>, place: &PathParams, operation: &Operation)
         _ => place.tag.clone(),
     };
     let tags = if operation.id == "untagContact" { vec![tag.rsplit('/').next().unwrap()] } else { Vec::new() };
-    let make = async |collection: String, body: Value| {
+    let create = async |collection: String, body: Value| {
         tree.admin().post(&collection).json(body).created().await.location().to_owned()
     };
     let (mut stage, mut deal, mut note) = (place.stage.clone(), place.deal.clone(), place.note.clone());
     let (mut time_off, mut appointment) = (place.time_off.clone(), place.appointment.clone());
     let [service, staff] = ["serviceId", "staffId"].map(|name| place.id(name));
-    let off = json!({ "start": "2031-01-01T00:00:00Z", "end": "2031-01-02T00:00:00Z" });
-    let booked = json!({ "serviceId": service, "staffId": staff, "startTime": another_time(), "force": true });
+    let time_off_body = json!({ "start": "2031-01-01T00:00:00Z", "end": "2031-01-02T00:00:00Z" });
+    let booking = json!({ "serviceId": service, "staffId": staff, "startTime": next_free_start(), "force": true });
     match operation.id.as_str() {
-        "deleteStage" => stage = make(format!("{}/stages", place.pipeline), json!({ "name": "Last" })).await,
-        "deleteDeal" => deal = make(format!("{}/deals", place.client), json!({ "title": "Engine" })).await,
-        "deleteTimeOff" => time_off = make(format!("{}/time-off", place.staff), off).await,
-        "deleteAppointment" => appointment = make(format!("{}/appointments", place.client), booked).await,
-        "revokeCalendar" => {
+        "deleteStage" => stage = create(format!("{}/stages", place.pipeline), json!({ "name": "Last" })).await,
+        "deleteDeal" => deal = create(format!("{}/deals", place.client), json!({ "title": "Engine" })).await,
+        "deleteTimeOff" => time_off = create(format!("{}/time-off", place.staff), time_off_body).await,
+        "deleteAppointment" => appointment = create(format!("{}/appointments", place.client), booking).await,
+        "revokeCalendarFeed" => {
             tree.admin().post(&format!("{}/calendar", place.staff)).is(200).await;
         }
-        "deleteNote" => note = make(format!("{}/notes", place.deal), json!({ "content": "Steam" })).await,
+        "deleteNote" => note = create(format!("{}/notes", place.deal), json!({ "content": "Steam" })).await,
         _ => {}
     }
     let (agency_user, client_user) =
@@ -131,25 +126,25 @@ async fn replenished(tree: &Tree<'_>, place: &PathParams, operation: &Operation)
 }
 
 #[tokio::test]
-async fn an_admin_reaches_everything() {
+async fn admin_can_read_everything() {
     let world = World::new().await;
     let tree = world.tree().await;
-    for operation in scoped().filter(|operation| operation.method == Method::GET) {
+    for operation in scoped_operations().filter(|operation| operation.method == Method::GET) {
         for (_, place) in places(&tree) {
-            operation.ask(tree.admin(), &operation.at(place)).is(200).await;
+            operation.request(tree.admin(), &operation.at(place)).is(200).await;
         }
     }
 }
 
 #[tokio::test]
-async fn whoever_has_not_signed_in_reaches_only_what_is_public() {
+async fn unauthenticated_caller_reaches_only_public_operations() {
     let world = World::new().await;
     let tree = world.tree().await;
-    let anyone = world.anyone();
+    let anyone = world.anonymous();
     let mut public = BTreeSet::new();
     for operation in operations() {
-        let paths = [operation.at(tree.own()), operation.nowhere()];
-        let answers = paths.map(|path| operation.ask(&anyone, &path).contended().send());
+        let paths = [operation.at(tree.own()), operation.missing_path()];
+        let answers = paths.map(|path| operation.request(&anyone, &path).contended().send());
         for answer in harness::at_once(answers).await {
             if operation.is_public() {
                 public.insert(operation.id.clone());
@@ -160,24 +155,24 @@ async fn whoever_has_not_signed_in_reaches_only_what_is_public() {
             }
         }
     }
-    let expected = ["acceptInvitation", "forgotPassword", "health", "jwks", "login", "refresh", "resetPassword"];
+    let expected = ["acceptInvitation", "forgotPassword", "getHealth", "getJwks", "login", "refresh", "resetPassword"];
     let expected = expected.map(str::to_owned);
     assert_eq!(public, expected.into());
 }
 
 #[tokio::test]
-async fn without_a_token_a_bad_body_is_not_looked_at() {
+async fn unauthenticated_request_is_rejected_before_its_body_is_read() {
     let world = World::new().await;
     for operation in operations().iter().filter(|operation| !operation.is_public()) {
-        let ask = world.anyone().ask(operation.method.clone(), &operation.nowhere());
-        ask.body("text/plain", "{").problem(401, "unauthenticated").await;
+        let request = world.anonymous().request(operation.method.clone(), &operation.missing_path());
+        request.body("text/plain", "{").problem(401, "unauthenticated").await;
     }
 }
 
-// ── Out of scope is not there ───────────────────────────────────────────────────────────────────────────────────────
+// ── Out of scope looks nonexistent ──────────────────────────────────────────────────────────────────────────────────
 
-/// All that somebody sees of an answer, but for what names this one request.
-fn seen(answer: &Answer) -> (u16, Value, usize, Vec<(String, String)>) {
+/// Everything that a caller sees of an answer, except the request ids.
+fn visible_parts(answer: &Answer) -> (u16, Value, usize, Vec<(String, String)>) {
     let mut body = answer.body.clone();
     body.as_object_mut().map(|body| body.remove("requestId"));
     let headers = answer.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
@@ -185,30 +180,30 @@ fn seen(answer: &Answer) -> (u16, Value, usize, Vec<(String, String)>) {
     (answer.status.as_u16(), body, answer.text.len(), headers.collect())
 }
 
-/// Asks for what is there but out of scope and for what never existed; nobody can tell which was which.
-async fn assert_indistinguishable(foreign: RequestBuilder<'_>, nothing: RequestBuilder<'_>) {
-    let (foreign, nothing) = (foreign.send().await, nothing.send().await);
-    // Whoever may not do it in their own scope either is told that, whatever they name.
+/// Expects equal answers for foreign resources and resources that never existed.
+async fn assert_indistinguishable(foreign: RequestBuilder<'_>, nonexistent: RequestBuilder<'_>) {
+    let (foreign, nonexistent) = (foreign.send().await, nonexistent.send().await);
+    // A caller without the permission gets a 403 for any path.
     assert!(foreign.status == 404 || foreign.status == 403, "{foreign}");
-    assert_eq!(seen(&foreign), seen(&nothing), "{foreign}\n{nothing}");
-    assert_eq!(counted(&foreign), counted(&nothing), "{foreign}\n{nothing}");
+    assert_eq!(visible_parts(&foreign), visible_parts(&nonexistent), "{foreign}\n{nonexistent}");
+    assert_eq!(sorted_operations(&foreign), sorted_operations(&nonexistent), "{foreign}\n{nonexistent}");
 }
 
-/// What its calls did. Those that go out at the same time arrive in any order.
-fn counted(answer: &Answer) -> Vec<&str> {
+/// Sorted operations of the calls: concurrent calls arrive in any order.
+fn sorted_operations(answer: &Answer) -> Vec<&str> {
     let mut operations = answer.operations();
     operations.sort_unstable();
     operations
 }
 
-/// Every way in which somebody may reach for what an operation acts on.
-fn variants<'w>(operation: &Operation, who: &Who<'w>, path: &str) -> Vec<RequestBuilder<'w>> {
-    let plain = operation.ask(who, path);
-    let conditional = operation.ask(who, path).header("if-match", "\"1\"").header("if-none-match", "\"1\"");
+/// Variants of a request: plain, and with conditions and an idempotency key.
+fn variants<'w>(operation: &Operation, user: &TestUser<'w>, path: &str) -> Vec<RequestBuilder<'w>> {
+    let plain = operation.request(user, path);
+    let conditional = operation.request(user, path).header("if-match", "\"1\"").header("if-none-match", "\"1\"");
     vec![plain, conditional.header("idempotency-key", "one")]
 }
 
-/// The places that somebody with this role does not see as the parents of what the path names first.
+/// Places out of scope for this role, judged by the first path parameter.
 fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Vec<&'a PathParams> {
     let own = tree.own();
     let of_client = matches!(role, Role::ClientAdmin | Role::ClientUser);
@@ -217,22 +212,22 @@ fn out_of_scope<'a>(tree: &'a Tree<'_>, role: Role, operation: &Operation) -> Ve
         "tenantId" => vec![other_tenant],
         "clientId" if of_client => vec![sibling, other_agency, other_tenant],
         "agencyId" | "clientId" => vec![other_agency, other_tenant],
-        other => panic!("{other} is new: who sees what below it?"),
+        other => panic!("{other} is a new parameter: define its scope here"),
     };
     candidates.into_iter().filter(|place| place.contact != own.contact).collect()
 }
 
 #[tokio::test]
-async fn what_is_out_of_scope_looks_like_what_never_existed() {
+async fn out_of_scope_resource_looks_nonexistent() {
     let world = World::new().await;
     let tree = world.tree().await;
-    for operation in scoped() {
-        for (role, who) in tree.users.iter().filter(|(role, _)| *role != Role::Admin) {
+    for operation in scoped_operations() {
+        for (role, user) in tree.users.iter().filter(|(role, _)| *role != Role::Admin) {
             for place in out_of_scope(&tree, *role, &operation) {
-                let foreign = variants(&operation, who, &operation.at(place));
-                let nothing = variants(&operation, who, &operation.nowhere());
-                for (foreign, nothing) in foreign.into_iter().zip(nothing) {
-                    assert_indistinguishable(foreign, nothing).await;
+                let foreign = variants(&operation, user, &operation.at(place));
+                let nonexistent = variants(&operation, user, &operation.missing_path());
+                for (foreign, nonexistent) in foreign.into_iter().zip(nonexistent) {
+                    assert_indistinguishable(foreign, nonexistent).await;
                 }
             }
         }
@@ -240,29 +235,29 @@ async fn what_is_out_of_scope_looks_like_what_never_existed() {
 }
 
 #[tokio::test]
-async fn another_scopes_thing_is_not_there_in_ones_own() {
+async fn foreign_resource_under_own_scope_looks_nonexistent() {
     let world = World::new().await;
     let tree = world.tree().await;
-    for operation in scoped().filter(|operation| operation.parameters().len() > 1) {
-        for (_, who) in &tree.users {
-            // A sibling has the same agency, and what is the agency's is nothing foreign.
+    for operation in scoped_operations().filter(|operation| operation.parameters().len() > 1) {
+        for (_, user) in &tree.users {
+            // The sibling client has the same agency, so resources of the agency are in scope.
             let sibling = (operation.parameters()[0] != "agencyId").then(|| tree.sibling());
             for place in sibling.into_iter().chain([tree.other_agency(), tree.other_tenant()]) {
-                let ghost = place.emptied();
-                let foreign = operation.ask(who, &operation.across(tree.own(), place));
-                let nothing = operation.ask(who, &operation.across(tree.own(), &ghost));
-                assert_indistinguishable(foreign, nothing).await;
+                let nonexistent_place = place.with_missing_resources();
+                let foreign = operation.request(user, &operation.cross_scope_path(tree.own(), place));
+                let nonexistent = operation.request(user, &operation.cross_scope_path(tree.own(), &nonexistent_place));
+                assert_indistinguishable(foreign, nonexistent).await;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_out_of_scope_stays_as_it_is() {
+async fn out_of_scope_requests_change_nothing() {
     let world = World::new().await;
     let tree = world.tree().await;
     let foreign = [tree.sibling(), tree.other_agency(), tree.other_tenant()];
-    let prefixes = foreign.map(|place| place.scope.to_string());
+    let prefixes = foreign.map(|place| place.partition(""));
     let rows = async || {
         let mut rows = world.rows().await;
         rows.retain(|row| prefixes.iter().any(|prefix| row["pk"].as_str().unwrap().starts_with(prefix)));
@@ -270,11 +265,11 @@ async fn what_is_out_of_scope_stays_as_it_is() {
         rows
     };
     let before = rows().await;
-    assert!(before.len() > 4 * foreign.len(), "a contact, a count, a domain and a user each: {before:?}");
-    for operation in scoped() {
+    assert!(before.len() > 4 * foreign.len(), "each place has more than four rows: {before:?}");
+    for operation in scoped_operations() {
         for role in [Role::ClientAdmin, Role::ClientUser] {
             for place in foreign {
-                operation.ask(tree.user(role), &operation.at(place)).send().await;
+                operation.request(tree.user(role), &operation.at(place)).send().await;
             }
         }
     }
@@ -282,7 +277,7 @@ async fn what_is_out_of_scope_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_list_holds_nothing_of_anybody_elses() {
+async fn lists_contain_only_resources_of_their_scope() {
     let world = World::new().await;
     let tree = world.tree().await;
     for role in [Role::ClientAdmin, Role::ClientUser] {
@@ -298,7 +293,7 @@ async fn a_list_holds_nothing_of_anybody_elses() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_role_and_nothing_more() {
+async fn forbidden_problem_mentions_only_the_role() {
     let world = World::new().await;
     let tree = world.tree().await;
     let patch = json!({ "name": "Mine" });

@@ -1,4 +1,4 @@
-//! The local server, as `make run` starts it: a process, its ports, its data, its end.
+//! The local server that `make run` starts: process, ports, data and shutdown.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use tokio::process::{Child, Command};
 const ADMIN: (&str, &str) = ("admin@example.com", "upzento-demo-admin");
 
 /// A running local server. Dropping it kills it.
-struct Server {
+pub(super) struct Server {
     process: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Server {
-    async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+    pub(super) async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
         let (port, engine_port) = (free_port(), free_port());
         let mut command = Command::new(program("local"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -27,11 +27,11 @@ impl Server {
         command.envs(settings.iter().copied()).stdout(Stdio::null()).kill_on_drop(true);
         let process = command.spawn().expect("the local server starts");
         let server = Self { process, port };
-        server.wait_until_it_answers().await;
+        server.wait_until_ready().await;
         server
     }
 
-    async fn wait_until_it_answers(&self) {
+    async fn wait_until_ready(&self) {
         let deadline = Instant::now() + Duration::from_mins(1);
         while Instant::now() < deadline {
             if let Ok(reply) = request("GET", &self.url("/health"), None, &Value::Null).await
@@ -44,30 +44,30 @@ impl Server {
         panic!("the local server did not answer in time");
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Value) -> Reply {
+    async fn request(&self, method: &str, path: &str, token: Option<&str>, body: Value) -> Reply {
         request(method, &self.url(path), token, &body).await.expect("an answer")
     }
 
-    async fn sign_in(&self, (email, password): (&str, &str)) -> String {
+    pub(super) async fn sign_in(&self, (email, password): (&str, &str)) -> String {
         let login = json!({ "email": email, "password": password });
-        let reply = self.ask("POST", "/v1/auth/login", None, login).await;
+        let reply = self.request("POST", "/v1/auth/login", None, login).await;
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json["accessToken"].as_str().expect("a token").to_owned()
     }
 
     async fn create(&self, token: &str, path: &str, body: Value) -> String {
-        let reply = self.ask("POST", path, Some(token), body).await;
+        let reply = self.request("POST", path, Some(token), body).await;
         assert_eq!(reply.status, 201, "{reply:?}");
         reply.json["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Asks it to stop, as Ctrl-C does, and waits until it has.
-    async fn stop(mut self) {
-        let id = self.process.id().expect("it runs").to_string();
+    /// Stops the server by SIGINT, as Ctrl-C does, and waits until it has exited.
+    pub(super) async fn stop(mut self) {
+        let id = self.process.id().expect("the server is running").to_string();
         let asked = Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs");
         assert!(asked.success());
         let ended = tokio::time::timeout(Duration::from_secs(20), self.process.wait()).await;
@@ -79,11 +79,12 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn data_folder() -> tempfile::TempDir {
+pub(super) fn data_folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-async fn build_a_tree(server: &Server, token: &str) -> String {
+/// Creates a contact in a new client and returns its path.
+async fn create_contact(server: &Server, token: &str) -> String {
     let tenant = server.create(token, "/v1/tenants", json!({ "name": "Tour" })).await;
     let agency = server.create(token, &format!("/v1/tenants/{tenant}/agencies"), json!({ "name": "Guides" })).await;
     let client = server.create(token, &format!("/v1/agencies/{agency}/clients"), json!({ "name": "Cafe" })).await;
@@ -93,21 +94,21 @@ async fn build_a_tree(server: &Server, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_was_created_is_still_there_after_a_restart() {
+async fn data_persists_across_restart() {
     let data = data_folder();
     let server = Server::start(data.path(), &[("SEED", "empty")]).await;
     let token = server.sign_in(ADMIN).await;
-    let contact = build_a_tree(&server, &token).await;
-    let before = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    let contact = create_contact(&server, &token).await;
+    let before = server.request("GET", &contact, Some(&token), Value::Null).await;
     server.stop().await;
     let server = Server::start(data.path(), &[("SEED", "empty")]).await;
-    let after = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    let after = server.request("GET", &contact, Some(&token), Value::Null).await;
     assert_eq!((after.status, after.json), (200, before.json));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_demo_has_a_user_of_each_role_and_is_made_once() {
+async fn demo_data_has_each_role_and_is_created_once() {
     let data = data_folder();
     let server = Server::start(data.path(), &[]).await;
     for email in ["agency-user@bright.example", "client-admin@bakery.example", "client-user@bakery.example"] {
@@ -116,34 +117,34 @@ async fn the_demo_has_a_user_of_each_role_and_is_made_once() {
     server.stop().await;
     let server = Server::start(data.path(), &[]).await;
     let token = server.sign_in(ADMIN).await;
-    let tenants = server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await;
+    let tenants = server.request("GET", "/v1/tenants", Some(&token), Value::Null).await;
     assert_eq!(tenants.json["items"].as_array().map(Vec::len), Some(1), "{tenants:?}");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn the_clock_moves_for_every_function_at_once() {
+async fn local_clock_applies_to_every_function() {
     let data = data_folder();
     let server = Server::start(data.path(), &[("SEED", "empty")]).await;
     let token = server.sign_in(ADMIN).await;
-    let moved = server.ask("PUT", "/_local/clock", None, json!({ "advanceSeconds": 3600 })).await;
+    let moved = server.request("PUT", "/_local/clock", None, json!({ "advanceSeconds": 3600 })).await;
     assert_eq!(moved.status, 200, "{moved:?}");
-    assert_eq!(server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 401);
-    server.ask("PUT", "/_local/clock", None, json!({ "reset": true })).await;
-    assert_eq!(server.ask("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 200);
-    let set = server.ask("PUT", "/_local/clock", None, json!({ "now": "2026-03-08T06:30:00Z" })).await;
+    assert_eq!(server.request("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 401);
+    server.request("PUT", "/_local/clock", None, json!({ "reset": true })).await;
+    assert_eq!(server.request("GET", "/v1/tenants", Some(&token), Value::Null).await.status, 200);
+    let set = server.request("PUT", "/_local/clock", None, json!({ "now": "2026-03-08T06:30:00Z" })).await;
     assert!(set.json["now"].as_str().expect("the time").starts_with("2026-03-08T06:30:0"), "{set:?}");
-    assert_eq!(server.ask("PUT", "/_local/clock", None, json!({ "then": 1 })).await.status, 422);
+    assert_eq!(server.request("PUT", "/_local/clock", None, json!({ "then": 1 })).await.status, 422);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn sent_mail_can_be_looked_at_and_the_schedules_be_fired() {
+async fn outbox_is_listed_and_schedules_are_fired() {
     let data = data_folder();
     let server = Server::start(data.path(), &[("SEED", "empty")]).await;
-    let outbox = server.ask("GET", "/_local/outbox", None, Value::Null).await;
+    let outbox = server.request("GET", "/_local/outbox", None, Value::Null).await;
     assert_eq!((outbox.status, outbox.json), (200, json!([])));
-    let tick = server.ask("POST", "/_local/tick", None, Value::Null).await;
+    let tick = server.request("POST", "/_local/tick", None, Value::Null).await;
     let schedules = harness::world::TEMPLATE.functions.values().flat_map(|function| &function.schedules);
     let enabled = schedules.filter(|schedule| schedule.enabled).count();
     assert_eq!((tick.status, tick.json["fired"].as_array().map(Vec::len)), (200, Some(enabled)), "{tick:?}");
@@ -151,39 +152,39 @@ async fn sent_mail_can_be_looked_at_and_the_schedules_be_fired() {
 }
 
 #[tokio::test]
-async fn compiled_functions_give_the_same_answers() {
+async fn compiled_functions_serve_the_api() {
     let data = data_folder();
     let server = Server::start(data.path(), &[("SEED", "empty"), ("MODE", "lambda")]).await;
     let token = server.sign_in(ADMIN).await;
-    let contact = build_a_tree(&server, &token).await;
-    let read = server.ask("GET", &contact, Some(&token), Value::Null).await;
+    let contact = create_contact(&server, &token).await;
+    let read = server.request("GET", &contact, Some(&token), Value::Null).await;
     assert_eq!((read.status, &read.json["firstName"]), (200, &json!("Ada")));
-    assert_eq!(server.ask("GET", "/openapi.json", None, Value::Null).await.status, 200);
-    assert_eq!(server.ask("GET", "/nobody", None, Value::Null).await.json["code"], "not_found");
+    assert_eq!(server.request("GET", "/openapi.json", None, Value::Null).await.status, 200);
+    assert_eq!(server.request("GET", "/unknown", None, Value::Null).await.json["code"], "not_found");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn an_engine_elsewhere_gets_the_table() {
+async fn external_engine_is_used_for_the_table() {
     let data = data_folder();
     let endpoint = harness::world::engine_endpoint();
     let server = Server::start(data.path(), &[("SEED", "empty"), ("DYNAMODB_ENDPOINT", &endpoint)]).await;
     server.sign_in(ADMIN).await;
     server.stop().await;
-    let mut kept: Vec<PathBuf> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    kept.sort();
-    assert_eq!(kept, ["format", "keys.json"].map(|name| data.path().join(name)));
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files, ["format", "keys.json"].map(|name| data.path().join(name)));
 }
 
-/// By the table's stream: nobody fires a schedule.
+/// Checks that mail is sent by the table's stream, without a schedule being fired.
 async fn assert_mail_arrives(settings: &[(&str, &str)]) {
     let data = data_folder();
     let settings = [&[("SEED", "empty")], settings].concat();
     let server = Server::start(data.path(), &settings).await;
-    server.ask("POST", "/v1/auth/password/forgot", None, json!({ "email": ADMIN.0 })).await;
+    server.request("POST", "/v1/auth/password/forgot", None, json!({ "email": ADMIN.0 })).await;
     let deadline = Instant::now() + Duration::from_secs(30);
     let mail = loop {
-        let outbox = server.ask("GET", "/_local/outbox", None, Value::Null).await.json;
+        let outbox = server.request("GET", "/_local/outbox", None, Value::Null).await.json;
         if let Some(mail) = outbox.as_array().and_then(|mails| mails.first()) {
             break mail.clone();
         }
@@ -197,11 +198,11 @@ async fn assert_mail_arrives(settings: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn mail_arrives_in_the_outbox_by_itself() {
+async fn mail_is_sent_to_the_outbox_by_the_stream() {
     assert_mail_arrives(&[]).await;
 }
 
 #[tokio::test]
-async fn compiled_functions_send_mail_too() {
+async fn compiled_functions_send_mail_by_the_stream() {
     assert_mail_arrives(&[("MODE", "lambda")]).await;
 }

@@ -1,37 +1,41 @@
-//! Mail on its way: from the row that a change leaves to the mailbox, whatever goes wrong in between.
+//! Mail delivery from the queued row to the mailbox.
+//!
+//! The tests include failures of the mail server and of the table.
 
 use harness::at_once;
 use harness::faults::Fault;
-use harness::letters::token;
+use harness::mailbox::token;
 use harness::tree::invite;
-use harness::who::Who;
+use harness::users::TestUser;
 use harness::world::{PASSWORD, World, outbox};
 use infra::smtp::Refusal;
 use serde_json::{Value, json};
+use shared::value::Id;
 
-use crate::users::{fresh, person};
+use crate::users::{person, unique_email};
 
-/// An agency of its own, and the path of its users.
-async fn agency(admin: &Who<'_>) -> String {
+/// Creates an agency in a new tenant and returns its path.
+async fn agency(admin: &TestUser<'_>) -> String {
     let name = json!({ "name": "Northwind" });
     let tenant = admin.post("/v1/tenants").json(&name).created().await.location().to_owned();
     admin.post(&format!("{tenant}/agencies")).json(&name).created().await.location().to_owned()
 }
 
-/// Somebody new who was invited: their path.
-async fn invited(admin: &Who<'_>, email: &str) -> String {
+/// Invites a user to a new agency and returns the user's path.
+async fn invited(admin: &TestUser<'_>, email: &str) -> String {
     let users = format!("{}/users", agency(admin).await);
     admin.post(&users).json(person(email)).created().await.location().to_owned()
 }
 
-/// The rows of the mails that are not sent.
+/// The rows of unsent mails.
 async fn queue(world: &World) -> Vec<Value> {
     let mut rows = world.rows().await;
     rows.retain(|row| row["pk"].as_str().unwrap().ends_with("#MAIL"));
     rows
 }
 
-async fn only(world: &World) -> Value {
+/// The row of the only unsent mail.
+async fn only_mail(world: &World) -> Value {
     let mut rows = queue(world).await;
     assert_eq!(rows.len(), 1, "{rows:?}");
     rows.remove(0)
@@ -44,17 +48,17 @@ fn report(sent: u32, later: u32, given_up: u32) -> Value {
 // ── Sent ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_mail_has_text_and_html_and_leaves_no_row() {
+async fn sent_mail_has_text_and_html_and_its_row_is_deleted() {
     let world = World::new().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
-    let row = only(&world).await;
-    assert!(row["due_pk"] == "DUE#MAIL" && row.get("ttl").is_none_or(Value::is_null), "{row}");
+    let row = only_mail(&world).await;
+    assert!(row["dp"] == "DUE#MAIL" && row.get("ttl").is_none_or(Value::is_null), "{row}");
     assert_eq!(world.deliver().await, report(1, 0, 0));
     let mails = outbox().mails_to(&email);
     let [mail] = mails.as_slice() else { panic!("{mails:?}") };
     assert_eq!(mail.from, "Upzento CRM <crm@localhost.example>");
-    assert_eq!(mail.id, format!("{}@localhost.example", row["sk"].as_str().unwrap()));
+    assert_eq!(mail.id, message_id(&row));
     let link = format!("http://localhost:3002/accept-invitation?token={}", token(mail));
     assert!(mail.html.as_deref().unwrap().contains(&format!("href=\"{link}\"")), "{mail:?}");
     for part in [&mail.text, &mail.html] {
@@ -65,29 +69,29 @@ async fn a_mail_has_text_and_html_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn the_table_alone_tells_neither_token_nor_recipient_of_a_mail() {
+async fn queued_mail_reveals_neither_token_nor_recipient() {
     let world = World::new().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     let user = invited(&admin, &email).await;
-    let waiting = world.rows().await;
+    let rows = world.rows().await;
     let token = world.mailed_token(&email).await;
-    for row in &waiting {
+    for row in &rows {
         assert!(!row.to_string().contains(&token), "{row}");
-        let is_the_user = user.ends_with(row["sk"].as_str().unwrap());
-        assert!(is_the_user || !row.to_string().contains(&email), "{row}");
+        let is_user_row = user.ends_with(row["sk"].as_str().unwrap());
+        assert!(is_user_row || !row.to_string().contains(&email), "{row}");
     }
 }
 
 #[tokio::test]
-async fn the_compiled_function_sends_mail_too() {
+async fn compiled_function_sends_mail_without_logging_secrets() {
     let world = World::compiled().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
     let token = world.mailed_token(&email).await;
     assert_eq!(queue(&world).await, Vec::<Value>::new());
     let acceptance = json!({ "token": token, "password": PASSWORD });
-    world.anyone().post("/v1/auth/invitations/accept").json(acceptance).is(200).await;
-    let printed = world.printed();
+    world.anonymous().post("/v1/auth/invitations/accept").json(acceptance).is(200).await;
+    let printed = world.function_logs();
     for secret in [token.as_str(), &email, "Grace", PASSWORD] {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
@@ -97,7 +101,7 @@ async fn the_compiled_function_sends_mail_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn functions_that_run_at_once_send_each_mail_once() {
+async fn concurrent_mail_functions_send_each_mail_once() {
     let world = World::new().await;
     let admin = world.admin().await;
     let home = agency(&admin).await;
@@ -115,56 +119,62 @@ async fn functions_that_run_at_once_send_each_mail_once() {
     assert_eq!(queue(&world).await, Vec::<Value>::new());
 }
 
-// ── Refused ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Rejected ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// The `Message-ID` of the mail in a row: the id of the row, as in its key.
+fn message_id(row: &Value) -> String {
+    let id: Id<()> = row["sk"].as_str().unwrap().parse().unwrap();
+    format!("{}@localhost.example", id.to_key())
+}
 
 #[tokio::test]
-async fn a_mail_that_is_refused_for_now_is_tried_again_and_again_and_sent_at_last() {
+async fn temporarily_rejected_mail_is_retried_with_backoff() {
     let world = World::new().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
-    let name = only(&world).await["sk"].as_str().unwrap().to_owned();
+    let id = message_id(&only_mail(&world).await);
     outbox().refuse(&email, Refusal::Temporary);
     assert_eq!(world.deliver().await, report(0, 1, 0));
     for (attempts, minutes) in [(2, 1), (3, 2), (4, 4), (5, 8)] {
         world.clock().advance(minutes * 60 - 25);
-        assert_eq!(world.deliver().await, report(0, 0, 0), "not before {minutes} minutes have passed");
+        assert_eq!(world.deliver().await, report(0, 0, 0), "no retry before {minutes} minutes");
         world.clock().advance(25);
-        assert_eq!(world.deliver().await, report(0, 1, 0), "after {minutes} minutes");
-        assert_eq!(only(&world).await["attempts"].as_f64(), Some(f64::from(attempts)));
+        assert_eq!(world.deliver().await, report(0, 1, 0), "a retry after {minutes} minutes");
+        assert_eq!(only_mail(&world).await["attempts"].as_f64(), Some(f64::from(attempts)));
     }
     outbox().accept(&email);
     world.clock().advance(16 * 60);
     assert_eq!(world.deliver().await, report(1, 0, 0));
     let mails = outbox().mails_to(&email);
-    assert_eq!(mails.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), [format!("{name}@localhost.example")]);
+    assert_eq!(mails.iter().map(|mail| mail.id.as_str()).collect::<Vec<_>>(), [id]);
     assert_eq!(queue(&world).await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn a_mail_that_is_refused_for_good_is_given_up_and_the_user_stays() {
+async fn permanently_rejected_mail_is_abandoned_and_user_remains() {
     let world = World::new().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     let user = invited(&admin, &email).await;
     outbox().refuse(&email, Refusal::Permanent);
     assert_eq!(world.deliver().await, report(0, 0, 1));
-    let row = only(&world).await;
+    let row = only_mail(&world).await;
     assert!(row["failedAt"].is_string() && row["ttl"].is_number(), "{row}");
-    assert!(row.get("due_pk").is_none() && row.get("due_sk").is_none(), "{row}");
+    assert!(row.get("dp").is_none() && row.get("ds").is_none(), "{row}");
     world.clock().advance(3600);
     assert_eq!(world.deliver().await, report(0, 0, 0));
-    let admin = admin.again().await;
+    let admin = admin.sign_in_again().await;
     assert_eq!(admin.get(&user).is(200).await.body["status"], "INVITED");
     outbox().accept(&email);
     admin.post(&format!("{user}/invitation")).is(202).await;
-    assert_eq!(world.letters(&email).await.len(), 1);
-    world.assert_whole().await;
+    assert_eq!(world.delivered_mails(&email).await.len(), 1);
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn one_bad_address_holds_up_nobody_else() {
+async fn rejected_address_does_not_delay_other_mails() {
     let world = World::new().await;
     let admin = world.admin().await;
-    let emails = [fresh(), fresh(), fresh()];
+    let emails = [unique_email(), unique_email(), unique_email()];
     outbox().refuse(&emails[0], Refusal::Permanent);
     outbox().refuse(&emails[1], Refusal::Temporary);
     for email in &emails {
@@ -175,56 +185,56 @@ async fn one_bad_address_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_token_has_expired_is_not_sent() {
+async fn mail_with_expired_token_is_not_sent() {
     let world = World::new().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
-    world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": admin.email() })).is(202).await;
+    world.anonymous().post("/v1/auth/password/forgot").json(json!({ "email": admin.email() })).is(202).await;
     world.clock().advance(3601);
-    assert_eq!(world.deliver().await, report(1, 0, 1), "a reset is good for an hour");
+    assert_eq!(world.deliver().await, report(1, 0, 1), "a reset token is valid for an hour");
     assert_eq!((outbox().mails_to(&email).len(), outbox().mails_to(admin.email()).len()), (1, 0));
-    world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": email })).is(202).await;
+    world.anonymous().post("/v1/auth/password/forgot").json(json!({ "email": email })).is(202).await;
     world.clock().advance(7 * 24 * 3600 + 1);
-    assert_eq!(world.deliver().await, report(0, 0, 1), "an invitation for a week");
+    assert_eq!(world.deliver().await, report(0, 0, 1), "an invitation token is valid for a week");
     assert_eq!(outbox().mails_to(&email).len(), 1);
 }
 
 #[tokio::test]
-async fn a_mail_that_would_only_be_tried_after_its_token_expired_is_given_up() {
+async fn mail_is_abandoned_if_its_token_expires_before_the_retry() {
     let world = World::new().await;
     let admin = world.admin().await;
-    world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": admin.email() })).is(202).await;
+    world.anonymous().post("/v1/auth/password/forgot").json(json!({ "email": admin.email() })).is(202).await;
     outbox().refuse(admin.email(), Refusal::Temporary);
     world.clock().advance(3600 - 40);
     assert_eq!(world.deliver().await, report(0, 0, 1));
-    assert!(only(&world).await["failedAt"].is_string());
+    assert!(only_mail(&world).await["failedAt"].is_string());
 }
 
-// ── When the table fails ────────────────────────────────────────────────────────────────────────────────────────────
+// ── Table failures ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_table_that_fails_before_a_sending_loses_nothing() {
+async fn failed_claim_does_not_lose_the_mail() {
     let world = World::with_faults().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
     world.faults().next_writes([Fault::ServerError; 12]);
     assert_eq!(world.deliver().await["unknown"], 1);
-    assert_eq!(outbox().mails_to(&email), [], "who has not claimed it does not send it");
+    assert_eq!(outbox().mails_to(&email), [], "an unclaimed mail is not sent");
     world.faults().none();
     assert_eq!(world.deliver().await, report(1, 0, 0));
     assert_eq!(outbox().mails_to(&email).len(), 1);
 }
 
 #[tokio::test]
-async fn a_table_that_fails_after_a_sending_makes_the_same_mail_come_twice() {
+async fn table_failure_after_sending_repeats_the_mail_with_the_same_id() {
     let world = World::with_faults().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
     world.faults().writes_after_one([Fault::ServerError; 12]);
     assert_eq!(world.deliver().await, report(1, 0, 0));
     world.faults().none();
-    assert_eq!(only(&world).await["attempts"].as_f64(), Some(1.0));
-    assert_eq!(world.deliver().await, report(0, 0, 0), "it rests while it may yet be under way");
+    assert_eq!(only_mail(&world).await["attempts"].as_f64(), Some(1.0));
+    assert_eq!(world.deliver().await, report(0, 0, 0), "no retry while the lease is held");
     world.clock().advance(61);
     assert_eq!(world.deliver().await, report(1, 0, 0));
     let mails = outbox().mails_to(&email);
@@ -233,9 +243,9 @@ async fn a_table_that_fails_after_a_sending_makes_the_same_mail_come_twice() {
 }
 
 #[tokio::test]
-async fn a_delivery_whose_answers_were_lost_sends_once() {
+async fn lost_answer_of_the_claim_sends_mail_once() {
     let world = World::with_faults().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     invited(&admin, &email).await;
     world.faults().next_writes([Fault::AnswerLost]);
     assert_eq!(world.deliver().await, report(1, 0, 0));
@@ -246,13 +256,13 @@ async fn a_delivery_whose_answers_were_lost_sends_once() {
 }
 
 #[tokio::test]
-async fn an_invitation_whose_answer_was_lost_is_one_user_and_one_mail() {
+async fn lost_answer_of_an_invitation_creates_one_user_and_one_mail() {
     let world = World::with_faults().await;
-    let (admin, email) = (world.admin().await, fresh());
+    let (admin, email) = (world.admin().await, unique_email());
     let users = format!("{}/users", agency(&admin).await);
     world.faults().next_writes([Fault::AnswerLost]);
     admin.post(&users).json(person(&email)).created().await;
     world.faults().none();
-    assert_eq!(world.letters(&email).await.len(), 1);
-    world.assert_whole().await;
+    assert_eq!(world.delivered_mails(&email).await.len(), 1);
+    world.assert_consistent().await;
 }

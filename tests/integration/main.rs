@@ -1,4 +1,4 @@
-//! The system as its users see it: events in, answers out, on the real DynamoDB Local.
+//! Integration tests: API requests and answers, on DynamoDB Local.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod appointment_lists;
@@ -16,9 +16,11 @@ mod cost;
 mod deal_races;
 mod deals;
 mod domains;
+mod examples;
 mod export;
 mod faults;
 mod functions;
+mod harness_checks;
 mod import;
 mod isolation;
 mod local_server;
@@ -29,14 +31,15 @@ mod passwords;
 mod permissions;
 mod pipelines;
 mod services;
-mod signing_in;
+mod sign_in;
 mod staff;
+mod stage_deletion;
+mod start_page;
 mod tags;
 mod tenancy;
 mod throttling;
+mod tour;
 mod transitions;
 mod upserts;
 mod user_rules;
 mod users;
-mod vacating;
-mod watching;

@@ -1,79 +1,79 @@
-//! Passwords that somebody changes, forgets, or chooses anew.
+//! Changing, forgetting and resetting passwords.
 
 use harness::at_once;
-use harness::letters::token;
-use harness::who::{RequestBuilder, Who};
+use harness::mailbox::token;
+use harness::users::{RequestBuilder, TestUser};
 use harness::world::{PASSWORD, World, outbox};
 use serde_json::json;
-use shared::auth::Role;
+use shared::identity::Role;
 
-use crate::signing_in::{ME, login, refresh, without_request_id};
-use crate::users::{fresh, person};
+use crate::sign_in::{ME, login, refresh, without_request_id};
+use crate::users::{person, unique_email};
 
 const ANOTHER: &str = "another battery staple";
 
-fn change<'w>(who: &Who<'w>, current: &str, new: &str) -> RequestBuilder<'w> {
-    who.post("/v1/auth/password").json(json!({ "currentPassword": current, "newPassword": new }))
+fn change<'w>(user: &TestUser<'w>, current: &str, new: &str) -> RequestBuilder<'w> {
+    user.post("/v1/auth/password").json(json!({ "currentPassword": current, "newPassword": new }))
 }
 
 fn forgot<'w>(world: &'w World, email: &str) -> RequestBuilder<'w> {
-    world.anyone().post("/v1/auth/password/forgot").json(json!({ "email": email }))
+    world.anonymous().post("/v1/auth/password/forgot").json(json!({ "email": email }))
 }
 
 fn reset<'w>(world: &'w World, token: &str, new: &str) -> RequestBuilder<'w> {
-    world.anyone().post("/v1/auth/password/reset").json(json!({ "token": token, "newPassword": new }))
+    world.anonymous().post("/v1/auth/password/reset").json(json!({ "token": token, "newPassword": new }))
 }
 
 // ── Changed ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_changed_password_ends_every_other_session_and_a_mail_tells() {
+async fn password_change_ends_other_sessions_and_sends_mail() {
     let world = World::new().await;
     let admin = world.admin().await;
-    let elsewhere = admin.again().await;
+    let other_session = admin.sign_in_again().await;
     change(&admin, PASSWORD, ANOTHER).is(204).await;
-    refresh(&world, &elsewhere.session).problem(401, "invalid_refresh_token").await;
+    refresh(&world, &other_session.session).problem(401, "invalid_refresh_token").await;
     let next = refresh(&world, &admin.session).is(200).await.body;
     refresh(&world, &next).is(200).await;
     login(&world, admin.email(), PASSWORD).problem(401, "wrong_credentials").await;
     login(&world, admin.email(), ANOTHER).is(200).await;
-    let letters = world.letters(admin.email()).await;
+    let mails = world.delivered_mails(admin.email()).await;
     assert_eq!(
-        letters.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(),
+        mails.iter().map(|mail| mail.subject.as_str()).collect::<Vec<_>>(),
         ["Your Upzento CRM password was changed"]
     );
 }
 
 #[tokio::test]
-async fn whoever_does_not_know_the_password_does_not_change_it() {
+async fn password_change_requires_the_current_password() {
     let world = World::new().await;
     let admin = world.admin().await;
     let version = admin.get(ME).is(200).await.body["version"].clone();
     change(&admin, "wrong", ANOTHER).invalid(&["/currentPassword"]).await;
     change(&admin, "wrong", "short").invalid(&["/newPassword"]).await;
-    world.anyone().post("/v1/auth/password").json(json!({})).problem(401, "unauthenticated").await;
+    world.anonymous().post("/v1/auth/password").json(json!({})).problem(401, "unauthenticated").await;
     admin.post("/v1/auth/password").json(json!({})).invalid(&["/currentPassword", "/newPassword"]).await;
     assert_eq!(admin.get(ME).is(200).await.body["version"], version);
-    assert_eq!(world.letters(admin.email()).await, []);
+    assert_eq!(world.delivered_mails(admin.email()).await, []);
 }
 
 #[tokio::test]
-async fn guesses_at_the_current_password_are_counted_by_session() {
+async fn current_password_attempts_are_limited_per_session() {
     let world = World::new().await;
     let admin = world.admin().await;
-    let elsewhere = admin.again().await;
+    let other_session = admin.sign_in_again().await;
     for at in 0..10 {
         change(&admin, "wrong", ANOTHER).from(&format!("192.0.2.{at}")).is(422).await;
     }
-    let full = change(&admin, PASSWORD, ANOTHER).problem(429, "too_many_attempts").await;
-    assert!(full.header("retry-after").parse::<u32>().unwrap() > 800, "{full}");
-    // Whoever has stolen a session stands in nobody else's way.
+    let blocked = change(&admin, PASSWORD, ANOTHER).problem(429, "too_many_attempts").await;
+    assert!(blocked.header("retry-after").parse::<u32>().unwrap() > 800, "{blocked}");
+    // A stolen session cannot block other sessions.
     login(&world, admin.email(), PASSWORD).from("203.0.113.7").is(200).await;
-    change(&elsewhere, PASSWORD, ANOTHER).is(204).await;
+    change(&other_session, PASSWORD, ANOTHER).is(204).await;
 }
 
 #[tokio::test]
-async fn a_new_password_is_neither_short_nor_long_nor_common() {
+async fn short_long_or_common_new_password_is_rejected() {
     let world = World::new().await;
     let admin = world.admin().await;
     for (new, code) in [
@@ -86,13 +86,13 @@ async fn a_new_password_is_neither_short_nor_long_nor_common() {
         ("qwertyuiop[]", "too_common"),
         ("upzentoupzento", "too_common"),
     ] {
-        let refused = change(&admin, PASSWORD, new).invalid(&["/newPassword"]).await;
-        assert_eq!(refused.body["errors"][0]["code"], code, "{new}: {refused}");
+        let rejected = change(&admin, PASSWORD, new).invalid(&["/newPassword"]).await;
+        assert_eq!(rejected.body["errors"][0]["code"], code, "{new}: {rejected}");
     }
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_however_its_letters_were_composed() {
+async fn passwords_are_compared_in_unicode_normal_form() {
     let world = World::new().await;
     let admin = world.admin().await;
     change(&admin, PASSWORD, "Zoe\u{308} was ﬁrst here").is(204).await;
@@ -101,27 +101,27 @@ async fn a_password_is_the_same_however_its_letters_were_composed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_changes_at_once_one_counts() {
+async fn concurrent_password_changes_succeed_once() {
     let world = World::new().await;
     let admin = world.admin().await;
     let new = [ANOTHER, "a third battery staple"];
     let answers = at_once(new.map(|new| change(&admin, PASSWORD, new).contended().send())).await;
-    let won = answers.iter().position(|answer| answer.status == 204).expect("one succeeds");
-    assert_eq!(answers[1 - won].body["errors"][0]["pointer"], "/currentPassword", "{answers:?}");
-    login(&world, admin.email(), new[won]).is(200).await;
+    let winner = answers.iter().position(|answer| answer.status == 204).expect("one succeeds");
+    assert_eq!(answers[1 - winner].body["errors"][0]["pointer"], "/currentPassword", "{answers:?}");
+    login(&world, admin.email(), new[winner]).is(200).await;
     refresh(&world, &admin.session).is(200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_that_is_refreshed_while_its_password_changes_lives() {
+async fn session_refreshed_during_password_change_survives() {
     let world = World::new().await;
     let admin = world.admin().await;
     let (mut session, mut current) = (admin.session.clone(), PASSWORD.to_owned());
     for round in 0..6 {
-        let who = admin.with_token(session["accessToken"].as_str().unwrap());
+        let user = admin.with_token(session["accessToken"].as_str().unwrap());
         let new = format!("{ANOTHER} {round}");
-        // The refreshes are spread over the time that the hashing takes.
-        let changing = change(&who, &current, &new).contended().is(204);
+        // The refreshes are spread over the duration of the hashing.
+        let changing = change(&user, &current, &new).contended().is(204);
         let refreshing = async {
             let mut session = session.clone();
             for _ in 0..12 {
@@ -136,7 +136,7 @@ async fn a_session_that_is_refreshed_while_its_password_changes_lives() {
 }
 
 #[tokio::test]
-async fn whoever_has_signed_out_changes_nothing() {
+async fn signed_out_session_cannot_change_the_password() {
     let world = World::new().await;
     let admin = world.admin().await;
     admin.post("/v1/auth/logout").is(204).await;
@@ -147,11 +147,11 @@ async fn whoever_has_signed_out_changes_nothing() {
 // ── Forgotten ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn whether_anybody_has_an_email_is_not_told() {
+async fn forgot_password_does_not_reveal_whether_an_email_exists() {
     let world = World::new().await;
     let (active, disabled) = (world.admin().await, world.admin().await);
     world.set_status(&disabled, "DISABLED").await;
-    let unknown = fresh();
+    let unknown = unique_email();
     let first = forgot(&world, active.email()).is(202).await;
     for email in [disabled.email(), &unknown] {
         let other = forgot(&world, email).is(202).await;
@@ -160,66 +160,66 @@ async fn whether_anybody_has_an_email_is_not_told() {
         assert_eq!(names(&other.headers), names(&first.headers));
     }
     forgot(&world, "ada@").invalid(&["/email"]).await;
-    assert_eq!(world.letters(active.email()).await.len(), 1);
+    assert_eq!(world.delivered_mails(active.email()).await.len(), 1);
     for email in [disabled.email(), &unknown] {
         assert_eq!(outbox().mails_to(email), []);
     }
 }
 
 #[tokio::test]
-async fn a_mailbox_gets_five_mails_an_hour_at_most() {
+async fn reset_mails_are_limited_to_five_per_email_and_hour() {
     let world = World::new().await;
     let admin = world.admin().await;
     for at in 0..8 {
         let email = if at % 2 == 0 { admin.email().to_owned() } else { admin.email().to_uppercase() };
         forgot(&world, &email).from(&format!("192.0.2.{at}")).is(202).await;
     }
-    assert_eq!(world.letters(admin.email()).await.len(), 5);
+    assert_eq!(world.delivered_mails(admin.email()).await.len(), 5);
     world.clock().advance(3601);
     forgot(&world, admin.email()).is(202).await;
-    assert_eq!(world.letters(admin.email()).await.len(), 6);
+    assert_eq!(world.delivered_mails(admin.email()).await.len(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_requests_sends_five_mails_at_most() {
+async fn concurrent_reset_requests_send_five_mails_at_most() {
     let world = World::new().await;
     let admin = world.admin().await;
-    let asks = (0..16).map(|at| forgot(&world, admin.email()).from(&format!("192.0.2.{at}")).contended().is(202));
-    at_once(asks).await;
-    assert_eq!(world.letters(admin.email()).await.len(), 5);
+    let requests = (0..16).map(|at| forgot(&world, admin.email()).from(&format!("192.0.2.{at}")).contended().is(202));
+    at_once(requests).await;
+    assert_eq!(world.delivered_mails(admin.email()).await.len(), 5);
 }
 
 #[tokio::test]
-async fn a_source_causes_fifty_mails_an_hour_at_most() {
+async fn reset_mails_are_limited_to_fifty_per_source_and_hour() {
     let world = World::new().await;
     let admin = world.admin().await;
     for _ in 0..50 {
-        forgot(&world, &fresh()).from("2001:db8:1:2::1").is(202).await;
+        forgot(&world, &unique_email()).from("2001:db8:1:2::1").is(202).await;
     }
-    // Its neighbours are the same source, and others are not.
+    // Addresses in the same /64 network are the same source; other networks are other sources.
     forgot(&world, admin.email()).from("2001:db8:1:2::2").is(202).await;
-    assert_eq!(world.letters(admin.email()).await.len(), 0);
+    assert_eq!(world.delivered_mails(admin.email()).await.len(), 0);
     forgot(&world, admin.email()).from("2001:db8:1:3::1").is(202).await;
-    assert_eq!(world.letters(admin.email()).await.len(), 1);
+    assert_eq!(world.delivered_mails(admin.email()).await.len(), 1);
 }
 
 #[tokio::test]
-async fn whoever_was_invited_and_forgot_gets_another_invitation() {
+async fn forgot_password_of_an_invited_user_resends_the_invitation() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let email = fresh();
-    shop.owner.post(&format!("{}/users", shop.spot.client)).json(person(&email)).created().await;
+    let email = unique_email();
+    shop.owner.post(&format!("{}/users", shop.paths.client)).json(person(&email)).created().await;
     forgot(&world, &email).is(202).await;
-    let letters = world.letters(&email).await;
-    assert_eq!(letters.len(), 2);
-    let acceptance = json!({ "token": token(&letters[0]), "password": PASSWORD });
-    world.anyone().post("/v1/auth/invitations/accept").json(acceptance).is(200).await;
+    let mails = world.delivered_mails(&email).await;
+    assert_eq!(mails.len(), 2);
+    let acceptance = json!({ "token": token(&mails[0]), "password": PASSWORD });
+    world.anonymous().post("/v1/auth/invitations/accept").json(acceptance).is(200).await;
 }
 
 // ── Reset ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_reset_ends_every_session_and_every_other_token() {
+async fn password_reset_ends_all_sessions_and_reset_tokens() {
     let world = World::new().await;
     let admin = world.admin().await;
     forgot(&world, admin.email()).is(202).await;
@@ -235,11 +235,11 @@ async fn a_reset_ends_every_session_and_every_other_token() {
     }
     login(&world, admin.email(), PASSWORD).problem(401, "wrong_credentials").await;
     login(&world, admin.email(), ANOTHER).is(200).await;
-    assert_eq!(world.letters(admin.email()).await[0].subject, "Your Upzento CRM password was changed");
+    assert_eq!(world.delivered_mails(admin.email()).await[0].subject, "Your Upzento CRM password was changed");
 }
 
 #[tokio::test]
-async fn a_reset_token_is_good_for_an_hour() {
+async fn reset_token_is_valid_for_one_hour() {
     let world = World::new().await;
     let admin = world.admin().await;
     forgot(&world, admin.email()).is(202).await;
@@ -253,7 +253,7 @@ async fn a_reset_token_is_good_for_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_token_is_good_once() {
+async fn reset_token_is_single_use() {
     let world = World::new().await;
     let admin = world.admin().await;
     forgot(&world, admin.email()).is(202).await;
@@ -265,12 +265,12 @@ async fn a_reset_token_is_good_once() {
 }
 
 #[tokio::test]
-async fn what_changes_a_user_voids_their_reset_token() {
+async fn user_change_invalidates_the_reset_token() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let user = world.user(shop.spot.scope, Role::ClientUser).await;
-    let path = format!("{}/users/{}", shop.spot.client, user.id());
-    let (moved, mut email) = (fresh(), user.email().to_owned());
+    let user = world.user(shop.paths.scope, Role::ClientUser).await;
+    let path = format!("{}/users/{}", shop.paths.client, user.id());
+    let (moved, mut email) = (unique_email(), user.email().to_owned());
     for patch in [json!({ "status": "DISABLED" }), json!({ "email": moved })] {
         forgot(&world, &email).is(202).await;
         let token = world.mailed_token(&email).await;
@@ -286,22 +286,22 @@ async fn what_changes_a_user_voids_their_reset_token() {
 }
 
 #[tokio::test]
-async fn every_bad_token_gets_one_answer() {
+async fn expired_and_unknown_reset_tokens_get_the_same_answer() {
     let world = World::new().await;
     let admin = world.admin().await;
     forgot(&world, admin.email()).is(202).await;
     let token = world.mailed_token(admin.email()).await;
     world.clock().advance(3601);
     let expired = reset(&world, &token, ANOTHER).invalid(&["/token"]).await;
-    for nobodys in ["", "x", &"A".repeat(43)] {
-        let other = reset(&world, nobodys, ANOTHER).invalid(&["/token"]).await;
+    for unknown in ["", "x", &"A".repeat(43)] {
+        let other = reset(&world, unknown, ANOTHER).invalid(&["/token"]).await;
         assert_eq!(without_request_id(&other), without_request_id(&expired));
         assert_eq!(other.operations(), expired.operations());
     }
 }
 
 #[tokio::test]
-async fn a_reset_lifts_the_block_of_the_email() {
+async fn password_reset_lifts_the_block_of_the_email() {
     let world = World::new().await;
     let admin = world.admin().await;
     for at in 0..10 {

@@ -1,8 +1,8 @@
-//! Services: what a client does for its customers.
+//! Bookable services of a client.
 
 use harness::at_once;
 use harness::tree::SalonFixture;
-use harness::who::RequestBuilder;
+use harness::users::RequestBuilder;
 use harness::world::World;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::appointments::Salon;
 use crate::paging::walk;
 
 fn services(shop: &SalonFixture<'_>) -> String {
-    format!("{}/services", shop.spot.client)
+    format!("{}/services", shop.paths.client)
 }
 
 fn create<'w>(shop: &SalonFixture<'w>, service: Value) -> RequestBuilder<'w> {
@@ -19,60 +19,60 @@ fn create<'w>(shop: &SalonFixture<'w>, service: Value) -> RequestBuilder<'w> {
 }
 
 #[tokio::test]
-async fn a_service_is_as_usual_unless_told() {
+async fn new_service_has_defaults() {
     let world = World::new().await;
     let shop = world.shop().await;
-    shop.owner.patch(&shop.spot.client).json(json!({ "currency": "JPY" })).is(200).await;
-    let made = create(&shop, json!({ "name": " Haircut ", "duration": 45 })).created().await;
-    assert_eq!(made.location(), format!("{}/{}", services(&shop), made.id()));
+    shop.owner.patch(&shop.paths.client).json(json!({ "currency": "JPY" })).is(200).await;
+    let created = create(&shop, json!({ "name": " Haircut ", "duration": 45 })).created().await;
+    assert_eq!(created.location(), format!("{}/{}", services(&shop), created.id()));
     assert_eq!(
-        made.body,
+        created.body,
         json!({
-            "id": made.id(), "clientId": shop.spot.scope.id(), "name": "Haircut", "duration": 45, "price": null,
+            "id": created.id(), "clientId": shop.paths.scope.id(), "name": "Haircut", "duration": 45, "price": null,
             "currency": "JPY", "bufferBefore": 0, "bufferAfter": 0, "slotInterval": null, "minNotice": 0,
             "horizonDays": 60, "staffIds": [], "bookableOnline": true, "version": 1,
-            "createdAt": made.body["createdAt"], "updatedAt": made.body["createdAt"],
+            "createdAt": created.body["createdAt"], "updatedAt": created.body["createdAt"],
         })
     );
-    let read = shop.owner.get(made.location()).is(200).await;
-    assert_eq!((&read.body, read.header("etag")), (&made.body, "\"1\""));
-    shop.owner.get(made.location()).header("if-none-match", "\"1\"").is(304).await;
+    let read = shop.owner.get(created.location()).is(200).await;
+    assert_eq!((&read.body, read.header("etag")), (&created.body, "\"1\""));
+    shop.owner.get(created.location()).header("if-none-match", "\"1\"").is(304).await;
 }
 
 #[tokio::test]
-async fn null_clears_what_is_optional() {
+async fn null_resets_optional_fields() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let usual = create(&shop, json!({ "name": "Haircut", "duration": 45 })).created().await;
-    let unusual = json!({
+    let default = create(&shop, json!({ "name": "Haircut", "duration": 45 })).created().await;
+    let custom = json!({
         "name": "Haircut", "duration": 45, "price": 12.5, "bufferBefore": 5, "bufferAfter": 10, "slotInterval": 15,
-        "minNotice": 60, "horizonDays": 7, "staffIds": [shop.spot.id("staffId")], "bookableOnline": false,
+        "minNotice": 60, "horizonDays": 7, "staffIds": [shop.paths.id("staffId")], "bookableOnline": false,
     });
-    let made = create(&shop, unusual.clone()).created().await;
-    for (name, value) in unusual.as_object().unwrap() {
-        assert_eq!(made.body[name], *value);
+    let created = create(&shop, custom.clone()).created().await;
+    for (name, value) in custom.as_object().unwrap() {
+        assert_eq!(created.body[name], *value);
     }
-    let nothing = json!({
+    let cleared_fields = json!({
         "price": null, "bufferBefore": null, "bufferAfter": null, "slotInterval": null, "minNotice": null,
         "horizonDays": null, "staffIds": null, "bookableOnline": null,
     });
-    let patch = |body: &Value| shop.owner.patch(made.location()).json(body);
-    patch(&nothing).header("if-match", "\"2\"").problem(412, "precondition_failed").await;
-    let cleared = patch(&nothing).header("if-match", "\"1\"").is(200).await;
+    let patch = |body: &Value| shop.owner.patch(created.location()).json(body);
+    patch(&cleared_fields).header("if-match", "\"2\"").problem(412, "precondition_failed").await;
+    let cleared = patch(&cleared_fields).header("if-match", "\"1\"").is(200).await;
     assert_eq!((&cleared.body["version"], cleared.header("etag")), (&json!(2), "\"2\""));
-    for name in nothing.as_object().unwrap().keys() {
-        assert_eq!(cleared.body[name], usual.body[name], "{name}");
+    for name in cleared_fields.as_object().unwrap().keys() {
+        assert_eq!(cleared.body[name], default.body[name], "{name}");
     }
     patch(&json!({ "name": null, "duration": null, "color": null })).invalid(&["/name", "/duration", "/color"]).await;
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn every_number_has_its_bounds() {
+async fn numbers_out_of_range_are_rejected() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let patch = |name: &str, value: &Value| shop.owner.patch(&shop.spot.service).json(json!({ name: value }));
-    for (name, least, most) in [
+    let patch = |name: &str, value: &Value| shop.owner.patch(&shop.paths.service).json(json!({ name: value }));
+    for (name, min, max) in [
         ("duration", 1, 1440),
         ("bufferBefore", 0, 1440),
         ("bufferAfter", 0, 1440),
@@ -80,11 +80,11 @@ async fn every_number_has_its_bounds() {
         ("minNotice", 0, 525_600),
         ("horizonDays", 1, 3650),
     ] {
-        for good in [least, most] {
-            assert_eq!(patch(name, &json!(good)).is(200).await.body[name], good);
+        for valid in [min, max] {
+            assert_eq!(patch(name, &json!(valid)).is(200).await.body[name], valid);
         }
-        for bad in [json!(least - 1), json!(most + 1), json!(1.5), json!("30"), json!([])] {
-            patch(name, &bad).invalid(&[&format!("/{name}")]).await;
+        for invalid in [json!(min - 1), json!(max + 1), json!(1.5), json!("30"), json!([])] {
+            patch(name, &invalid).invalid(&[&format!("/{name}")]).await;
         }
     }
     let wrong = json!({
@@ -95,73 +95,73 @@ async fn every_number_has_its_bounds() {
         wrong.as_object().unwrap().keys().map(|name| format!("/{name}").replace("Ids", "Ids/0")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     create(&shop, wrong.clone()).invalid(&names).await;
-    shop.owner.patch(&shop.spot.service).json(wrong).invalid(&names).await;
+    shop.owner.patch(&shop.paths.service).json(wrong).invalid(&names).await;
     create(&shop, json!({ "price": 1 })).invalid(&["/name", "/duration"]).await;
 }
 
 #[tokio::test]
-async fn a_price_has_the_decimals_of_its_currency() {
+async fn price_decimals_are_limited_by_currency() {
     let world = World::new().await;
     let shop = world.shop().await;
     let priced = |price: Value, currency: &str| {
         create(&shop, json!({ "name": "Haircut", "duration": 45, "price": price, "currency": currency }))
     };
     for (price, currency) in [(json!(0), "USD"), (json!(19.99), "EUR"), (json!(1.125), "KWD"), (json!(4000), "JPY")] {
-        let made = priced(price.clone(), currency).created().await;
-        assert_eq!((&made.body["price"], &made.body["currency"]), (&price, &json!(currency)));
+        let created = priced(price.clone(), currency).created().await;
+        assert_eq!((&created.body["price"], &created.body["currency"]), (&price, &json!(currency)));
     }
     for (price, currency) in [(json!(-1), "USD"), (json!(19.999), "EUR"), (json!(1.1255), "KWD"), (json!(0.5), "JPY")] {
         priced(price, currency).invalid(&["/price"]).await;
     }
-    let made = priced(json!(19.99), "EUR").created().await;
-    shop.owner.patch(made.location()).json(json!({ "currency": "JPY" })).invalid(&["/price"]).await;
-    shop.owner.patch(made.location()).json(json!({ "currency": "JPY", "price": 2000 })).is(200).await;
+    let created = priced(json!(19.99), "EUR").created().await;
+    shop.owner.patch(created.location()).json(json!({ "currency": "JPY" })).invalid(&["/price"]).await;
+    shop.owner.patch(created.location()).json(json!({ "currency": "JPY", "price": 2000 })).is(200).await;
 }
 
 #[tokio::test]
-async fn whoever_a_service_names_is_there_once() {
+async fn unknown_foreign_or_duplicate_staff_ids_are_rejected() {
     let world = World::new().await;
     let (shop, other) = (world.shop().await, world.shop().await);
-    let (known, foreign) = (shop.spot.id("staffId"), other.spot.id("staffId"));
+    let (own, foreign) = (shop.paths.id("staffId"), other.paths.id("staffId"));
     let post = |staff: Value| create(&shop, json!({ "name": "Haircut", "duration": 45, "staffIds": staff }));
-    let patch = |staff: Value| shop.owner.patch(&shop.spot.service).json(json!({ "staffIds": staff }));
-    let staff = json!([known, Uuid::now_v7(), foreign]);
-    for ask in [post(staff.clone()), patch(staff)] {
-        ask.invalid(&["/staffIds/1", "/staffIds/2"]).await;
+    let patch = |staff: Value| shop.owner.patch(&shop.paths.service).json(json!({ "staffIds": staff }));
+    let staff = json!([own, Uuid::now_v7(), foreign]);
+    for request in [post(staff.clone()), patch(staff)] {
+        request.invalid(&["/staffIds/1", "/staffIds/2"]).await;
     }
-    for staff in [json!([known, known]), json!((0..41).map(|_| Uuid::now_v7()).collect::<Vec<_>>())] {
+    for staff in [json!([own, own]), json!((0..41).map(|_| Uuid::now_v7()).collect::<Vec<_>>())] {
         post(staff.clone()).invalid(&["/staffIds"]).await;
         patch(staff).invalid(&["/staffIds"]).await;
     }
-    patch(json!([known])).is(200).await;
-    shop.owner.delete(&shop.spot.staff).problem(409, "in_use").await;
-    world.assert_whole().await;
+    patch(json!([own])).is(200).await;
+    shop.owner.delete(&shop.paths.staff).problem(409, "in_use").await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn a_service_that_is_asked_for_again_is_created_once() {
+async fn concurrent_creates_with_one_idempotency_key_create_one_service() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let ask = |name: &str| {
-        let service = json!({ "name": name, "duration": 45, "staffIds": [shop.spot.id("staffId")] });
+    let request = |name: &str| {
+        let service = json!({ "name": name, "duration": 45, "staffIds": [shop.paths.id("staffId")] });
         create(&shop, service).header("idempotency-key", "one")
     };
-    let answers = at_once((0..5).map(|_| ask("Haircut").contended().is(201))).await;
+    let answers = at_once((0..5).map(|_| request("Haircut").contended().is(201))).await;
     let first: Vec<_> = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_empty()).collect();
     assert_eq!(first.len(), 1);
     assert!(answers.iter().all(|answer| answer.body == first[0].body));
-    ask("Shave").problem(422, "idempotency_key_reused").await;
-    world.assert_whole().await;
+    request("Shave").problem(422, "idempotency_key_reused").await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn services_are_listed_by_creation() {
+async fn services_are_listed_in_order_of_creation() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let mut expected = vec![shop.spot.id("serviceId").to_owned()];
+    let mut expected = vec![shop.paths.id("serviceId").to_owned()];
     for number in 0..6 {
-        let made = create(&shop, json!({ "name": format!("{}", 9 - number), "duration": 30 })).created().await;
-        expected.push(made.id().to_owned());
+        let created = create(&shop, json!({ "name": format!("{}", 9 - number), "duration": 30 })).created().await;
+        expected.push(created.id().to_owned());
     }
     for limit in [1, 2, 7, 8] {
         let walked = walk(&shop.owner, &services(&shop), limit).await;
@@ -172,25 +172,25 @@ async fn services_are_listed_by_creation() {
 }
 
 #[tokio::test]
-async fn a_service_goes_or_is_booked_but_not_both() {
+async fn concurrent_booking_and_deletion_of_a_service_exclude_each_other() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({})).await;
-    let mut seen = [0, 0];
+    let (mut booked, mut deleted) = (0, 0);
     for hour in 0..20 {
         let service = salon.service(json!({ "bufferAfter": 0 })).await;
-        let wish = json!({
+        let booking = json!({
             "serviceId": service, "staffId": staff, "startTime": format!("2026-03-02T{hour:02}:00:00Z"), "force": true,
         });
         let delete = salon.owner().delete(&format!("{}/services/{service}", salon.client));
-        let asks = [salon.ask_for(wish), delete];
-        let answers = at_once(asks.map(|ask| ask.contended().send())).await;
+        let requests = [salon.ask_for(booking), delete];
+        let answers = at_once(requests.map(|request| request.contended().send())).await;
         match (answers[0].status.as_u16(), answers[1].status.as_u16()) {
-            (201, 409) => seen[0] += 1,
-            (422, 204) => seen[1] += 1,
+            (201, 409) => booked += 1,
+            (422, 204) => deleted += 1,
             _ => panic!("{}\n{}", answers[0], answers[1]),
         }
     }
-    assert_eq!(seen.iter().sum::<i32>(), 20);
-    world.assert_whole().await;
+    assert_eq!(booked + deleted, 20);
+    world.assert_consistent().await;
 }

@@ -1,79 +1,81 @@
-//! Who may do what to whom: roles that are granted, admins that stay, homes that keep to themselves.
+//! Rules of user administration: granted roles, the last admin and isolated homes.
 
 use harness::at_once;
 use harness::tree::{SalonFixture, invite};
-use harness::who::{Answer, RequestBuilder, Who};
+use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::World;
 use serde_json::{Value, json};
-use shared::auth::{HomeScope, Role};
+use shared::identity::{HomeScope, Role};
 
-use crate::users::{fresh, person};
+use crate::users::{person, unique_email};
 
 fn with_role(role: &str) -> Value {
-    let mut body = person(&fresh());
+    let mut body = person(&unique_email());
     body["role"] = json!(role);
     body
 }
 
-/// A home with two admins who act.
-struct Two<'w> {
+/// A home with two active admins.
+struct AdminPair<'w> {
     users: String,
-    first: Who<'w>,
-    second: Who<'w>,
+    first: TestUser<'w>,
+    second: TestUser<'w>,
 }
 
-impl<'w> Two<'w> {
+impl<'w> AdminPair<'w> {
     async fn of_client(world: &'w World, shop: &SalonFixture<'w>) -> Self {
-        let second = world.user(shop.spot.scope, Role::ClientAdmin).await;
-        Self { users: format!("{}/users", shop.spot.client), first: shop.owner.clone(), second }
+        let second = world.user(shop.paths.scope, Role::ClientAdmin).await;
+        Self { users: format!("{}/users", shop.paths.client), first: shop.owner.clone(), second }
     }
 
-    fn path(&self, who: &Who<'_>) -> String {
-        format!("{}/{}", self.users, who.id())
+    fn path(&self, user: &TestUser<'_>) -> String {
+        format!("{}/{}", self.users, user.id())
     }
 
-    /// Both do the same to each other at the same time: one of them succeeds, and the other hears why not. Gives who won.
-    async fn duel(&self, what: impl Fn(&Who<'w>, &str) -> RequestBuilder<'w>) -> &Who<'w> {
+    /// Sends the same request of both admins about each other concurrently.
+    ///
+    /// Checks that exactly one succeeds, and returns the admin who succeeded.
+    async fn race(&self, request: impl Fn(&TestUser<'w>, &str) -> RequestBuilder<'w>) -> &TestUser<'w> {
         let pairs = [(&self.first, &self.second), (&self.second, &self.first)];
-        let asks = pairs.map(|(actor, victim)| what(actor, &self.path(victim)).contended().send());
-        let answers = at_once(asks).await;
-        let won: Vec<_> = answers.iter().map(|answer| answer.status.is_success()).collect();
-        assert!(won[0] != won[1], "{answers:?}");
-        let lost: &Answer = &answers[usize::from(won[0])];
-        // Whoever is too late has no power any more, or would take away the last.
-        let code = (lost.status.as_u16(), lost.body["code"].as_str().unwrap());
-        assert!([(401, "unauthenticated"), (409, "last_admin")].contains(&code), "{lost}");
-        pairs[usize::from(won[1])].0
+        let requests = pairs.map(|(actor, target)| request(actor, &self.path(target)).contended().send());
+        let answers = at_once(requests).await;
+        let succeeded: Vec<_> = answers.iter().map(|answer| answer.status.is_success()).collect();
+        assert!(succeeded[0] != succeeded[1], "{answers:?}");
+        let rejected: &Answer = &answers[usize::from(succeeded[0])];
+        // The later request lacks permission by then, or would remove the last admin.
+        let code = (rejected.status.as_u16(), rejected.body["code"].as_str().unwrap());
+        assert!([(401, "unauthenticated"), (409, "last_admin")].contains(&code), "{rejected}");
+        pairs[usize::from(succeeded[1])].0
     }
 }
 
-// ── Roles that are granted ──────────────────────────────────────────────────────────────────────────────────────────
+// ── Granted roles ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn nobody_grants_a_role_above_their_own_or_of_another_home() {
+async fn roles_above_own_or_of_another_home_cannot_be_granted() {
     let world = World::new().await;
     let tree = world.tree().await;
     let own = tree.own();
     let (agency, client) = (&own.agency, &own.client);
     let client_roles = ["CLIENT_ADMIN", "CLIENT_USER"];
     let agency_roles = ["AGENCY_ADMIN", "AGENCY_USER"];
-    for (actor, home, allowed, above) in [
+    for (actor, home, allowed, too_high) in [
         (Role::Admin, agency, &agency_roles[..], &[][..]),
         (Role::Admin, client, &client_roles, &[]),
         (Role::AgencyAdmin, agency, &agency_roles, &["ADMIN"]),
         (Role::AgencyAdmin, client, &client_roles, &["ADMIN"]),
         (Role::ClientAdmin, client, &client_roles, &["ADMIN", "AGENCY_ADMIN", "AGENCY_USER"]),
     ] {
-        let who = tree.user(actor);
+        let actor = tree.user(actor);
         let users = format!("{home}/users");
-        let user = invite(who, home).await;
+        let user = invite(actor, home).await;
         for role in ["ADMIN", "AGENCY_ADMIN", "AGENCY_USER", "CLIENT_ADMIN", "CLIENT_USER"] {
-            let create = who.post(&users).json(with_role(role));
-            let promote = who.patch(&user).json(json!({ "role": role }));
+            let create = actor.post(&users).json(with_role(role));
+            let promote = actor.patch(&user).json(json!({ "role": role }));
             if allowed.contains(&role) {
                 create.created().await;
                 promote.is(200).await;
-            } else if above.contains(&role) {
+            } else if too_high.contains(&role) {
                 create.problem(403, "role_above_own").await;
                 promote.problem(403, "role_above_own").await;
             } else {
@@ -82,149 +84,155 @@ async fn nobody_grants_a_role_above_their_own_or_of_another_home() {
             }
         }
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn nobody_changes_their_own_role() {
+async fn own_role_cannot_be_changed() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let two = Two::of_client(&world, &shop).await;
-    let own = two.path(&two.first);
+    let admins = AdminPair::of_client(&world, &shop).await;
+    let own = admins.path(&admins.first);
     for role in ["CLIENT_USER", "AGENCY_ADMIN", "ADMIN"] {
-        two.first.patch(&own).json(json!({ "role": role })).problem(403, "own_role").await;
+        admins.first.patch(&own).json(json!({ "role": role })).problem(403, "own_role").await;
     }
-    two.first.patch(&own).json(json!({ "role": "CLIENT_ADMIN", "firstName": "Augusta" })).is(200).await;
-    two.second.patch(&own).json(json!({ "role": "CLIENT_USER" })).is(200).await;
-    world.assert_whole().await;
+    admins.first.patch(&own).json(json!({ "role": "CLIENT_ADMIN", "firstName": "Augusta" })).is(200).await;
+    admins.second.patch(&own).json(json!({ "role": "CLIENT_USER" })).is(200).await;
+    world.assert_consistent().await;
 }
 
-// ── Admins that stay ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── Last admin ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Every way to take the last admin away from those who are left is refused, to themselves and from above.
-async fn assert_stays(admin: &Who<'_>, last: &Who<'_>, path: &str, lower: &str) {
-    for who in [last, admin] {
-        who.delete(path).problem(409, "last_admin").await;
-        who.patch(path).json(json!({ "status": "DISABLED" })).problem(409, "last_admin").await;
+/// Checks that the last admin cannot be deleted, disabled or demoted.
+///
+/// This holds for requests of the admin themselves and of a platform admin.
+async fn assert_not_removable(admin: &TestUser<'_>, last: &TestUser<'_>, path: &str, lower: &str) {
+    for actor in [last, admin] {
+        actor.delete(path).problem(409, "last_admin").await;
+        actor.patch(path).json(json!({ "status": "DISABLED" })).problem(409, "last_admin").await;
     }
     last.patch(path).json(json!({ "role": lower })).problem(403, "own_role").await;
     admin.patch(path).json(json!({ "role": lower })).problem(409, "last_admin").await;
 }
 
 #[tokio::test]
-async fn the_last_admin_stays_whoever_asks() {
+async fn last_admin_cannot_be_removed() {
     let world = World::new().await;
     let shop = world.shop().await;
     for (home, scope, roles) in [
-        (&shop.spot.client, HomeScope::from(shop.spot.scope), ["CLIENT_ADMIN", "CLIENT_USER"]),
-        (&shop.spot.agency, HomeScope::from(shop.spot.agency_scope()), ["AGENCY_ADMIN", "AGENCY_USER"]),
+        (&shop.paths.client, HomeScope::from(shop.paths.scope), ["CLIENT_ADMIN", "CLIENT_USER"]),
+        (&shop.paths.agency, HomeScope::from(shop.paths.agency_scope()), ["AGENCY_ADMIN", "AGENCY_USER"]),
     ] {
         let users = format!("{home}/users");
         let last = match scope {
             HomeScope::Client(_) => shop.owner.clone(),
             _ => world.user(scope, Role::AgencyAdmin).await,
         };
-        // Admins who were only invited, and those who are disabled, are no help to anybody.
+        // Invited and disabled admins do not count.
         let second = shop.admin.post(&users).json(with_role(roles[0])).created().await.location().to_owned();
         let path = format!("{users}/{}", last.id());
-        assert_stays(&shop.admin, &last, &path, roles[1]).await;
+        assert_not_removable(&shop.admin, &last, &path, roles[1]).await;
         last.patch(&second).json(json!({ "status": "DISABLED" })).is(200).await;
-        assert_stays(&shop.admin, &last, &path, roles[1]).await;
+        assert_not_removable(&shop.admin, &last, &path, roles[1]).await;
         last.delete(&second).is(204).await;
-        assert_stays(&shop.admin, &last, &path, roles[1]).await;
+        assert_not_removable(&shop.admin, &last, &path, roles[1]).await;
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn an_admin_goes_when_another_stays() {
+async fn admin_can_be_removed_if_another_remains() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let two = Two::of_client(&world, &shop).await;
-    let second = two.path(&two.second);
-    two.first.patch(&second).json(json!({ "status": "DISABLED" })).is(200).await;
-    two.first.delete(&two.path(&two.first)).problem(409, "last_admin").await;
-    two.first.patch(&second).json(json!({ "status": "ACTIVE" })).is(200).await;
-    two.first.delete(&two.path(&two.first)).is(204).await;
-    two.second.delete(&second).problem(409, "last_admin").await;
-    world.assert_whole().await;
+    let admins = AdminPair::of_client(&world, &shop).await;
+    let second = admins.path(&admins.second);
+    admins.first.patch(&second).json(json!({ "status": "DISABLED" })).is(200).await;
+    admins.first.delete(&admins.path(&admins.first)).problem(409, "last_admin").await;
+    admins.first.patch(&second).json(json!({ "status": "ACTIVE" })).is(200).await;
+    admins.first.delete(&admins.path(&admins.first)).is(204).await;
+    admins.second.delete(&second).problem(409, "last_admin").await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn whoever_is_above_deletes_the_very_last_user_and_then_the_home() {
+async fn platform_admin_can_delete_the_last_user_and_the_home() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let users = format!("{}/users", shop.spot.client);
+    let users = format!("{}/users", shop.paths.client);
     let last = format!("{users}/{}", shop.owner.id());
-    shop.owner.delete(&shop.spot.client_user).is(204).await;
+    shop.owner.delete(&shop.paths.client_user).is(204).await;
     shop.owner.delete(&last).problem(409, "last_admin").await;
     shop.admin.patch(&last).json(json!({ "status": "DISABLED" })).problem(409, "last_admin").await;
     shop.admin.delete(&last).is(204).await;
     assert_eq!(shop.admin.get(&users).is(200).await.body["items"], json!([]));
-    for path in shop.spot.contents() {
-        shop.admin.delete(&shop.spot.client).problem(409, "not_empty").await;
+    for path in shop.paths.contents() {
+        shop.admin.delete(&shop.paths.client).problem(409, "not_empty").await;
         shop.admin.delete(path).is(204).await;
     }
-    world.assert_whole().await;
-    shop.admin.delete(&shop.spot.client).is(204).await;
-    // What is remembered of the tag outlives the client by a minute.
-    world.work().await;
+    world.assert_consistent().await;
+    shop.admin.delete(&shop.paths.client).is(204).await;
+    // The tombstone of the tag expires one minute after the client.
+    world.run_jobs().await;
     world.clock().advance(61);
-    world.work().await;
-    world.assert_whole().await;
+    world.run_jobs().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_admins_who_disable_each_other_one_stays() {
+async fn admins_disabling_each_other_leave_one_active() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let two = Two::of_client(&world, &shop).await;
+    let admins = AdminPair::of_client(&world, &shop).await;
     for _ in 0..20 {
-        let winner = two.duel(|who, path| who.patch(path).json(json!({ "status": "DISABLED" }))).await;
-        for who in [&two.first, &two.second].into_iter().filter(|who| who.id() != winner.id()) {
-            winner.patch(&two.path(who)).json(json!({ "status": "ACTIVE" })).is(200).await;
+        let winner = admins.race(|user, path| user.patch(path).json(json!({ "status": "DISABLED" }))).await;
+        for user in [&admins.first, &admins.second].into_iter().filter(|user| user.id() != winner.id()) {
+            winner.patch(&admins.path(user)).json(json!({ "status": "ACTIVE" })).is(200).await;
         }
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_admins_who_demote_each_other_one_stays() {
+async fn admins_demoting_each_other_leave_one_admin() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let two = Two::of_client(&world, &shop).await;
+    let admins = AdminPair::of_client(&world, &shop).await;
     for _ in 0..20 {
-        let winner = two.duel(|who, path| who.patch(path).json(json!({ "role": "CLIENT_USER" }))).await;
-        for who in [&two.first, &two.second].into_iter().filter(|who| who.id() != winner.id()) {
-            winner.patch(&two.path(who)).json(json!({ "role": "CLIENT_ADMIN" })).is(200).await;
+        let winner = admins.race(|user, path| user.patch(path).json(json!({ "role": "CLIENT_USER" }))).await;
+        for user in [&admins.first, &admins.second].into_iter().filter(|user| user.id() != winner.id()) {
+            winner.patch(&admins.path(user)).json(json!({ "role": "CLIENT_ADMIN" })).is(200).await;
         }
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_admins_who_delete_each_other_one_stays() {
+async fn admins_deleting_each_other_leave_one() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let mut two = Two::of_client(&world, &shop).await;
+    let mut admins = AdminPair::of_client(&world, &shop).await;
     for _ in 0..10 {
-        let winner = two.duel(Who::delete).await.clone();
-        two = Two { users: two.users, first: winner, second: world.user(shop.spot.scope, Role::ClientAdmin).await };
+        let winner = admins.race(TestUser::delete).await.clone();
+        admins = AdminPair {
+            users: admins.users,
+            first: winner,
+            second: world.user(shop.paths.scope, Role::ClientAdmin).await,
+        };
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
-// ── Homes that keep to themselves ───────────────────────────────────────────────────────────────────────────────────
+// ── Isolated homes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
-async fn a_client_admin_sees_no_users_but_the_clients() {
+async fn client_admin_sees_only_users_of_the_client() {
     let world = World::new().await;
     let tree = world.tree().await;
     let (own, owner) = (tree.own(), tree.user(Role::ClientAdmin));
     let agency_users = format!("{}/users", own.agency);
     owner.get(&agency_users).problem(403, "forbidden").await;
     owner.get(&own.agency_user).problem(403, "forbidden").await;
-    // Whoever has a home, it is not found in another.
+    // A user is not found in another home.
     let [own_id, agency_id] = [&own.client_user, &own.agency_user].map(|path| path.rsplit('/').next().unwrap());
     owner.get(&format!("{}/users/{own_id}", own.client)).is(200).await;
     owner.get(&format!("{}/users/{agency_id}", own.client)).problem(404, "not_found").await;
@@ -244,43 +252,45 @@ async fn a_client_admin_sees_no_users_but_the_clients() {
     }
 }
 
-// ── Power that is lost ──────────────────────────────────────────────────────────────────────────────────────────────
+// ── Revoked permissions ─────────────────────────────────────────────────────────────────────────────────────────────
 
-/// A token is good for 15 minutes, and what it says of its bearer was so when it was made.
+/// An access token is valid for 15 minutes, with the role at the time of issue.
 #[tokio::test]
-async fn whoever_lost_their_power_does_not_pass_it_on() {
+async fn demoted_disabled_or_deleted_admin_cannot_manage_users() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let users = format!("{}/users", shop.spot.client);
-    let fallen = world.user(shop.spot.scope, Role::ClientAdmin).await;
-    let own = format!("{users}/{}", fallen.id());
-    let invited = invite(&shop.owner, &shop.spot.client).await;
-    let fall = [json!({ "role": "CLIENT_USER" }), json!({ "role": "CLIENT_ADMIN", "status": "DISABLED" })];
-    for fall in fall.iter().map(Some).chain([None]) {
-        match fall {
+    let users = format!("{}/users", shop.paths.client);
+    let former_admin = world.user(shop.paths.scope, Role::ClientAdmin).await;
+    let own = format!("{users}/{}", former_admin.id());
+    let invited = invite(&shop.owner, &shop.paths.client).await;
+    let changes = [json!({ "role": "CLIENT_USER" }), json!({ "role": "CLIENT_ADMIN", "status": "DISABLED" })];
+    // `None` deletes the user.
+    for change in changes.iter().map(Some).chain([None]) {
+        match change {
             Some(fields) => shop.owner.patch(&own).json(fields).is(200).await,
             None => shop.owner.delete(&own).is(204).await,
         };
-        fallen.post(&users).json(with_role("CLIENT_ADMIN")).problem(401, "unauthenticated").await;
+        former_admin.post(&users).json(with_role("CLIENT_ADMIN")).problem(401, "unauthenticated").await;
         let promoted = json!({ "role": "CLIENT_ADMIN" });
-        fallen.patch(&invited).json(promoted).problem(401, "unauthenticated").await;
-        fallen.post(&format!("{invited}/invitation")).problem(401, "unauthenticated").await;
-        fallen.delete(&invited).problem(401, "unauthenticated").await;
-        let back = fallen.patch(&own).json(json!({ "status": "ACTIVE", "firstName": "Phoenix" })).send().await;
-        assert!(back.status == 401 || back.status == 404, "{back}");
+        former_admin.patch(&invited).json(promoted).problem(401, "unauthenticated").await;
+        former_admin.post(&format!("{invited}/invitation")).problem(401, "unauthenticated").await;
+        former_admin.delete(&invited).problem(401, "unauthenticated").await;
+        let reactivation =
+            former_admin.patch(&own).json(json!({ "status": "ACTIVE", "firstName": "Phoenix" })).send().await;
+        assert!(reactivation.status == 401 || reactivation.status == 404, "{reactivation}");
     }
-    world.assert_whole().await;
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
-async fn an_agency_admin_who_lost_their_power_has_none_over_clients() {
+async fn disabled_agency_admin_cannot_manage_client_users() {
     let world = World::new().await;
     let shop = world.shop().await;
-    let agency = shop.spot.agency_scope();
-    let fallen = world.user(agency, Role::AgencyAdmin).await;
+    let agency = shop.paths.agency_scope();
+    let former_admin = world.user(agency, Role::AgencyAdmin).await;
     world.user(agency, Role::AgencyAdmin).await;
-    let users = format!("{}/users", shop.spot.client);
-    fallen.post(&users).json(with_role("CLIENT_ADMIN")).created().await;
-    world.set_status(&fallen, "DISABLED").await;
-    fallen.post(&users).json(with_role("CLIENT_ADMIN")).problem(401, "unauthenticated").await;
+    let users = format!("{}/users", shop.paths.client);
+    former_admin.post(&users).json(with_role("CLIENT_ADMIN")).created().await;
+    world.set_status(&former_admin, "DISABLED").await;
+    former_admin.post(&users).json(with_role("CLIENT_ADMIN")).problem(401, "unauthenticated").await;
 }

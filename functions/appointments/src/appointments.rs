@@ -1,108 +1,151 @@
-//! Appointments: when a member of the staff serves somebody.
+//! Appointments: booked time slots with a staff member.
 
 use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
-use shared::appointments::{self, BookingRequest, Days, SlotAllocator};
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Appointment, AppointmentFields, AppointmentId, BookingSource, ContactId, ServiceId, StaffId};
-use shared::http::{Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag};
-use shared::store::{Store, Transaction};
-use shared::value::{Instant, MultilineText, ValidationErrors};
-use shared::{App, Result};
+use shared::appointments::{
+    Appointment, AppointmentFields, AppointmentId, BookingRequest, BookingSource, Days, ServiceId, SlotAllocator,
+    StaffId, repository,
+};
+use shared::contacts::ContactId;
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::{Store, Transaction};
+use shared::value::{Instant, MultilineText, ValidationErrors, marker};
+use shared::web::{
+    Access, App, Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Problem, Result, WithEtag,
+};
 use utoipa::ToSchema;
 
-use crate::transitions::not_possible;
+use crate::transitions::invalid_transition;
 
-/// An appointment that is to be made.
+/// A new appointment.
 #[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-#[schema(rename_all = "camelCase")]
-pub(crate) struct NewAppointment {
-    /// What is to be done. It says when the appointment ends.
+#[schema(rename_all = "camelCase", example = json!({
+    "serviceId": "01900000-0000-7000-8000-000000000008",
+    "staffId": "01900000-0000-7000-8000-000000000009",
+    "startTime": "2030-03-04T09:00:00.000Z",
+    "contactId": null,
+    "notes": "First visit.",
+    "force": true,
+}))]
+pub(crate) struct CreateAppointmentRequest {
+    /// The service to book. Its duration determines the end of the appointment.
     service_id: ServiceId,
-    /// By whom; by the least busy of those who are free unless given.
+    /// The staff member.
+    ///
+    /// Default: the available staff member with the least booked time on that day.
     #[deserr(default)]
     staff_id: Option<StaffId>,
-    /// When it is to begin.
+    /// The start time.
     start_time: Instant,
-    /// For whom: a contact of this client.
+    /// The contact that the appointment is for: a contact of this client.
     #[deserr(default)]
     contact_id: Option<ContactId>,
-    /// What the staff should know.
+    /// Notes for the staff.
     #[deserr(default)]
     notes: Option<MultilineText<10_000>>,
-    /// Whether working hours, their grid, notice and horizon are not minded. What is booked and times off always are.
+    /// Skip the checks for working hours, slot grid, notice and horizon.
+    ///
+    /// Conflicts with bookings and time off are never skipped.
     #[deserr(default)]
-    #[schema(required = false)]
+    #[schema(required = false, default = false)]
     force: bool,
 }
 
-/// When an appointment is to be instead.
+/// The new time of an appointment.
 #[derive(Clone, Copy, Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-#[schema(rename_all = "camelCase")]
-pub(crate) struct Reschedule {
-    /// When it is to begin.
+#[schema(rename_all = "camelCase", example = json!({
+    "startTime": "2030-03-05T10:00:00.000Z",
+    "staffId": null,
+    "force": true,
+}))]
+pub(crate) struct RescheduleAppointmentRequest {
+    /// The new start time.
     start_time: Instant,
-    /// By whom; by the same member of the staff unless given.
+    /// The new staff member. Default: the current one.
     #[deserr(default)]
     staff_id: Option<StaffId>,
-    /// Whether working hours, their grid, notice and horizon are not minded. What is booked and times off always are.
+    /// Skip the checks for working hours, slot grid, notice and horizon.
+    ///
+    /// Conflicts with bookings and time off are never skipped.
     #[deserr(default)]
-    #[schema(required = false)]
+    #[schema(required = false, default = false)]
     force: bool,
 }
 
-/// Book an appointment. `409 slot_unavailable` if the time is not offered, or was given to somebody else by then.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments", tag = "appointments", operation_id = "createAppointment",
-    params(("clientId" = ClientId, Path)), request_body = NewAppointment,
-    responses((status = 201, body = Appointment, description = "Booked.")),
-    extensions(("x-round-trips" = json!(108))))]
+/// Book an appointment.
+///
+/// The start must be available, see `GET …/availability`. `409 slot_unavailable` if it is not, or if another
+/// booking took it in the meantime.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments", tag = "appointments", operation_id = "createAppointment",
+    params(("clientId" = ClientId, Path, description = "The client's id.")),
+    request_body = CreateAppointmentRequest,
+    responses((status = 201, body = Appointment, description = "The new appointment.")),
+    extensions(("x-errors" = json!(["slot_unavailable"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
-    Create { fields: new, request }: Create<NewAppointment>,
+    Create { fields: new, request }: Create<CreateAppointmentRequest>,
 ) -> Result<Created> {
     let id = app.ids().make();
-    let wish = BookingRequest { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
+    let booking =
+        BookingRequest { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
     let fields = AppointmentFields { contact_id: new.contact_id, notes: new.notes };
     let location = format!("/v1/clients/{}/appointments/{id}", client.id());
-    let read = || SlotAllocator::read(&store, *client, &wish, app.clock().now());
-    let decide = |desk: &SlotAllocator, transaction: &mut Transaction| {
-        let now = app.clock().now();
-        let seat = desk.seat(&wish, None, now)?;
-        let new = Appointment::new(id, client.id(), &seat, fields.clone(), BookingSource::Api, now);
-        appointments::create(transaction, *client, (desk, &seat), &new)?;
+    let read = || SlotAllocator::read(&store, *client, &booking, app.now());
+    let decide = |allocator: &SlotAllocator, transaction: &mut Transaction| {
+        let now = app.now();
+        let slot = allocator.allocate(&booking, None, now)?;
+        let new = Appointment::new(id, client.id(), &slot, fields.clone(), BookingSource::Api, now);
+        repository::create(transaction, *client, (allocator, &slot), &new)?;
         Created::new(StatusCode::CREATED, &new, location.clone())
     };
-    request.decide_as(&store, *client, read, decide).await
+    request.retry_on_conflict(&store, *client, read, decide).await
 }
 
-/// Read an appointment.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments", operation_id = "readAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
+/// Get an appointment.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments",
+    operation_id = "getAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
     responses((status = 200, body = Appointment, description = "The appointment.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(
+    extensions(("x-versioned" = json!(true)))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
+    PathId(id): PathId<marker::Appointment>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<Appointment>> {
-    Ok(WithEtag::unless(appointments::find(&store, *client, id).await?, has))
+    Ok(WithEtag::unless(repository::find(&store, *client, id).await?, if_none_match))
 }
 
-/// Change whom an appointment is for, and its notes. `…/reschedule` changes its time, and `…/confirm` and the like what became of it.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments", operation_id = "updateAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
+/// Update an appointment.
+///
+/// Changes the contact and the notes. The time changes with `POST …/reschedule`, the status with
+/// `POST …/confirm`, `…/complete`, `…/cancel` and `…/no-show`.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments",
+    operation_id = "updateAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
     request_body(content = AppointmentFields, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = Appointment, description = "Changed.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = Appointment, description = "The updated appointment.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
+    PathId(id): PathId<marker::Appointment>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
@@ -110,68 +153,87 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Appointment>> {
     let decide = |current: &Appointment, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
-        let next = current.changed(patch.apply(&current.fields)?, app.clock().now());
-        appointments::replace(transaction, *client, current, &next, None)?;
+        let next = current.changed(patch.apply(&current.fields)?, app.now());
+        repository::replace(transaction, *client, current, &next, None)?;
         Ok(next)
     };
-    store.decide(|| appointments::find(&store, *client, id), decide).await.map(WithEtag::new)
+    store.retry_on_conflict(async || Ok(repository::find(&store, *client, id).await?), decide).await.map(WithEtag::new)
 }
 
-/// Delete an appointment, whatever became of it: its time is free again. To keep it, cancel it.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments", operation_id = "deleteAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(4)), ("x-versioned" = json!(true))))]
+/// Delete an appointment.
+///
+/// Possible in any status; frees the time. To keep a record of the appointment, cancel it instead.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/appointments/{appointmentId}", tag = "appointments",
+    operation_id = "deleteAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    responses((status = 204, description = "The appointment was deleted.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
+    PathId(id): PathId<marker::Appointment>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let read = || async {
-        let current = appointments::find(&store, *client, id).await?;
-        let days = Days::of(&store, *client, &current).await?;
-        Ok((current, days))
+        let current = repository::find(&store, *client, id).await?;
+        let days = Days::of_appointment(&store, *client, &current).await?;
+        Ok::<_, Problem>((current, days))
     };
     let decide = |(current, days): &(Appointment, Days), transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
-        appointments::delete(transaction, *client, current, days)
+        repository::delete(transaction, *client, current, days)
     };
-    store.decide(read, decide).await.map(|()| Deleted)
+    store.retry_on_conflict(read, decide).await.map(|()| Deleted)
 }
 
-/// Move an appointment to another time, or to another member of the staff. Its own time is not in its way.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/reschedule", tag = "appointments", operation_id = "rescheduleAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)), request_body = Reschedule,
-    responses((status = 200, body = Appointment, description = "Moved.")),
-    extensions(("x-round-trips" = json!(6)), ("x-versioned" = json!(true))))]
+/// Reschedule an appointment.
+///
+/// Moves a scheduled or confirmed appointment to another time, another staff member, or both. The appointment
+/// does not conflict with its own current time. `409 slot_unavailable` if the new start is not available,
+/// `409 invalid_transition` in any other status.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/reschedule", tag = "appointments",
+    operation_id = "rescheduleAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    request_body = RescheduleAppointmentRequest,
+    responses((status = 200, body = Appointment, description = "The rescheduled appointment.")),
+    extensions(("x-errors" = json!(["slot_unavailable", "invalid_transition"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn reschedule(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
+    PathId(id): PathId<marker::Appointment>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    Body(to): Body<Reschedule>,
+    Body(new): Body<RescheduleAppointmentRequest>,
 ) -> Result<WithEtag<Appointment>> {
     let read = || async {
-        let current = appointments::find(&store, *client, id).await?;
+        let current = repository::find(&store, *client, id).await?;
         if_match.check(current.meta.version)?;
         if !current.status.is_open() {
-            return Err(not_possible());
+            return Err(invalid_transition());
         }
-        let staff = Some(to.staff_id.unwrap_or(current.staff_id));
-        let wish = BookingRequest { service: current.service_id, staff, start: to.start_time, force: to.force };
-        let desk = SlotAllocator::read(&store, *client, &wish, app.clock().now());
-        let (desk, left) = tokio::try_join!(desk, Days::of(&store, *client, &current))?;
-        Ok((current, left, wish, desk))
+        let staff = Some(new.staff_id.unwrap_or(current.staff_id));
+        let booking = BookingRequest { service: current.service_id, staff, start: new.start_time, force: new.force };
+        let allocator = SlotAllocator::read(&store, *client, &booking, app.now());
+        let (allocator, days) = tokio::try_join!(allocator, Days::of_appointment(&store, *client, &current))?;
+        Ok((current, days, booking, allocator))
     };
-    let decide = |(current, left, wish, desk): &(Appointment, Days, BookingRequest, SlotAllocator),
+    let decide = |(current, days, booking, allocator): &(Appointment, Days, BookingRequest, SlotAllocator),
                   transaction: &mut Transaction| {
-        let now = app.clock().now();
-        let seat = desk.seat(wish, Some(current), now)?;
-        let next = current.moved(&seat, now);
-        appointments::reschedule(transaction, *client, (desk, &seat), (current, left), &next)?;
+        let now = app.now();
+        let slot = allocator.allocate(booking, Some(current), now)?;
+        let next = current.rescheduled(&slot, now);
+        repository::reschedule(transaction, *client, (allocator, &slot), (current, days), &next)?;
         Ok(next)
     };
-    store.decide(read, decide).await.map(WithEtag::new)
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }

@@ -1,149 +1,155 @@
-//! What can be booked.
+//! Availability: the slots of a service that can be booked.
 
 use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::{Availability, StaffAvailability};
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
+use shared::appointments::{Availability, ServiceId, StaffAvailability, StaffId};
 use shared::booking::UnavailableReason;
-use shared::entity::{ServiceId, StaffId};
-use shared::http::Parameters;
-use shared::store::Store;
-use shared::value::TimeRange;
-use shared::value::{Instant, InvalidValue, QueryBool, TimeZone, ValidationErrors};
-use shared::{App, Result};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::Store;
+use shared::value::{Instant, InvalidValue, QueryBool, TimeRange, TimeZone, ValidationErrors};
+use shared::web::{Access, App, Parameters, Result};
 use utoipa::{IntoParams, ToSchema};
 
-/// What is asked for.
+/// The query parameters of the availability.
 #[derive(Clone, Debug, Deserr, IntoParams)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub(crate) struct Asked {
-    /// What is to be done.
+pub(crate) struct AvailabilityQuery {
+    /// The service to book.
     service_id: ServiceId,
-    /// By whom; by anybody who offers it unless given.
+    /// Only slots with this staff member.
+    ///
+    /// Default: all staff members who offer the service.
     #[deserr(default)]
     staff_id: Option<StaffId>,
-    /// From which start on.
+    /// The first possible start.
     from: Instant,
-    /// Up to which start, that one not included; at most 31 days later, by whatever clock.
+    /// The end of the range of starts, not included.
+    ///
+    /// At most 31 days after `from`, plus one hour for a change of clocks.
     to: Instant,
-    /// How times are written: with the offset from UTC that this zone has then. It changes nothing of what is offered.
+    /// The time zone (IANA) of the UTC offsets in the response.
+    ///
+    /// Does not change which slots are returned. Default: UTC.
     #[deserr(default)]
     time_zone: Option<TimeZone>,
-    /// Whether to say what is closed, and by which rule.
+    /// Return the unavailable periods and their reasons, as `closed`.
     #[deserr(default)]
-    #[param(inline, required = false, default = false)]
+    #[param(value_type = bool, required = false, default = false)]
     explain: QueryBool,
 }
 
-/// Times that can be booked.
+/// The availability of a service.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct AvailableSlot {
-    /// The times, by their start.
-    slots: Vec<OfferedSlot>,
-    /// What is closed, for each member of the staff who was asked; if that was asked for.
+#[schema(as = Availability)]
+pub(crate) struct AvailabilityResponse {
+    /// The available slots, by start.
+    slots: Vec<AvailableSlot>,
+    /// The unavailable periods of each staff member; only with `explain=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     closed: Option<Vec<UnavailablePeriod>>,
 }
 
 /// A time that can be booked.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Slot)]
-pub(crate) struct OfferedSlot {
-    /// When it begins.
-    #[schema(example = "2026-03-09T09:00:00.000Z")]
+pub(crate) struct AvailableSlot {
+    /// The start.
+    #[schema(example = "2030-03-04T09:00:00.000Z")]
     start: String,
-    /// When it ends.
-    #[schema(example = "2026-03-09T09:45:00.000Z")]
+    /// The end.
+    #[schema(example = "2030-03-04T09:45:00.000Z")]
     end: String,
-    /// With whom.
+    /// The staff members who are available.
     staff_ids: Vec<StaffId>,
 }
 
-/// A time that cannot be booked.
+/// A period in which no slot of a staff member starts.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UnavailablePeriod {
-    /// With whom.
+    /// The staff member.
     staff_id: StaffId,
-    /// From when.
-    #[schema(example = "2026-03-09T17:00:00.000Z")]
+    /// The start.
+    #[schema(example = "2030-03-04T16:00:00.000Z")]
     start: String,
-    /// Until when.
-    #[schema(example = "2026-03-10T09:00:00.000Z")]
+    /// The end, not included.
+    #[schema(example = "2030-03-05T08:00:00.000Z")]
     end: String,
-    /// The rule that closes it.
+    /// The reason.
     rule: UnavailableReason,
 }
 
-/// How long a stretch of time may be: 31 days, of which one may have an hour more.
-const MOST_HOURS: i64 = 31 * 24 + 1;
+/// The maximum length of the range, in hours. One of its 31 days may have 25 hours.
+const MAX_HOURS: i64 = 31 * 24 + 1;
 
-impl Asked {
+impl AvailabilityQuery {
     fn range(&self) -> Result<TimeRange> {
         let length = self.to.to_utc() - self.from.to_utc();
-        let why = if self.to <= self.from {
+        let invalid = if self.to <= self.from {
             InvalidValue::new("end_not_after_start", "must be after from")
-        } else if length > chrono::TimeDelta::hours(MOST_HOURS) {
+        } else if length > chrono::TimeDelta::hours(MAX_HOURS) {
             InvalidValue::new("range_too_long", "must be at most 31 days after from")
         } else {
             return Ok(TimeRange { start: self.from, end: self.to });
         };
-        Err(ValidationErrors::field("/to", why).into())
+        Err(ValidationErrors::field("/to", invalid).into())
     }
 
-    fn written(&self, at: Instant) -> String {
-        self.time_zone.map_or_else(|| at.to_string(), |zone| zone.written(at))
+    fn format(&self, instant: Instant) -> String {
+        self.time_zone.map_or_else(|| instant.to_string(), |zone| zone.format(instant))
     }
 }
 
-/// The most slots, names in them and closed stretches together. Each takes at most 170 bytes in what a function gives, which has
-/// at most 6 MB (a limit of Lambda).
-const MOST_ITEMS: usize = 35_000;
+/// The maximum number of slots, their staff ids and unavailable periods together.
+///
+/// Each takes at most 170 bytes of the response, which has at most 6 MB (a limit of Lambda).
+const MAX_ITEMS: usize = 35_000;
 
-fn require_few(availability: &Availability, slots: usize) -> Result<()> {
-    let of = |offer: &StaffAvailability| offer.starts.len() + offer.closed.len();
-    if slots + availability.offers.iter().map(of).sum::<usize>() <= MOST_ITEMS {
+fn check_size(availability: &Availability, slots: usize) -> Result<()> {
+    let items_of = |staff: &StaffAvailability| staff.starts.len() + staff.closed.len();
+    if slots + availability.staff.iter().map(items_of).sum::<usize>() <= MAX_ITEMS {
         return Ok(());
     }
-    let why =
-        InvalidValue::new("too_many_slots", "is too far from the start for so many slots: ask for a shorter range");
-    Err(ValidationErrors::field("/to", why).into())
+    let invalid = InvalidValue::new("too_many_slots", "must be earlier: the range has too many slots");
+    Err(ValidationErrors::field("/to", invalid).into())
 }
 
-/// Find times that can be booked: the starts in `[from, to)`, with those who are free then.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/availability", tag = "appointments", operation_id = "readAvailability",
-    params(("clientId" = ClientId, Path), Asked),
-    responses((status = 200, body = AvailableSlot, description = "The times.")),
-    extensions(("x-round-trips" = json!(104))))]
-pub(crate) async fn read(
+/// Get the available slots of a service.
+///
+/// Returns the starts in `[from, to)` that can be booked, each with the staff members who are available then.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/availability", tag = "appointments", operation_id = "getAvailability",
+    params(("clientId" = ClientId, Path, description = "The client's id."), AvailabilityQuery),
+    responses((status = 200, body = AvailabilityResponse, description = "The available slots."))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<AvailabilityQuery>,
     State(app): State<App>,
     store: Store,
-) -> Result<Json<AvailableSlot>> {
-    let range = asked.range()?;
-    let who = (asked.service_id, asked.staff_id);
-    let explain = asked.explain.is_set();
-    let availability = Availability::read(&store, *client, who, range, explain, app.clock().now()).await?;
+) -> Result<Json<AvailabilityResponse>> {
+    let range = query.range()?;
+    let service = (query.service_id, query.staff_id);
+    let explain = query.explain.is_set();
+    let availability = Availability::read(&store, *client, service, range, explain, app.now()).await?;
     let slots = availability.slots();
-    require_few(&availability, slots.len())?;
-    let slots = slots.into_iter().map(|slot| OfferedSlot {
-        start: asked.written(slot.span.start),
-        end: asked.written(slot.span.end),
+    check_size(&availability, slots.len())?;
+    let slots = slots.into_iter().map(|slot| AvailableSlot {
+        start: query.format(slot.span.start),
+        end: query.format(slot.span.end),
         staff_ids: slot.staff,
     });
-    let closed = availability.offers.iter().flat_map(|offer| {
-        offer.closed.iter().map(|closed| UnavailablePeriod {
-            staff_id: offer.staff,
-            start: asked.written(closed.span.start),
-            end: asked.written(closed.span.end),
+    let closed = availability.staff.iter().flat_map(|staff| {
+        staff.closed.iter().map(|closed| UnavailablePeriod {
+            staff_id: staff.staff,
+            start: query.format(closed.span.start),
+            end: query.format(closed.span.end),
             rule: closed.rule,
         })
     });
-    Ok(Json(AvailableSlot { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
+    Ok(Json(AvailabilityResponse { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
 }

@@ -1,4 +1,4 @@
-//! Calendars of the staff, for programs that subscribe to them (RFC 5545).
+//! Calendar feeds of staff members, for programs that subscribe to them (RFC 5545).
 
 use std::time::Duration;
 
@@ -8,52 +8,74 @@ use axum::response::{IntoResponse, Response};
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property};
 use lambda_http::http::header;
 use serde::Serialize;
-use shared::appointments::shown;
-use shared::auth::{Access, CalendarAccess, CalendarQuery, ClientId, ClientScope, ManageSchedules, calendar_token};
-use shared::entity::{Appointment, AppointmentStatus, Staff, StaffId, StaffRow};
-use shared::http::{Deleted, PathId};
-use shared::store::{BatchItems, BatchKeys, Order, Store, Transaction};
+use shared::appointments::{
+    Appointment, AppointmentStatus, CalendarAccess, CalendarQuery, Staff, StaffId, StaffRow, calendar_token,
+};
+use shared::contacts::hide_deleted_contacts;
+use shared::identity::{ClientId, ClientScope, ManageSchedules};
+use shared::table::{BatchItems, BatchKeys, Order, Store, Transaction};
 use shared::value::TimeRange;
-use shared::{App, Problem, Result};
+use shared::web::{Access, App, Deleted, PathId, Problem, Result};
 use utoipa::ToSchema;
 
-use crate::staff::revise;
+use crate::staff::replace_row;
 
-/// Where a calendar is.
+/// A calendar feed.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Subscription {
-    /// Its path below this API's address, with the token: a secret.
-    #[schema(example = "/v1/clients/…/staff/…/calendar.ics?token=…")]
+pub(crate) struct CalendarFeed {
+    /// The path of the feed, relative to the base URL of this API.
+    ///
+    /// The token in it is a secret.
+    #[schema(
+        example = "/v1/clients/01900000-0000-7000-8000-000000000001/staff/01900000-0000-7000-8000-000000000009/calendar.ics?token=Zm9v"
+    )]
     path: String,
 }
 
-/// Give out the address of a staff member's calendar, with a new token. Who has an earlier one no longer reads it.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/staff/{staffId}/calendar", tag = "appointments", operation_id = "giveCalendar",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path)),
-    responses((status = 200, body = Subscription, description = "Where it is. This is the only time that the token is shown.")),
-    extensions(("x-round-trips" = json!(2))))]
-pub(crate) async fn give(
+/// Create a calendar feed URL.
+///
+/// Replaces and revokes any earlier URL of this staff member. The URL contains a secret token that no other
+/// response contains.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/staff/{staffId}/calendar", tag = "appointments",
+    operation_id = "createCalendarFeed",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id.")
+    ),
+    responses((status = 200, body = CalendarFeed, description = "The calendar feed.")),
+    extensions(("x-errors" = json!(["forbidden"])))
+)]
+pub(crate) async fn create(
     client: Access<ClientScope, ManageSchedules>,
     PathId(id): PathId<Staff>,
     State(app): State<App>,
     store: Store,
-) -> Result<Json<Subscription>> {
+) -> Result<Json<CalendarFeed>> {
     let key = client.staff_member(id);
     let decide = |current: &StaffRow, transaction: &mut Transaction| {
-        let next = current.with_calendar(true);
-        revise(transaction, *client, current, &next)?;
+        let next = current.with_new_calendar();
+        replace_row(transaction, *client, current, &next)?;
         calendar_token(&app, *client, id, next.calendars)
     };
-    let token = store.decide(|| store.find(&key), decide).await?;
+    let token = store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await?;
     let path = format!("/v1/clients/{}/staff/{id}/calendar.ics?token={token}", client.id());
-    Ok(Json(Subscription { path }))
+    Ok(Json(CalendarFeed { path }))
 }
 
-/// Revoke the address of a staff member's calendar.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/staff/{staffId}/calendar", tag = "appointments", operation_id = "revokeCalendar",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path)),
-    responses((status = 204, description = "Revoked.")),
-    extensions(("x-round-trips" = json!(2))))]
+/// Revoke the calendar feed URL.
+///
+/// `404` if the staff member has no valid URL.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/staff/{staffId}/calendar", tag = "appointments",
+    operation_id = "revokeCalendarFeed",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id.")
+    ),
+    responses((status = 204, description = "The URL was revoked.")),
+    extensions(("x-errors" = json!(["forbidden"])))
+)]
 pub(crate) async fn revoke(
     client: Access<ClientScope, ManageSchedules>,
     PathId(id): PathId<Staff>,
@@ -61,49 +83,63 @@ pub(crate) async fn revoke(
 ) -> Result<Deleted> {
     let key = client.staff_member(id);
     let decide = |current: &StaffRow, transaction: &mut Transaction| {
-        if !current.has_calendar(current.calendars) || current.calendars == 0 {
+        if !current.has_calendar() {
             return Err(Problem::not_found());
         }
-        revise(transaction, *client, current, &current.with_calendar(false))
+        replace_row(transaction, *client, current, &current.with_revoked_calendar())
     };
-    store.decide(|| store.find(&key), decide).await.map(|()| Deleted)
+    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(|()| Deleted)
 }
 
-/// How far back a calendar goes, and how far ahead.
+/// How far a feed reaches into the past.
 const PAST: Duration = Duration::from_hours(31 * 24);
-const AHEAD: Duration = Duration::from_hours(366 * 24);
+/// How far a feed reaches into the future.
+const FUTURE: Duration = Duration::from_hours(366 * 24);
 
-/// The most events ahead, and the most before; those farthest from now are left out.
-const MOST_AHEAD: usize = 750;
-const MOST_PAST: usize = 250;
+/// The maximum number of future events. The events farthest from now are omitted.
+const MAX_FUTURE: usize = 750;
+/// The maximum number of past events. The events farthest from now are omitted.
+const MAX_PAST: usize = 250;
 
-/// The most Queries for either. One gives 1 MB at the most (a limit of DynamoDB), which is hundreds of appointments with usual notes.
-const MOST_QUERIES: usize = 4;
+/// The maximum number of Queries for the past, and for the future.
+///
+/// A Query returns at most 1 MB (a limit of DynamoDB): hundreds of appointments with notes of typical length.
+const MAX_QUERIES: usize = 4;
 
-/// The most characters of an event's notes: all events together must fit into an answer of 6 MB (a limit of Lambda).
-const MOST_NOTES: usize = 500;
+/// The maximum number of characters of an event's notes.
+///
+/// All events must fit into a response of 6 MB (a limit of Lambda).
+const MAX_NOTES: usize = 500;
 
-/// Read a staff member's calendar: what is booked with them, from a month ago to a year ahead, and what was cancelled of it; at most the
-/// next 750 and the last 250 of these. Of notes it has the first 500 characters. The token is all that it takes.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/staff/{staffId}/calendar.ics", tag = "appointments", operation_id = "readCalendar",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), CalendarQuery),
-    security(("calendar" = [])),
-    responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar (RFC 5545).")),
-    extensions(("x-round-trips" = json!(21))))]
-pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store: Store) -> Result<Response> {
+/// Get the calendar of a staff member.
+///
+/// Contains the appointments from 31 days ago to 366 days ahead, including cancelled ones: at most the next
+/// 750 and the last 250, with the first 500 characters of their notes. Authenticated by the token in the URL
+/// alone.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/staff/{staffId}/calendar.ics", tag = "appointments",
+    operation_id = "getCalendarFeed", security(("calendar" = [])),
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."), CalendarQuery
+    ),
+    responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar (RFC 5545)."))
+)]
+pub(crate) async fn get(calendar: CalendarAccess, State(app): State<App>, store: Store) -> Result<Response> {
     let (client, staff) = (calendar.client(), calendar.staff());
     let row = store.get(&client.staff_member(staff)).await?;
-    let good = row.filter(|row| row.has_calendar(calendar.number()));
-    let Some(row) = good else { return Err(Problem::unauthenticated()) };
-    let now = app.clock().now();
-    let past = booked(&store, client, staff, TimeRange { start: now.before(PAST), end: now }, (Order::Desc, MOST_PAST));
-    let ahead =
-        booked(&store, client, staff, TimeRange { start: now, end: now.after(AHEAD) }, (Order::Asc, MOST_AHEAD));
-    let (past, ahead) = tokio::try_join!(past, ahead)?;
-    let appointments = shown(&store, client, past.into_iter().rev().chain(ahead).collect()).await?;
-    let names = store.get_each(named(client, &appointments)).await?;
+    let row = row.filter(|row| row.accepts_calendar(calendar.number())).ok_or_else(Problem::unauthenticated)?;
+    let now = app.now();
+    let past = TimeRange { start: now.before(PAST), end: now };
+    let past = appointments_in(&store, client, staff, past, (Order::Desc, MAX_PAST));
+    let future = TimeRange { start: now, end: now.after(FUTURE) };
+    let future = appointments_in(&store, client, staff, future, (Order::Asc, MAX_FUTURE));
+    let (past, future) = tokio::try_join!(past, future)?;
+    let appointments = hide_deleted_contacts(&store, client, past.into_iter().rev().chain(future).collect()).await?;
+    let names = store.get_batch(name_keys(client, &appointments)).await?;
     let mut document = Calendar::empty();
-    // `Calendar::new` names its own maker, and `Calendar::name` also writes the `NAME` of RFC 7986, whose value it does not escape.
+    // `Calendar::new` sets a product id of its own, and `Calendar::name` also writes the `NAME` of RFC 7986
+    // without escaping its value.
     for (name, value) in [("VERSION", "2.0"), ("PRODID", "-//Upzento//Upzento CRM//EN"), ("CALSCALE", "GREGORIAN")] {
         document.append_property(Property::new(name, value));
     }
@@ -114,36 +150,38 @@ pub(crate) async fn read(calendar: CalendarAccess, State(app): State<App>, store
     Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], document.done().to_string()).into_response())
 }
 
-/// What was ever booked with a member of the staff in a stretch of time: so many in this order, or what comes with a few Queries.
-async fn booked(
+/// The first `max` appointments of a staff member in a time range.
+///
+/// Fewer if [`MAX_QUERIES`] do not return as many.
+async fn appointments_in(
     store: &Store,
     client: ClientScope,
     staff: StaffId,
-    within: TimeRange,
-    (order, most): (Order, usize),
+    range: TimeRange,
+    (order, max): (Order, usize),
 ) -> Result<Vec<Appointment>> {
-    let list = client.appointments_of_staff(staff, Some(within));
-    let mut booked: Vec<Appointment> = Vec::new();
+    let list = client.appointments_of_staff(staff, Some(range));
+    let mut appointments: Vec<Appointment> = Vec::new();
     let mut after = None;
-    for _ in 0..MOST_QUERIES {
-        let left = i32::try_from(most - booked.len()).map_err(Problem::internal)?;
-        let found = store.query(&list, after, order, left).await?;
-        booked.extend(found.rows.into_iter().map(|(_, appointment)| appointment));
-        after = found.stopped;
-        if after.is_none() || booked.len() >= most {
+    for _ in 0..MAX_QUERIES {
+        let left = i32::try_from(max - appointments.len()).map_err(Problem::internal)?;
+        let page = store.query(&list, after, order, left).await?;
+        appointments.extend(page.items.into_iter().map(|(_, appointment)| appointment));
+        after = page.stopped;
+        if after.is_none() || appointments.len() >= max {
             break;
         }
     }
-    Ok(booked)
+    Ok(appointments)
 }
 
-/// The rows that say how what is booked is called, and for whom it is.
-fn named(client: ClientScope, appointments: &[Appointment]) -> BatchKeys {
-    appointments.iter().fold(BatchKeys::default(), |wanted, appointment| {
-        let wanted = wanted.and(&client.service(appointment.service_id));
+/// The keys of the services and contacts that the events name.
+fn name_keys(client: ClientScope, appointments: &[Appointment]) -> BatchKeys {
+    appointments.iter().fold(BatchKeys::default(), |keys, appointment| {
+        let keys = keys.and(&client.service(appointment.service_id));
         match appointment.fields.contact_id {
-            Some(contact) => wanted.and(&client.contact(contact)),
-            None => wanted,
+            Some(contact) => keys.and(&client.contact(contact)),
+            None => keys,
         }
     })
 }
@@ -165,7 +203,7 @@ fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> 
         .timestamp(appointment.meta.updated_at.to_utc())
         .status(status(appointment.status));
     if let Some(notes) = &appointment.fields.notes {
-        event.description(&notes.to_string().chars().take(MOST_NOTES).collect::<String>());
+        event.description(&notes.to_string().chars().take(MAX_NOTES).collect::<String>());
     }
     if !appointment.status.blocks() {
         event.append_property(Property::new("TRANSP", "TRANSPARENT"));
@@ -173,12 +211,12 @@ fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> 
     Ok(event)
 }
 
-/// RFC 5545, 3.8.7.4: grows with each change.
+/// The sequence number, which grows with each change (RFC 5545, 3.8.7.4).
 fn sequence(appointment: &Appointment) -> u32 {
     u32::try_from(appointment.meta.version - 1).unwrap_or(u32::MAX)
 }
 
-/// RFC 5545, 3.8.1.11.
+/// The status of the event (RFC 5545, 3.8.1.11).
 const fn status(status: AppointmentStatus) -> EventStatus {
     match status {
         AppointmentStatus::Scheduled => EventStatus::Tentative,

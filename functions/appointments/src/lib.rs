@@ -1,4 +1,4 @@
-//! Services, the staff and when they work; what can be booked, and the appointments that were.
+//! Services, staff and their schedules, availability, and appointments.
 
 mod appointments;
 mod availability;
@@ -10,24 +10,23 @@ mod time_off;
 mod transitions;
 
 use axum::Router;
-use shared::App;
-use shared::http::{Api, serve};
+use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
 
-/// The routes, with their description.
+/// The routes and their OpenAPI description.
 pub fn api() -> Api {
     Api::new()
         .routes(routes!(services::create, services::list))
-        .routes(routes!(services::read, services::update, services::delete))
+        .routes(routes!(services::get, services::update, services::delete))
         .routes(routes!(staff::create, staff::list))
-        .routes(routes!(staff::read, staff::update, staff::delete))
+        .routes(routes!(staff::get, staff::update, staff::delete))
         .routes(routes!(time_off::create, time_off::list))
-        .routes(routes!(time_off::read, time_off::update, time_off::delete))
-        .routes(routes!(calendar::give, calendar::revoke))
-        .routes(routes!(calendar::read))
-        .routes(routes!(availability::read))
+        .routes(routes!(time_off::get, time_off::update, time_off::delete))
+        .routes(routes!(calendar::create, calendar::revoke))
+        .routes(routes!(calendar::get))
+        .routes(routes!(availability::get))
         .routes(routes!(appointments::create, list::list))
-        .routes(routes!(appointments::read, appointments::update, appointments::delete))
+        .routes(routes!(appointments::get, appointments::update, appointments::delete))
         .routes(routes!(appointments::reschedule))
         .routes(routes!(transitions::confirm))
         .routes(routes!(transitions::complete))
@@ -35,7 +34,7 @@ pub fn api() -> Api {
         .routes(routes!(transitions::no_show))
 }
 
-/// The service.
+/// The service that answers the routes.
 pub fn router(app: App) -> Router {
     serve(api(), app)
 }

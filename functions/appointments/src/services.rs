@@ -1,51 +1,61 @@
-//! Services: what a client does for its customers.
+//! Create, list, get, update and delete services.
 
 use axum::Json;
 use axum::extract::State;
 use serde_json::json;
-use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
-use shared::entity::{Record, Service, ServiceId, ServiceRecord, StaffId};
-use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, Draft, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
-use shared::keys::Scope;
-use shared::store::{Store, Transaction};
-use shared::{App, Problem, Result};
+use shared::appointments::{Service, ServiceId, ServiceRecord, StaffId, UsageGuard};
+use shared::identity::{ClientId, ClientScope, ManageSchedules, UseCrm};
+use shared::table::{Record, Store, Transaction};
+use shared::web::page::PageParams;
+use shared::web::{
+    Access, App, Create, Created, Deleted, Draft, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId,
+    Problem, Result, WithEtag,
+};
 
 type ServicePage = Page<ServiceRecord>;
 
-/// Create a service. Its currency is the client's unless given.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/services", tag = "appointments", operation_id = "createService",
-    params(("clientId" = ClientId, Path)), request_body = Service,
-    responses((status = 201, body = ServiceRecord, description = "Created.")),
-    extensions(("x-round-trips" = json!(2))))]
+/// Create a service.
+///
+/// Without `currency`, the price is in the client's currency.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/services", tag = "appointments", operation_id = "createService",
+    params(("clientId" = ClientId, Path, description = "The client's id.")),
+    request_body = Service,
+    responses((status = 201, body = ServiceRecord, description = "The new service.")),
+    extensions(("x-errors" = json!(["forbidden"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, ManageSchedules>,
     State(app): State<App>,
     store: Store,
     Create { fields: draft, request }: Create<Draft>,
 ) -> Result<Created> {
-    let currency = async { store.find(&client.row()).await.map(|client| json!(client.fields.currency)) };
-    let service: Result<Service> = draft.complete("currency", currency).await;
+    let currency = async { Ok(json!(store.find(&client.record()).await?.fields.currency)) };
+    let service: Result<Service> = draft.parse_with_default("currency", currency).await;
     let service = match service.and_then(|service| service.check().map(|()| service).map_err(Problem::from)) {
         Ok(service) => service,
-        // What the client's currency decides may have been otherwise when this very request came before.
-        Err(refused) => return request.recorded(&store, *client, refused).await,
+        // The client's currency, which decides whether the price is valid, may have changed since the first
+        // attempt of this request.
+        Err(invalid) => return request.recorded_response_or(&store, *client, invalid).await,
     };
-    let new = Record::new(&app, *client, service);
+    let new = Record::new(app.ids(), *client, service, app.now());
     let mut transaction = store.transaction();
-    transaction.hold(&client.holdings())?;
+    transaction.increment_children(*client)?;
     transaction.create(&client.service(new.id), &new)?;
-    transaction.open_uses(&client.service_uses(new.id))?;
-    name_staff(&mut transaction, *client, &[], &new.fields.staff_ids)?;
+    UsageGuard::create(&mut transaction, &client.service_guard(new.id))?;
+    change_staff(&mut transaction, *client, &[], &new.fields.staff_ids)?;
     let location = format!("/v1/clients/{}/services/{}", client.id(), new.id);
     request.commit(transaction, *client, &new, location).await
 }
 
-/// List the services, oldest first.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/services", tag = "appointments", operation_id = "listServices",
-    params(("clientId" = ClientId, Path), PageParams),
-    responses((status = 200, body = ServicePage, description = "A page.")),
-    extensions(("x-round-trips" = json!(2))))]
+/// List services.
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/services", tag = "appointments", operation_id = "listServices",
+    params(("clientId" = ClientId, Path, description = "The client's id."), PageParams),
+    responses((status = 200, body = ServicePage, description = "A page of services."))
+)]
 pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     store: Store,
@@ -54,26 +64,38 @@ pub(crate) async fn list(
     paging.read(&store, *client, client.services()).await.map(Json)
 }
 
-/// Read a service.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "readService",
-    params(("clientId" = ClientId, Path), ("serviceId" = ServiceId, Path)),
+/// Get a service.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "getService",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("serviceId" = ServiceId, Path, description = "The service's id.")
+    ),
     responses((status = 200, body = ServiceRecord, description = "The service.")),
-    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(
+    extensions(("x-versioned" = json!(true)))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Service>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<ServiceRecord>> {
-    store.find(&client.service(id)).await.map(|service| WithEtag::unless(service, has))
+    Ok(WithEtag::unless(store.find(&client.service(id)).await?, if_none_match))
 }
 
-/// Change a service. What is booked stays as it is.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "updateService",
-    params(("clientId" = ClientId, Path), ("serviceId" = ServiceId, Path)),
+/// Update a service.
+///
+/// Existing appointments keep their time and buffers.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "updateService",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("serviceId" = ServiceId, Path, description = "The service's id.")
+    ),
     request_body(content = Service, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = ServiceRecord, description = "Changed.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = ServiceRecord, description = "The updated service.")),
+    extensions(("x-errors" = json!(["forbidden"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, ManageSchedules>,
     PathId(id): PathId<Service>,
@@ -87,19 +109,26 @@ pub(crate) async fn update(
         if_match.check(current.meta.version)?;
         let next = patch.change(current, &app)?;
         next.fields.check()?;
-        transaction.revise(&client.service_uses(id), current.meta.version)?;
-        transaction.write(&key, &next)?;
-        name_staff(transaction, *client, &current.fields.staff_ids, &next.fields.staff_ids)?;
+        UsageGuard::advance(transaction, &client.service_guard(id), current.meta.version)?;
+        transaction.overwrite(&key, &next)?;
+        change_staff(transaction, *client, &current.fields.staff_ids, &next.fields.staff_ids)?;
         Ok(next)
     };
-    store.decide(|| store.find(&key), decide).await.map(WithEtag::new)
+    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(WithEtag::new)
 }
 
-/// Delete a service. `409 in_use` while there are appointments for it, whatever became of them.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "deleteService",
-    params(("clientId" = ClientId, Path), ("serviceId" = ServiceId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+/// Delete a service.
+///
+/// `409 in_use` if the service has appointments, in any status.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "deleteService",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("serviceId" = ServiceId, Path, description = "The service's id.")
+    ),
+    responses((status = 204, description = "The service was deleted.")),
+    extensions(("x-errors" = json!(["forbidden", "in_use"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManageSchedules>,
     PathId(id): PathId<Service>,
@@ -109,22 +138,28 @@ pub(crate) async fn delete(
     let key = client.service(id);
     let decide = |current: &ServiceRecord, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
-        let in_use = Problem::conflict("in_use", "There are appointments for it. Delete those first.");
-        transaction.close_uses(&client.service_uses(id), current.meta.version, in_use)?;
+        let in_use = Problem::new(ErrorCode::InUse, "The service has appointments. Delete those first.");
+        UsageGuard::delete(transaction, &client.service_guard(id), current.meta.version, in_use)?;
         transaction.remove(&key)?;
-        transaction.let_go(&client.holdings())?;
-        name_staff(transaction, *client, &current.fields.staff_ids, &[])
+        transaction.decrement_children(*client)?;
+        change_staff(transaction, *client, &current.fields.staff_ids, &[])
     };
-    store.decide(|| store.find(&key), decide).await.map(|()| Deleted)
+    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(|()| Deleted)
 }
 
-/// Counts whom a service named and names.
-fn name_staff(transaction: &mut Transaction, client: ClientScope, had: &[StaffId], has: &[StaffId]) -> Result<()> {
-    for gone in had.iter().filter(|staff| !has.contains(staff)) {
-        transaction.unuse(&client.staff_uses(*gone))?;
+/// Updates the usage guards of the staff members that a service lists.
+fn change_staff(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: &[StaffId],
+    after: &[StaffId],
+) -> Result<()> {
+    for removed in before.iter().filter(|staff| !after.contains(staff)) {
+        UsageGuard::decrement(transaction, &client.staff_guard(*removed))?;
     }
-    for (place, new) in has.iter().enumerate().filter(|(_, staff)| !had.contains(staff)) {
-        transaction.use_any(&client.staff_uses(*new), Problem::unresolved_reference(format!("/staffIds/{place}")))?;
+    for (index, added) in after.iter().enumerate().filter(|(_, staff)| !before.contains(staff)) {
+        let missing = Problem::unresolved_reference(format!("/staffIds/{index}"));
+        UsageGuard::increment_any(transaction, &client.staff_guard(*added), missing)?;
     }
     Ok(())
 }

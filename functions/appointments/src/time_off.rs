@@ -1,132 +1,177 @@
-//! When members of the staff are not there.
+//! Time off of staff members.
 
 use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
-use shared::appointments::Days;
-use shared::auth::{Access, ClientId, ClientScope, ManageSchedules, UseCrm};
+use shared::appointments::{Days, Staff, StaffId, StaffRow, TimeOff, TimeOffId, TimeOffRecord};
 use shared::booking::Booking;
-use shared::entity::{Meta, Staff, StaffId, StaffRow, TimeOff, TimeOffFields, TimeOffId};
-use shared::http::page::PageParams;
-use shared::http::{
-    Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds, WithEtag,
+use shared::identity::{ClientId, ClientScope, ManageSchedules, UseCrm};
+use shared::table::{Record, Store, Transaction};
+use shared::value::{QueryBool, TimeRange, ValidationErrors};
+use shared::web::page::PageParams;
+use shared::web::{
+    Access, App, Create, Created, Deleted, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId,
+    PathIds, Problem, Result, WithEtag,
 };
-use shared::store::{Store, Transaction};
-use shared::value::TimeRange;
-use shared::value::{QueryBool, ValidationErrors};
-use shared::{App, Problem, Result};
 use utoipa::IntoParams;
 
-use crate::staff::revise;
+use crate::staff::replace_row;
 
-type TimeOffPage = Page<TimeOff>;
+type TimeOffPage = Page<TimeOffRecord>;
 
-/// What is to become of what is booked then.
+/// The query parameters of writes of time-off entries.
 #[derive(Clone, Copy, Debug, Default, Deserr, IntoParams)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub(crate) struct Options {
-    /// Whether what is booked then stays as it is. Otherwise that is a `409`.
+pub(crate) struct TimeOffOptions {
+    /// Keep appointments that overlap the time off.
+    ///
+    /// Without it, such appointments are an error: `409 time_booked`.
     #[deserr(default)]
-    #[param(inline, required = false, default = false)]
+    #[param(value_type = bool, required = false, default = false)]
     keep_bookings: QueryBool,
 }
 
-/// Say that a member of the staff is off. `409 time_booked` names as `appointments` what is booked then, up to a hundred,
-/// unless that is to stay. Then it may also be longer than 90 days.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/staff/{staffId}/time-off", tag = "appointments", operation_id = "createTimeOff",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), Options), request_body = TimeOffFields,
-    responses((status = 201, body = TimeOff, description = "Created.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// Create a time-off entry.
+///
+/// `409 time_booked` if the staff member has appointments in that time: `appointments` has up to 100 of their
+/// ids, `total` is their number. With `keepBookings=true` the appointments are kept, and the time off may be
+/// longer than 90 days.
+/// `409 too_many_times_off` if the staff member has 200 entries that have not ended.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/staff/{staffId}/time-off", tag = "appointments",
+    operation_id = "createTimeOff",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."), TimeOffOptions
+    ),
+    request_body = TimeOff,
+    responses((status = 201, body = TimeOffRecord, description = "The new time-off entry.")),
+    extensions(("x-errors" = json!(["forbidden", "time_booked", "too_many_times_off"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, ManageSchedules>,
     PathId(staff): PathId<Staff>,
-    Parameters(options): Parameters<Options>,
+    Parameters(options): Parameters<TimeOffOptions>,
     State(app): State<App>,
     store: Store,
-    Create { fields, request }: Create<TimeOffFields>,
+    Create { fields, request }: Create<TimeOff>,
 ) -> Result<Created> {
     fields.check()?;
-    let id = app.ids().make();
-    let meta = Meta::created(app.clock().now());
-    let new = TimeOff { id, client_id: client.id(), staff_id: staff, fields, meta };
-    let read = || Agenda::read(&store, *client, staff, &new.fields, options);
-    let decide = |agenda: &Agenda, transaction: &mut Transaction| {
-        agenda.take_off(transaction, *client, id, (None, new.fields.span()), &app)?;
-        transaction.create(&client.time_off(staff, id), &new)?;
-        let location = format!("/v1/clients/{}/staff/{staff}/time-off/{id}", client.id());
-        Created::new(StatusCode::CREATED, &new, location)
+    let new = Record::new(app.ids(), (*client, staff), fields, app.now());
+    let location = format!("/v1/clients/{}/staff/{staff}/time-off/{}", client.id(), new.id);
+    let read = || StaffSchedule::read(&store, *client, staff, &new.fields, options);
+    let decide = |schedule: &StaffSchedule, transaction: &mut Transaction| {
+        schedule.add_time_off(transaction, *client, new.id, (None, new.fields.range()), &app)?;
+        transaction.create(&client.time_off(staff, new.id), &new)?;
+        Created::new(StatusCode::CREATED, &new, location.clone())
     };
-    request.decide_as(&store, *client, read, decide).await
+    request.retry_on_conflict(&store, *client, read, decide).await
 }
 
-/// List when a member of the staff is and was off, as it was said.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/staff/{staffId}/time-off", tag = "appointments", operation_id = "listTimeOff",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), PageParams),
-    responses((status = 200, body = TimeOffPage, description = "A page.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// List the time off of a staff member.
+///
+/// Oldest first, by creation. Includes time off that has ended.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/staff/{staffId}/time-off", tag = "appointments", operation_id = "listTimeOff",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."), PageParams
+    ),
+    responses((status = 200, body = TimeOffPage, description = "A page of time-off entries."))
+)]
 pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     PathId(staff): PathId<Staff>,
     store: Store,
     paging: Paging,
 ) -> Result<Json<TimeOffPage>> {
-    paging.read_of(&store, *client, &client.staff_member(staff), client.times_off(staff)).await.map(Json)
+    paging.read_children(&store, *client, &client.staff_member(staff), client.times_off(staff)).await.map(Json)
 }
 
-/// Read a time off.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments", operation_id = "readTimeOff",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), ("timeOffId" = TimeOffId, Path)),
-    responses((status = 200, body = TimeOff, description = "The time off.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(
+/// Get a time-off entry.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments",
+    operation_id = "getTimeOff",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."),
+        ("timeOffId" = TimeOffId, Path, description = "The time-off entry's id.")
+    ),
+    responses((status = 200, body = TimeOffRecord, description = "The time-off entry.")),
+    extensions(("x-versioned" = json!(true)))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
     PathIds(staff, id): PathIds<Staff, TimeOff>,
     store: Store,
-    has: IfNoneMatch,
-) -> Result<WithEtag<TimeOff>> {
-    let (off, _) = store.find_both(&client.time_off(staff, id), &client.staff_member(staff)).await?;
-    Ok(WithEtag::unless(off, has))
+    if_none_match: IfNoneMatch,
+) -> Result<WithEtag<TimeOffRecord>> {
+    let (time_off, _) = store.find_both(&client.time_off(staff, id), &client.staff_member(staff)).await?;
+    Ok(WithEtag::unless(time_off, if_none_match))
 }
 
-/// Change a time off. What is booked then, and was not within it before, is minded as when it was created.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments", operation_id = "updateTimeOff",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), ("timeOffId" = TimeOffId, Path), Options),
-    request_body(content = TimeOffFields, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = TimeOff, description = "Changed.")),
-    extensions(("x-round-trips" = json!(4)), ("x-versioned" = json!(true))))]
+/// Update a time-off entry.
+///
+/// `409 time_booked` if the staff member has appointments in the new time that were not in the entry before,
+/// unless `keepBookings=true`. The limits are the same as for a new entry.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments",
+    operation_id = "updateTimeOff",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."),
+        ("timeOffId" = TimeOffId, Path, description = "The time-off entry's id."), TimeOffOptions
+    ),
+    request_body(content = TimeOff, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = TimeOffRecord, description = "The updated time-off entry.")),
+    extensions(
+        ("x-errors" = json!(["forbidden", "time_booked", "too_many_times_off"])), ("x-versioned" = json!(true))
+    )
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, ManageSchedules>,
     PathIds(staff, id): PathIds<Staff, TimeOff>,
-    Parameters(options): Parameters<Options>,
+    Parameters(options): Parameters<TimeOffOptions>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
     patch: Patch,
-) -> Result<WithEtag<TimeOff>> {
+) -> Result<WithEtag<TimeOffRecord>> {
     let read = || async {
-        let off = store.find(&client.time_off(staff, id)).await?;
-        if_match.check(off.meta.version)?;
-        let next = off.changed(patch.apply(&off.fields)?, app.clock().now());
+        let current = store.find(&client.time_off(staff, id)).await?;
+        if_match.check(current.meta.version)?;
+        let next = patch.change(&current, &app)?;
         next.fields.check()?;
-        let agenda = Agenda::read(&store, *client, staff, &next.fields, options).await?;
-        Ok((off, next, agenda))
+        let schedule = StaffSchedule::read(&store, *client, staff, &next.fields, options).await?;
+        Ok((current, next, schedule))
     };
-    let decide = |(off, next, agenda): &(TimeOff, TimeOff, Agenda), transaction: &mut Transaction| {
-        agenda.take_off(transaction, *client, id, (Some(off.fields.span()), next.fields.span()), &app)?;
-        transaction.replace(&client.time_off(staff, id), next, off.meta.version)?;
+    let decide = |(current, next, schedule): &(TimeOffRecord, TimeOffRecord, StaffSchedule),
+                  transaction: &mut Transaction| {
+        let ranges = (Some(current.fields.range()), next.fields.range());
+        schedule.add_time_off(transaction, *client, id, ranges, &app)?;
+        transaction.replace(&client.time_off(staff, id), next, current.meta.version)?;
         Ok(next.clone())
     };
-    store.decide(read, decide).await.map(WithEtag::new)
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
-/// Delete a time off.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments", operation_id = "deleteTimeOff",
-    params(("clientId" = ClientId, Path), ("staffId" = StaffId, Path), ("timeOffId" = TimeOffId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+/// Delete a time-off entry.
+///
+/// Slots in its time become available again.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/staff/{staffId}/time-off/{timeOffId}", tag = "appointments",
+    operation_id = "deleteTimeOff",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("staffId" = StaffId, Path, description = "The staff member's id."),
+        ("timeOffId" = TimeOffId, Path, description = "The time-off entry's id.")
+    ),
+    responses((status = 204, description = "The time-off entry was deleted.")),
+    extensions(("x-errors" = json!(["forbidden"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManageSchedules>,
     PathIds(staff, id): PathIds<Staff, TimeOff>,
@@ -134,78 +179,82 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let (off, row) = (client.time_off(staff, id), client.staff_member(staff));
-    let decide = |(current, row): &(TimeOff, StaffRow), transaction: &mut Transaction| {
+    let (key, row_key) = (client.time_off(staff, id), client.staff_member(staff));
+    let decide = |(current, row): &(TimeOffRecord, StaffRow), transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
-        transaction.delete(&off, current.meta.version)?;
-        revise(transaction, *client, row, &row.off(id, None, app.clock().now()))
+        transaction.delete(&key, current.meta.version)?;
+        replace_row(transaction, *client, row, &row.with_time_off(id, None, app.now()))
     };
-    store.decide(|| store.find_both(&off, &row), decide).await.map(|()| Deleted)
+    store.retry_on_conflict(async || Ok(store.find_both(&key, &row_key).await?), decide).await.map(|()| Deleted)
 }
 
-/// What decides on a time off, as it was read.
-struct Agenda {
+/// The items that a time-off entry is checked against.
+struct StaffSchedule {
     staff: StaffRow,
-    /// The days that it touches, unless what is booked on them is of no matter.
+    /// The days that the entry overlaps; `None` if bookings are kept.
     days: Option<Days>,
 }
 
-impl Agenda {
+impl StaffSchedule {
     async fn read(
         store: &Store,
         client: ClientScope,
         staff: StaffId,
-        off: &TimeOffFields,
-        options: Options,
+        time_off: &TimeOff,
+        options: TimeOffOptions,
     ) -> Result<Self> {
-        let row = client.staff_member(staff);
+        let key = client.staff_member(staff);
         if options.keep_bookings.is_set() {
-            return Ok(Self { staff: store.find(&row).await?, days: None });
+            return Ok(Self { staff: store.find(&key).await?, days: None });
         }
-        off.check_length()?;
-        // Both are always read to their end, so that it costs the same whether or not they are there.
-        let (row, days) = tokio::join!(store.find(&row), Days::within(store, client, staff, off.span()));
-        Ok(Self { staff: row?, days: Some(days?) })
+        time_off.check_length()?;
+        // Both reads always complete, so that the cost does not depend on which items exist.
+        let days = Days::in_range(store, client, staff, time_off.range());
+        let (staff, days) = tokio::join!(store.find(&key), days);
+        Ok(Self { staff: staff?, days: Some(days?) })
     }
 
-    /// Adds that the time off is from when to when it says, if nothing is booked then that was not within it before, which the
-    /// transaction requires to stay so.
-    fn take_off(
+    /// Writes a time-off entry with this range into the staff member's row.
+    ///
+    /// `before` is the previous range. Rejected if the entry overlaps bookings that the previous range did not
+    /// overlap; the transaction requires that there are no new bookings.
+    fn add_time_off(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
         id: TimeOffId,
-        (before, span): (Option<TimeRange>, TimeRange),
+        (before, range): (Option<TimeRange>, TimeRange),
         app: &App,
     ) -> Result<()> {
-        let next = self.staff.off(id, Some(span), app.clock().now());
-        if next.off.len() > StaffRow::MOST_OFF {
-            return Err(Problem::conflict(
-                "too_many_times_off",
-                "They have as many times off to come as they can have.",
-            ));
+        let next = self.staff.with_time_off(id, Some(range), app.now());
+        if next.off.len() > StaffRow::MAX_TIME_OFF {
+            let detail = "The staff member has reached the limit of 200 time-off entries that have not ended.";
+            return Err(Problem::new(ErrorCode::TooManyTimesOff, detail));
         }
         if let Some(days) = &self.days {
-            // A time off has no buffers of its own; those of what is booked keep away from it.
-            let meets = |booking: &&Booking, span: TimeRange| booking.with_buffers().overlaps(&span);
-            let is_new =
-                |booking: &&Booking| meets(booking, span) && before.is_none_or(|before| !meets(booking, before));
-            let bookings = days.bookings(None);
-            let booked: Vec<_> = bookings.iter().filter(is_new).map(told).collect();
-            if !booked.is_empty() {
-                let detail = "There are appointments then. Move or cancel those first, or say keepBookings=true.";
-                let problem = Problem::conflict("time_booked", detail).with("total", booked.len());
-                return Err(problem.with("appointments", booked.into_iter().take(MOST_TOLD).collect::<Vec<_>>()));
+            // Time off has no buffers of its own, but must not overlap the buffers of bookings.
+            let overlaps = |booking: &Booking, range: TimeRange| booking.with_buffers().overlaps(&range);
+            let mut bookings = days.bookings(None);
+            bookings
+                .retain(|booking| overlaps(booking, range) && !before.is_some_and(|before| overlaps(booking, before)));
+            if !bookings.is_empty() {
+                return Err(time_booked(&bookings));
             }
             days.require(transaction, client)?;
         }
-        revise(transaction, client, &self.staff, &next)
+        replace_row(transaction, client, &self.staff, &next)
     }
 }
 
-/// How many of the appointments that are in the way a refusal names.
-const MOST_TOLD: usize = 100;
+/// The maximum number of appointments that a `time_booked` problem lists.
+const MAX_LISTED: usize = 100;
 
-fn told(booking: &Booking) -> Value {
-    json!({ "id": booking.appointment, "startTime": booking.span.start, "endTime": booking.span.end })
+fn time_booked(bookings: &[Booking]) -> Problem {
+    let summary = |booking: &Booking| {
+        let TimeRange { start, end } = booking.span;
+        json!({ "id": booking.appointment, "startTime": start, "endTime": end })
+    };
+    let appointments: Vec<Value> = bookings.iter().take(MAX_LISTED).map(summary).collect();
+    let detail = "The staff member has appointments then. Reschedule or cancel them, or use keepBookings=true.";
+    Problem::new(ErrorCode::TimeBooked, detail).with("total", bookings.len()).with("appointments", appointments)
 }

@@ -1,121 +1,169 @@
-//! What becomes of an appointment.
+//! Transitions of an appointment's status: a route for each, one shared handler.
 
-use axum::extract::State;
+use axum::extract::FromRequestParts;
 use deserr::Deserr;
-use shared::appointments::{self, Days};
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Appointment, AppointmentId, Transition};
-use shared::http::{IfMatch, OptionalBody, PathId, WithEtag};
-use shared::store::{Store, Transaction};
-use shared::value::{Name, ValidationErrors};
-use shared::{App, Problem, Result};
+use lambda_http::http::request::Parts;
+use shared::appointments::{Appointment, AppointmentId, Days, Transition, repository};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::{Store, Transaction};
+use shared::value::{Name, ValidationErrors, marker};
+use shared::web::{Access, App, ErrorCode, IfMatch, OptionalBody, PathId, Problem, Result, WithEtag};
 use utoipa::ToSchema;
 
-/// What is said about a cancellation.
+/// The details of a cancellation.
 #[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct Cancellation {
-    /// Why.
+#[schema(example = json!({ "reason": "The customer is ill." }))]
+pub(crate) struct CancelAppointmentRequest {
+    /// The reason.
     #[deserr(default)]
-    #[schema(example = "Caught a cold")]
+    #[schema(example = "The customer is ill.")]
     reason: Option<Name>,
 }
 
-/// Nothing.
+/// A body without fields.
 #[derive(Clone, Copy, Debug, Deserr)]
 #[deserr(error = ValidationErrors, deny_unknown_fields)]
 pub(crate) struct EmptyBody {}
 
-/// Confirm an appointment that is scheduled.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/confirm", tag = "appointments", operation_id = "confirmAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
-    responses((status = 200, body = Appointment, description = "Confirmed.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+/// Confirm an appointment.
+///
+/// Possible in status `SCHEDULED`, otherwise `409 invalid_transition`.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/confirm", tag = "appointments",
+    operation_id = "confirmAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    responses((status = 200, body = Appointment, description = "The confirmed appointment.")),
+    extensions(("x-errors" = json!([
+        "invalid_transition", "invalid_json", "unreadable_body", "unsupported_media_type", "body_too_large", "invalid"
+    ])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn confirm(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
-    State(app): State<App>,
-    store: Store,
-    if_match: IfMatch,
-    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
+    change: StatusChange,
+    _: OptionalBody<EmptyBody>,
 ) -> Result<WithEtag<Appointment>> {
-    pass(&app, &store, *client, id, &if_match, (Transition::Confirm, None)).await
+    change.apply(*client, Transition::Confirm, None).await
 }
 
-/// Say that an appointment that was confirmed was kept.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/complete", tag = "appointments", operation_id = "completeAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
-    responses((status = 200, body = Appointment, description = "Completed.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+/// Complete an appointment.
+///
+/// Records that a confirmed appointment took place. Possible in status `CONFIRMED`, otherwise
+/// `409 invalid_transition`.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/complete", tag = "appointments",
+    operation_id = "completeAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    responses((status = 200, body = Appointment, description = "The completed appointment.")),
+    extensions(("x-errors" = json!([
+        "invalid_transition", "invalid_json", "unreadable_body", "unsupported_media_type", "body_too_large", "invalid"
+    ])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn complete(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
-    State(app): State<App>,
-    store: Store,
-    if_match: IfMatch,
-    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
+    change: StatusChange,
+    _: OptionalBody<EmptyBody>,
 ) -> Result<WithEtag<Appointment>> {
-    pass(&app, &store, *client, id, &if_match, (Transition::Complete, None)).await
+    change.apply(*client, Transition::Complete, None).await
 }
 
-/// Cancel an appointment that is scheduled or confirmed: its time is free again.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/cancel", tag = "appointments", operation_id = "cancelAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
-    request_body(content = Option<Cancellation>),
-    responses((status = 200, body = Appointment, description = "Cancelled.")),
-    extensions(("x-round-trips" = json!(4)), ("x-versioned" = json!(true))))]
+/// Cancel an appointment.
+///
+/// Frees the time. Possible in status `SCHEDULED` or `CONFIRMED`, otherwise `409 invalid_transition`.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/cancel", tag = "appointments",
+    operation_id = "cancelAppointment",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    request_body(content = Option<CancelAppointmentRequest>),
+    responses((status = 200, body = Appointment, description = "The cancelled appointment.")),
+    extensions(("x-errors" = json!(["invalid_transition"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn cancel(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
-    State(app): State<App>,
-    store: Store,
-    if_match: IfMatch,
-    OptionalBody(Cancellation { reason }): OptionalBody<Cancellation>,
+    change: StatusChange,
+    OptionalBody(CancelAppointmentRequest { reason }): OptionalBody<CancelAppointmentRequest>,
 ) -> Result<WithEtag<Appointment>> {
-    pass(&app, &store, *client, id, &if_match, (Transition::Cancel, reason)).await
+    change.apply(*client, Transition::Cancel, reason).await
 }
 
-/// Say that nobody came to an appointment that was confirmed: what is left of its time is free again.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/no-show", tag = "appointments", operation_id = "missAppointment",
-    params(("clientId" = ClientId, Path), ("appointmentId" = AppointmentId, Path)),
-    responses((status = 200, body = Appointment, description = "Missed.")),
-    extensions(("x-round-trips" = json!(4)), ("x-versioned" = json!(true))))]
+/// Mark an appointment as a no-show.
+///
+/// Records that the customer did not come, and frees the time. Possible in status `CONFIRMED`, otherwise
+/// `409 invalid_transition`.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/no-show", tag = "appointments",
+    operation_id = "markAppointmentNoShow",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("appointmentId" = AppointmentId, Path, description = "The appointment's id.")
+    ),
+    responses((status = 200, body = Appointment, description = "The appointment, marked as a no-show.")),
+    extensions(("x-errors" = json!([
+        "invalid_transition", "invalid_json", "unreadable_body", "unsupported_media_type", "body_too_large", "invalid"
+    ])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn no_show(
     client: Access<ClientScope, UseCrm>,
-    PathId(id): PathId<Appointment>,
-    State(app): State<App>,
+    change: StatusChange,
+    _: OptionalBody<EmptyBody>,
+) -> Result<WithEtag<Appointment>> {
+    change.apply(*client, Transition::NoShow, None).await
+}
+
+/// A request to change the status of an appointment.
+pub(crate) struct StatusChange {
+    id: AppointmentId,
+    app: App,
     store: Store,
     if_match: IfMatch,
-    OptionalBody(EmptyBody {}): OptionalBody<EmptyBody>,
-) -> Result<WithEtag<Appointment>> {
-    pass(&app, &store, *client, id, &if_match, (Transition::NoShow, None)).await
 }
 
-async fn pass(
-    app: &App,
-    store: &Store,
-    client: ClientScope,
-    id: AppointmentId,
-    if_match: &IfMatch,
-    (transition, reason): (Transition, Option<Name>),
-) -> Result<WithEtag<Appointment>> {
-    let read = || async {
-        let current = appointments::find(store, client, id).await?;
-        if_match.check(current.meta.version)?;
-        let status = current.status.after(transition).ok_or_else(not_possible)?;
-        let days = if status.blocks() { None } else { Some(Days::of(store, client, &current).await?) };
-        Ok((current, status, days))
-    };
-    let decide = |(current, status, days): &(Appointment, _, Option<Days>), transaction: &mut Transaction| {
-        let next = current.with_status(*status, reason.clone(), app.clock().now());
-        appointments::replace(transaction, client, current, &next, days.as_ref())?;
-        Ok(next)
-    };
-    store.decide(read, decide).await.map(WithEtag::new)
+impl FromRequestParts<App> for StatusChange {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let PathId(id) = PathId::<marker::Appointment>::from_request_parts(parts, app).await?;
+        let Ok(store) = Store::from_request_parts(parts, app).await;
+        let if_match = IfMatch::from_request_parts(parts, app).await?;
+        Ok(Self { id, app: app.clone(), store, if_match })
+    }
 }
 
-/// What is to be done cannot be done to an appointment of this status.
-pub(crate) fn not_possible() -> Problem {
-    let detail = "That cannot be done to an appointment of this status. Read it again.";
-    Problem::conflict("invalid_transition", detail)
+impl StatusChange {
+    async fn apply(
+        self,
+        client: ClientScope,
+        transition: Transition,
+        reason: Option<Name>,
+    ) -> Result<WithEtag<Appointment>> {
+        let Self { id, app, store, if_match } = self;
+        let read = || async {
+            let current = repository::find(&store, client, id).await?;
+            if_match.check(current.meta.version)?;
+            let status = current.status.after(transition).ok_or_else(invalid_transition)?;
+            let days = if status.blocks() { None } else { Some(Days::of_appointment(&store, client, &current).await?) };
+            Ok((current, status, days))
+        };
+        let decide = |(current, status, days): &(Appointment, _, Option<Days>), transaction: &mut Transaction| {
+            let next = current.with_status(*status, reason.clone(), app.now());
+            repository::replace(transaction, client, current, &next, days.as_ref())?;
+            Ok(next)
+        };
+        store.retry_on_conflict(read, decide).await.map(WithEtag::new)
+    }
+}
+
+/// The operation is not possible in the current status of the appointment.
+pub(crate) fn invalid_transition() -> Problem {
+    let detail = "The operation is not possible in the current status of the appointment.";
+    Problem::new(ErrorCode::InvalidTransition, detail)
 }

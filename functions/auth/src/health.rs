@@ -1,21 +1,26 @@
-//! Whether the service answers and reaches its table.
+//! The health check.
 
 use axum::Json;
 use serde::Serialize;
-use shared::Result;
-use shared::store::Store;
+use shared::table::Store;
+use shared::web::Result;
 use utoipa::ToSchema;
 
-/// That all is well.
+/// The status of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
+    /// Always `ok`.
     #[schema(example = "ok")]
     status: &'static str,
 }
 
-/// Say whether the service reaches its table: `503` if not.
-#[utoipa::path(get, path = "/health", tag = "service", operation_id = "health", security(()),
-    responses((status = 200, body = Health, description = "It does.")), extensions(("x-round-trips" = json!(1))))]
+/// Check the health of the service.
+///
+/// `503` if the service cannot reach its table.
+#[utoipa::path(
+    get, path = "/health", tag = "service", operation_id = "getHealth", security(()),
+    responses((status = 200, body = Health, description = "The service is available."))
+)]
 pub(crate) async fn read(store: Store) -> Result<Json<Health>> {
     store.ping().await?;
     Ok(Json(Health { status: "ok" }))

@@ -1,25 +1,24 @@
-//! Who is who: users and their invitations, passwords, sign-in, sessions, tokens.
+//! The auth API: sign-in, sessions, passwords, invitations and users.
 
-mod attempt;
+mod failed_sign_ins;
 mod health;
 mod invitations;
 mod jwks;
 mod me;
 mod passwords;
-mod redemption;
 mod sessions;
+mod token_redemption;
 mod user_routes;
 mod users;
 
 use std::sync::Arc;
 
 use axum::{Extension, Router};
-use shared::App;
-use shared::auth::Issuer;
-use shared::http::{Api, serve};
+use shared::identity::Issuer;
+use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
 
-/// The routes, with their description.
+/// The routes with their OpenAPI descriptions.
 pub fn api() -> Api {
     Api::new()
         .routes(routes!(sessions::login))
@@ -30,13 +29,13 @@ pub fn api() -> Api {
         .routes(routes!(passwords::forgot))
         .routes(routes!(passwords::reset))
         .routes(routes!(invitations::accept))
-        .merge(user_routes::of_agency::api())
-        .merge(user_routes::of_client::api())
+        .merge(user_routes::agency_users::api())
+        .merge(user_routes::client_users::api())
         .routes(routes!(jwks::read))
         .routes(routes!(health::read))
 }
 
-/// The service. The issuer makes tokens, which no other module can.
+/// The service; only its issuer can make tokens.
 pub fn router(app: App, issuer: Issuer) -> Router {
     serve(api().layer(Extension(Arc::new(issuer))), app)
 }

@@ -1,7 +1,7 @@
-//! The Lambda function.
+//! The Lambda function of the auth API.
 
-use shared::auth::Issuer;
-use shared::{App, StartError, variable};
+use shared::identity::Issuer;
+use shared::web::{App, StartError, variable};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {

@@ -1,30 +1,38 @@
-//! The caller's own profile.
+//! The profile of the signed-in user.
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use shared::auth::{Actor, Authenticated};
-use shared::entity::{Account, Profile, Status, User};
-use shared::http::{IfMatch, IfNoneMatch, Patch, WithEtag};
-use shared::store::Store;
-use shared::{App, Problem, Result};
+use shared::identity::Actor;
+use shared::table::Store;
+use shared::users::{Account, Profile, User, UserStatus};
+use shared::web::{App, Authenticated, IfMatch, IfNoneMatch, Patch, Problem, Result, WithEtag};
 
-/// Read one's own user.
-#[utoipa::path(get, path = "/v1/auth/me", tag = "auth", operation_id = "readMe",
-    responses((status = 200, body = User, description = "The caller.")),
-    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+/// Get the signed-in user.
+///
+/// The user's role and home (`tenantId`, `agencyId`, `clientId`) determine which resources the user can access.
+#[utoipa::path(
+    get, path = "/v1/auth/me", tag = "auth", operation_id = "getMe",
+    responses((status = 200, body = User, description = "The signed-in user.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn read(
     Authenticated(actor): Authenticated,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<User>> {
-    Ok(WithEtag::unless(own(&store, &actor).await?.user, has))
+    Ok(WithEtag::unless(find(&store, &actor).await?.user, if_none_match))
 }
 
-/// Change one's own name.
-#[utoipa::path(patch, path = "/v1/auth/me", tag = "auth", operation_id = "updateMe",
+/// Update the name of the signed-in user.
+///
+/// A JSON Merge Patch: an absent field keeps its value. Only an admin can change the email, the role and the
+/// status.
+#[utoipa::path(
+    patch, path = "/v1/auth/me", tag = "auth", operation_id = "updateMe",
     request_body(content = Profile, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = User, description = "Changed.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = User, description = "The updated user.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     Authenticated(actor): Authenticated,
     State(app): State<App>,
@@ -33,26 +41,28 @@ pub(crate) async fn update(
     patch: Patch,
 ) -> Result<WithEtag<User>> {
     let key = actor.home().user(actor.user());
-    let account = store.update(key, &if_match, |account, _| {
-        let account = active(account.clone())?;
+    let updated = store.update(key, &if_match, |account, _| {
+        let account = require_active(account.clone())?;
         let profile = patch.apply(&account.user.profile())?;
-        Ok(Account { user: account.user.with_profile(profile, app.clock().now()), ..account })
+        Ok(Account { user: account.user.with_profile(profile, app.now()), ..account })
     });
-    match account.await {
+    match updated.await {
         Ok(account) => Ok(WithEtag::new(account.user)),
-        // Whoever is gone is nobody, as in every other request of theirs.
+        // A deleted user is unauthenticated, as in all other operations of this user.
         Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(Problem::unauthenticated()),
         Err(problem) => Err(problem),
     }
 }
 
-/// The caller's own account.
-pub(crate) async fn own(store: &Store, actor: &Actor) -> Result<Account> {
+/// The account of the signed-in user.
+///
+/// Unauthenticated if the user was deleted or disabled.
+pub(crate) async fn find(store: &Store, actor: &Actor) -> Result<Account> {
     let account = store.get(&actor.home().user(actor.user())).await?;
-    active(account.ok_or_else(Problem::unauthenticated)?)
+    require_active(account.ok_or_else(Problem::unauthenticated)?)
 }
 
-/// Whoever was disabled since the token was made is nobody.
-pub(crate) fn active(account: Account) -> Result<Account> {
-    if account.user.status == Status::Active { Ok(account) } else { Err(Problem::unauthenticated()) }
+/// Requires that the user was not disabled after the access token was issued.
+fn require_active(account: Account) -> Result<Account> {
+    if account.user.status == UserStatus::Active { Ok(account) } else { Err(Problem::unauthenticated()) }
 }

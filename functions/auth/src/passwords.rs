@@ -1,117 +1,142 @@
-//! Passwords: changed by whoever knows the one they have, or reset by whoever has the mailbox.
+//! Change of a password, and reset of a forgotten password by mail.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use deserr::Deserr;
-use shared::auth::account::{self, FoundUser};
-use shared::auth::credential::{self, Purpose};
-use shared::auth::password::{self, NewPassword, Password};
-use shared::auth::tries::{Count, MAIL, MAIL_FROM_SOURCE, SIGN_IN};
-use shared::auth::{Authenticated, HomeScope, Issuer};
-use shared::entity::Account;
-use shared::http::{Accepted, Body, Deleted, Source};
-use shared::mail::{Mail, Message};
-use shared::store::{Store, Transaction};
+use shared::identity::password::{self, NewPassword, Password};
+use shared::identity::{HomeScope, Issuer};
+use shared::mail::{self, Mail, Message};
+use shared::table::{Store, Transaction};
+use shared::users::accounts::{self, FoundUser};
+use shared::users::attempts::{MAIL, MAIL_FROM_SOURCE, SIGN_IN};
+use shared::users::one_time_token::{self, Purpose};
+use shared::users::{Account, repository};
 use shared::value::{Email, InvalidValue, ValidationErrors};
-use shared::{App, Problem, Result};
+use shared::web::{Accepted, App, Authenticated, Body, Deleted, Problem, Result, Source};
 use utoipa::ToSchema;
 
-use crate::attempt::forgive;
+use crate::failed_sign_ins::reset_by_email;
 use crate::me;
-use crate::redemption::Bearer;
 use crate::sessions::Tokens;
+use crate::token_redemption::Redemption;
 
-/// A new password, from somebody who knows the one they have.
+/// A request to change a password.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct PasswordChange {
+#[schema(example = json!({
+    "currentPassword": "correct horse battery staple",
+    "newPassword": "seven quiet rivers run north",
+}))]
+pub(crate) struct ChangePasswordRequest {
+    /// The current password.
     current_password: Password,
+    /// The new password.
     new_password: NewPassword,
 }
 
-/// Who forgot their password.
+/// A request for a mail to reset a forgotten password.
 #[derive(Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct Forgotten {
+#[schema(example = json!({ "email": "ada@example.com" }))]
+pub(crate) struct ForgotPasswordRequest {
+    /// The user's email.
     email: Email,
 }
 
-/// A new password, from somebody who was mailed a token.
+/// A request to reset a forgotten password.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct PasswordReset {
-    /// From the mail.
+#[schema(example = json!({
+    "token": "3q2-7wX0sY9vK4mJ8nB1cD5eF6gH7iJ9kL0mN1oP2qR",
+    "newPassword": "seven quiet rivers run north",
+}))]
+pub(crate) struct ResetPasswordRequest {
+    /// The token from the mail.
     token: String,
+    /// The new password.
     new_password: NewPassword,
 }
 
-/// Change one's own password. Every other session ends.
-#[utoipa::path(post, path = "/v1/auth/password", tag = "auth", operation_id = "changePassword",
-    request_body = PasswordChange, responses((status = 204, description = "Changed.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// Change the password of the signed-in user.
+///
+/// Ends all other sessions of the user and mails a notice. A wrong current password is a `422` with the code
+/// `wrong_password` at `/currentPassword`; after ten of these within 15 minutes, the response is `429`.
+#[utoipa::path(
+    post, path = "/v1/auth/password", tag = "auth", operation_id = "changePassword",
+    request_body = ChangePasswordRequest,
+    responses((status = 204, description = "The password was changed.")),
+    extensions(("x-errors" = json!(["not_found", "too_many_attempts"])))
+)]
 pub(crate) async fn change(
     Authenticated(actor): Authenticated,
     State(app): State<App>,
     store: Store,
-    Body(change): Body<PasswordChange>,
+    Body(request): Body<ChangePasswordRequest>,
 ) -> Result<Deleted> {
-    let (home, key) = (actor.home(), actor.home().user(actor.user()));
-    let account = me::own(&store, &actor).await?;
-    // Counted by session: whoever has stolen one guesses no further, and stands in nobody's way but their own.
-    let count = || SIGN_IN.count(&app, &store, format!("session {}", actor.session()));
-    let tries = count().await?;
-    tries.check()?;
-    let known_hash = account.password_hash.clone();
-    if !password::verify(change.current_password, known_hash.clone()).await? {
-        let failed = store.decide_from(Some(tries), count, Count::add);
-        return Err(failed.await.err().unwrap_or_else(wrong_password));
+    let home = actor.home();
+    let account = me::find(&store, &actor).await?;
+    // Counted by session: a stolen session allows few guesses, which do not lock out the user's other sessions.
+    let read_attempts = || SIGN_IN.attempts(&app, &store, format!("session {}", actor.session()));
+    let attempts = read_attempts().await?;
+    attempts.check()?;
+    let verified_hash = account.password_hash.clone();
+    if !password::verify(request.current_password, verified_hash.clone()).await? {
+        let recorded = store.retry_on_conflict_from(Some(attempts), read_attempts, |attempts, transaction| {
+            Ok(attempts.record(transaction)?)
+        });
+        return Err(recorded.await.err().unwrap_or_else(wrong_password));
     }
-    let hash = password::hash(change.new_password).await?;
-    let read = || async { me::own(&store, &actor).await };
-    let changed = store.decide_from(Some(account), read, |account, transaction| {
-        if account.password_hash != known_hash {
+    let hash = password::hash(request.new_password).await?;
+    let read = || async { me::find(&store, &actor).await };
+    let changed = store.retry_on_conflict_from(Some(account), read, |account, transaction| {
+        if account.password_hash != verified_hash {
             return Err(wrong_password());
         }
-        let next = renewed(&app, account, hash.clone());
-        transaction.replace(&key, &next, account.user.meta.version)?;
-        tries.require(transaction)?;
-        let session = home.session(actor.user(), actor.session());
-        transaction.keep_session(&session, next.epoch, Problem::unauthenticated())?;
-        tell(&app, transaction, home, &next)
+        let next = with_password(&app, account, hash.clone());
+        repository::replace(transaction, home, account, &next)?;
+        attempts.require_below_limit(transaction)?;
+        let session = (actor.user(), actor.session());
+        repository::keep_session(transaction, home, session, next.epoch, Problem::unauthenticated())?;
+        notify(&app, transaction, home, &next)
     });
     changed.await.map(|()| Deleted)
 }
 
-/// Ask for a mail with which a new password can be chosen. The answer is always the same: it does not tell whether anybody has
-/// the email. Whoever was invited gets a new invitation.
-#[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", operation_id = "forgotPassword", security(()),
-    request_body = Forgotten, responses((status = 202, description = "If somebody has the email, a mail follows.")),
-    extensions(("x-round-trips" = json!(5))))]
+/// Request a mail to reset a forgotten password.
+///
+/// The response is always the same, so that it does not reveal whether the email is in use. A user who has
+/// not accepted an invitation yet gets a new invitation instead. At most 5 mails an hour are sent to one
+/// email, and at most 50 an hour for requests from one source address.
+#[utoipa::path(
+    post, path = "/v1/auth/password/forgot", tag = "auth", operation_id = "forgotPassword", security(()),
+    request_body = ForgotPasswordRequest,
+    responses((status = 202, description = "A mail will be sent if a user has this email."))
+)]
 pub(crate) async fn forgot(
     State(app): State<App>,
     source: Source,
     store: Store,
-    Body(Forgotten { email }): Body<Forgotten>,
+    Body(ForgotPasswordRequest { email }): Body<ForgotPasswordRequest>,
 ) -> Result<Accepted> {
-    let found = account::by_email(&app, &store, &email).await?;
+    let found = accounts::by_email(&app, &store, &email).await?;
     let read = || async {
-        tokio::try_join!(MAIL.count(&app, &store, email.folded()), MAIL_FROM_SOURCE.count(&app, &store, &source))
+        tokio::try_join!(MAIL.attempts(&app, &store, email.folded()), MAIL_FROM_SOURCE.attempts(&app, &store, &source))
     };
-    let counts = read().await?;
-    // Neither a mailbox nor the sender's good name is there for others to use up.
-    if counts.0.is_full() || counts.1.is_full() {
+    let attempts = read().await?;
+    // The limits protect mailboxes from floods of mail, and the reputation of the sender.
+    if attempts.0.is_limit_reached() || attempts.1.is_limit_reached() {
         return Ok(Accepted);
     }
-    let mailed = store.decide_from(Some(counts), read, |(by_email, by_source), transaction| {
-        by_email.add(transaction)?;
-        by_source.add(transaction)?;
+    let mailed = store.retry_on_conflict_from(Some(attempts), read, |(by_email, by_source), transaction| {
+        by_email.record(transaction)?;
+        by_source.record(transaction)?;
         let Some(FoundUser { home, account }) = &found else { return Ok(()) };
         let Some(purpose) = Purpose::of(account.user.status) else { return Ok(()) };
-        credential::mail(&app, transaction, *home, account, purpose)
+        one_time_token::mail(&app, transaction, *home, account, purpose)
     });
     match mailed.await {
         Err(problem) if problem.status().is_client_error() => Ok(Accepted),
@@ -120,40 +145,49 @@ pub(crate) async fn forgot(
     }
 }
 
-/// Choose a new password with the token of a mail, and be signed in. Every other session ends.
-#[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", operation_id = "resetPassword", security(()),
-    request_body = PasswordReset, responses((status = 200, body = Tokens, description = "Signed in.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// Reset a forgotten password.
+///
+/// Sets a new password with the token from the mail, signs the user in, ends all other sessions and mails a
+/// notice. The token is valid once, for an hour: an invalid, used or expired token is a `422` with the code
+/// `invalid_token` at `/token`.
+#[utoipa::path(
+    post, path = "/v1/auth/password/reset", tag = "auth", operation_id = "resetPassword", security(()),
+    request_body = ResetPasswordRequest,
+    responses((status = 200, body = Tokens, description = "The tokens of a new session.")),
+    extensions(("x-errors" = json!(["not_found"])))
+)]
 pub(crate) async fn reset(
     State(app): State<App>,
     Extension(issuer): Extension<Arc<Issuer>>,
     source: Source,
     store: Store,
-    Body(reset): Body<PasswordReset>,
+    Body(request): Body<ResetPasswordRequest>,
 ) -> Result<Json<Tokens>> {
-    let bearer = Bearer { app: &app, store: &store, source: &source, token: reset.token, purpose: Purpose::Reset };
-    let chosen = bearer.choose(reset.new_password, |before, next, transaction| {
-        forgive(&app, transaction, &before.account.user.email)?;
-        tell(&app, transaction, before.home, next)
+    let (token, purpose) = (request.token, Purpose::Reset);
+    let redemption = Redemption { app: &app, store: &store, source: &source, token, purpose };
+    let redeemed = redemption.redeem(request.new_password, |before, next, transaction| {
+        reset_by_email(&app, transaction, &before.account.user.email)?;
+        notify(&app, transaction, before.home, next)
     });
-    let (entered, user) = chosen.await?;
-    entered.tokens(&issuer, user)
+    let (session, user) = redeemed.await?;
+    session.tokens(&issuer, user)
 }
 
-/// The account with another password.
-pub(crate) fn renewed(app: &App, account: &Account, hash: String) -> Account {
+/// The account with another password, in the next epoch.
+pub(crate) fn with_password(app: &App, account: &Account, hash: String) -> Account {
     let mut next = account.clone().next_epoch();
     next.password_hash = Some(hash);
-    next.user.meta = next.user.meta.changed(app.clock().now());
+    next.user.meta = next.user.meta.changed(app.now());
     next
 }
 
-/// Tells a user by mail that their password is another now.
-fn tell(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Account) -> Result<()> {
+/// Mails a notice of a changed password to the user.
+fn notify(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Account) -> Result<()> {
     let (to, first_name) = (account.user.email.clone(), account.user.first_name.clone());
-    transaction.mail(app, home, &Mail::notice(to, Message::PasswordChanged { first_name }, app.clock().now()))
+    mail::enqueue(transaction, app, home, &Mail::notice(to, Message::PasswordChanged { first_name }, app.now()))
 }
 
 fn wrong_password() -> Problem {
-    ValidationErrors::field("/currentPassword", InvalidValue::new("wrong_password", "is not the password")).into()
+    ValidationErrors::field("/currentPassword", InvalidValue::new("wrong_password", "is not the current password"))
+        .into()
 }

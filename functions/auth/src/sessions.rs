@@ -1,189 +1,214 @@
-//! Sessions: signing in, refreshing, signing out.
+//! Sessions: sign-in, refresh and sign-out.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::{Extension, Json};
 use chrono::Duration;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::auth::account::{self, FoundUser};
-use shared::auth::password::{self, Password};
-use shared::auth::{ACCESS_TOKEN_SECONDS, Authenticated, Issuer, Refresh};
-use shared::entity::{Account, Session, Status, User};
-use shared::http::{Body, Deleted, Source};
-use shared::store::{Store, Transaction};
+use shared::identity::password::{self, Password};
+use shared::identity::{ACCESS_TOKEN_SECONDS, Issuer, RefreshToken};
+use shared::table::{Key, Store, StoreError, Transaction};
+use shared::users::accounts::{self, FoundUser};
+use shared::users::{Account, Session, User, UserStatus, repository};
 use shared::value::{Email, Instant, ValidationErrors};
-use shared::{App, Problem, Result};
+use shared::web::{App, Authenticated, Body, Deleted, ErrorCode, Problem, Result, Source};
 use utoipa::ToSchema;
 
-use crate::attempt::{Attempt, remember};
+use crate::failed_sign_ins::{FailedSignIns, remember_source};
 
-/// A session that is not refreshed for so many days ends.
+/// The number of days after which a session ends if it is not refreshed.
 const SESSION_DAYS: i64 = 30;
 
-/// Who signs in.
+/// The credentials of a user.
 #[derive(Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct Login {
+#[schema(example = json!({ "email": "ada@example.com", "password": "correct horse battery staple" }))]
+pub(crate) struct LoginRequest {
+    /// The user's email.
     email: Email,
+    /// The user's password.
     password: Password,
 }
 
-/// The refresh token to trade.
+/// A request to exchange a refresh token.
 #[derive(Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct RefreshToken {
+#[schema(example = json!({ "refreshToken": "q1Zx7rTn0aYw5LkUeJd2vCs8BhGf3MpO6iXjE9tK4cRl" }))]
+pub(crate) struct RefreshRequest {
+    /// The latest refresh token of the session.
     refresh_token: String,
 }
 
-/// What a sign-in and a refresh give (RFC 6749, 5.1).
+/// The tokens of a session (RFC 6749, 5.1).
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Tokens {
-    /// Goes into `Authorization: Bearer …`.
+    /// The access token, for `Authorization: Bearer …`.
     access_token: String,
+    /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds for which the access token is good.
+    /// The number of seconds until the access token expires.
     #[schema(example = 900)]
     expires_in: i64,
-    /// Good for one refresh within 30 days.
+    /// The refresh token, valid once, for 30 days.
     refresh_token: String,
+    /// The signed-in user.
     user: User,
 }
 
-/// Sign in. After ten failures within 15 minutes, for one email or from one address, the answer is `429` until these are over,
-/// but for those who come from where they signed in before.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", operation_id = "login", security(()), request_body = Login,
-    responses((status = 200, body = Tokens, description = "Signed in.")), extensions(("x-round-trips" = json!(7))))]
+/// Sign in.
+///
+/// The response to wrong credentials does not reveal whether the email is in use. After ten failures within
+/// 15 minutes, for one email or from one source address, the response is `429` until the 15 minutes are over.
+/// For a source address from which the user has signed in within 90 days, only failures for this email from
+/// this address count.
+#[utoipa::path(
+    post, path = "/v1/auth/login", tag = "auth", operation_id = "login", security(()),
+    request_body = LoginRequest,
+    responses((status = 200, body = Tokens, description = "The tokens of a new session.")),
+    extensions(("x-errors" = json!(["wrong_credentials", "too_many_attempts"])))
+)]
 pub(crate) async fn login(
     State(app): State<App>,
     Extension(issuer): Extension<Arc<Issuer>>,
     source: Source,
     store: Store,
-    Body(login): Body<Login>,
+    Body(request): Body<LoginRequest>,
 ) -> Result<Json<Tokens>> {
-    let found = account::by_email(&app, &store, &login.email).await?;
-    let attempt = Attempt::at(&app, &store, &login.email, &source, found.as_ref()).await?;
+    let found = accounts::by_email(&app, &store, &request.email).await?;
+    let failures = FailedSignIns::read(&app, &store, &request.email, &source, found.as_ref()).await?;
     let hash = found.as_ref().and_then(|found| found.account.password_hash.clone());
-    let matches = password::verify(login.password, hash).await?;
-    // One answer for a wrong password, an unknown email and a user who may not: which it was is nobody's business.
+    let matches = password::verify(request.password, hash).await?;
+    // A wrong password, an unknown email and a user who may not sign in all get the same response.
     let found = match found {
-        Some(found) if matches && found.account.user.status == Status::Active => found,
-        other => {
-            let fail = attempt.fail(&app, &store, &login.email, &source, other.as_ref(), wrong_credentials());
-            return Err(fail.await);
+        Some(found) if matches && found.account.user.status == UserStatus::Active => found,
+        rejected => {
+            let problem = wrong_credentials();
+            let recorded = failures.record(&app, &store, &request.email, &source, rejected.as_ref(), problem);
+            return Err(recorded.await);
         }
     };
-    let now = app.clock().now();
+    let now = app.now();
     let mut transaction = store.transaction();
-    attempt.succeed(&mut transaction)?;
-    transaction.note_sign_in(&found.home.user(found.account.user.id), &found.account, now, wrong_credentials())?;
-    let entered = open(&app, &mut transaction, &source, &found)?;
+    failures.reset(&mut transaction)?;
+    repository::record_sign_in(&mut transaction, found.home, &found.account, now, wrong_credentials())?;
+    let session = open(&app, &mut transaction, &source, &found)?;
     transaction.commit().await?;
     let mut user = found.account.user;
     user.last_login_at = Some(now);
     user.meta.version += 1;
-    entered.tokens(&issuer, user)
+    session.tokens(&issuer, user)
 }
 
 /// A session that a transaction opens.
 pub(crate) struct NewSession {
-    first: Refresh,
-    at: Instant,
+    refresh_token: RefreshToken,
+    opened_at: Instant,
 }
 
-/// Opens a session of a user, and remembers from where.
+/// Opens a session of a user and records its source as known.
 pub(crate) fn open(app: &App, transaction: &mut Transaction, source: &Source, found: &FoundUser) -> Result<NewSession> {
     let FoundUser { home, account } = found;
-    let (user, at) = (account.user.id, app.clock().now());
-    let first = Refresh { home: *home, user, session: app.ids().make(), generation: 1 };
-    let session = lasting(Session { generation: 1, epoch: account.epoch, expires: at, ttl: 0 }, at);
-    transaction.create(&home.session(user, first.session), &session)?;
-    remember(app, transaction, source, found)?;
-    Ok(NewSession { first, at })
+    let (user, now) = (account.user.id, app.now());
+    let refresh_token = RefreshToken { home: *home, user, session: app.ids().make(), generation: 1 };
+    let session = extend(Session { generation: 1, epoch: account.epoch, expires: now, ttl: 0 }, now);
+    transaction.create(&home.session(user, refresh_token.session), &session)?;
+    remember_source(app, transaction, source, found)?;
+    Ok(NewSession { refresh_token, opened_at: now })
 }
 
 impl NewSession {
-    /// The answer to whoever signed in.
+    /// The response to the sign-in.
     pub(crate) fn tokens(self, issuer: &Issuer, user: User) -> Result<Json<Tokens>> {
-        tokens(issuer, user, self.first, self.at)
+        tokens(issuer, user, self.refresh_token, self.opened_at)
     }
 }
 
-/// Trade a refresh token for new tokens. It is good once: presenting it again ends the session.
-#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
-    request_body = RefreshToken, responses((status = 200, body = Tokens, description = "Refreshed.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// Exchange a refresh token for new tokens.
+///
+/// A refresh token is valid once, for 30 days. Using one again ends its session.
+#[utoipa::path(
+    post, path = "/v1/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
+    request_body = RefreshRequest,
+    responses((status = 200, body = Tokens, description = "The new tokens of the session.")),
+    extensions(("x-errors" = json!(["invalid_refresh_token"])))
+)]
 pub(crate) async fn refresh(
     State(app): State<App>,
     Extension(issuer): Extension<Arc<Issuer>>,
     store: Store,
-    Body(body): Body<RefreshToken>,
+    Body(request): Body<RefreshRequest>,
 ) -> Result<Json<Tokens>> {
-    let token = issuer.open_refresh(&body.refresh_token).ok_or_else(bad_refresh_token)?;
+    let token = issuer.open_refresh(&request.refresh_token).ok_or_else(invalid_refresh_token)?;
     let (key, owner) = (token.home.session(token.user, token.session), token.home.user(token.user));
     let (mut session, mut account) = tokio::try_join!(store.get(&key), store.get(&owner))?;
-    // A password that is changed between the two reads makes them of different epochs, once.
-    if let (Some(Session { epoch: seen, .. }), Some(Account { epoch: current, .. })) = (&session, &account) {
-        match seen.cmp(current) {
+    // If the epoch changes between the two reads, the older of them is repeated.
+    if let (Some(session_read), Some(account_read)) = (&session, &account) {
+        match session_read.epoch.cmp(&account_read.epoch) {
             Ordering::Less => session = store.get(&key).await?,
             Ordering::Greater => account = store.get(&owner).await?,
             Ordering::Equal => {}
         }
     }
-    let now = app.clock().now();
-    let session = session.filter(|session| now < session.expires).ok_or_else(bad_refresh_token)?;
-    let account = account.filter(|account| account.user.status == Status::Active && account.epoch == session.epoch);
+    let now = app.now();
+    let session = session.filter(|session| now < session.expires).ok_or_else(invalid_refresh_token)?;
+    let account = account.filter(|account| account.user.status == UserStatus::Active && account.epoch == session.epoch);
     if let (Some(Account { user, .. }), true) = (account, token.generation == session.generation) {
-        let next = lasting(Session { generation: session.generation + 1, ..session }, now);
+        let next = extend(Session { generation: session.generation + 1, ..session }, now);
         let mut transaction = store.transaction();
-        transaction.refresh(&key, &next, bad_refresh_token())?;
+        repository::refresh_session(&mut transaction, &key, &next)?;
         match transaction.commit().await {
-            Ok(()) => return tokens(&issuer, user, Refresh { generation: next.generation, ..token }, now),
-            Err(problem) if problem.code() != bad_refresh_token().code() => return Err(problem),
-            // Somebody else presented the same token first.
-            Err(_) => {}
+            Ok(()) => return tokens(&issuer, user, RefreshToken { generation: next.generation, ..token }, now),
+            // Another request used the same token first.
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    end(&store, token).await?;
-    Err(bad_refresh_token())
+    end(&store, &key).await?;
+    Err(invalid_refresh_token())
 }
 
-/// Sign out: end the session whose access token this is. Its refresh token stops at once, the access token within 15 minutes.
-#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", operation_id = "logout",
-    responses((status = 204, description = "Signed out.")), extensions(("x-round-trips" = json!(1))))]
+/// Sign out.
+///
+/// Ends the session of the access token. The refresh token of the session becomes invalid immediately; the access
+/// token expires within 15 minutes.
+#[utoipa::path(
+    post, path = "/v1/auth/logout", tag = "auth", operation_id = "logout",
+    responses((status = 204, description = "The session was ended."))
+)]
 pub(crate) async fn logout(Authenticated(actor): Authenticated, store: Store) -> Result<Deleted> {
-    let session = Refresh { home: actor.home(), user: actor.user(), session: actor.session(), generation: 0 };
-    end(&store, session).await.map(|()| Deleted)
+    let session = actor.home().session(actor.user(), actor.session());
+    end(&store, &session).await.map(|()| Deleted)
 }
 
-async fn end(store: &Store, session: Refresh) -> Result<()> {
+async fn end(store: &Store, session: &Key<Session>) -> Result<()> {
     let mut transaction = store.transaction();
-    transaction.remove(&session.home.session(session.user, session.session))?;
-    transaction.commit().await
+    transaction.remove(session)?;
+    Ok(transaction.commit().await?)
 }
 
-/// The session, good for [`SESSION_DAYS`] from now.
-fn lasting(session: Session, now: Instant) -> Session {
+/// The session, valid for [`SESSION_DAYS`] from now.
+fn extend(session: Session, now: Instant) -> Session {
     let expires = Instant::from(now.to_utc() + Duration::days(SESSION_DAYS));
     Session { expires, ttl: expires.unix_seconds(), ..session }
 }
 
-fn tokens(issuer: &Issuer, user: User, session: Refresh, now: Instant) -> Result<Json<Tokens>> {
-    let access_token = issuer.access(&user, session.home, session.session, now).map_err(Problem::internal)?;
-    let refresh_token = issuer.refresh(session).map_err(Problem::internal)?;
+fn tokens(issuer: &Issuer, user: User, token: RefreshToken, now: Instant) -> Result<Json<Tokens>> {
+    let access_token =
+        issuer.access((user.id, user.role), token.home, token.session, now).map_err(Problem::internal)?;
+    let refresh_token = issuer.refresh(token).map_err(Problem::internal)?;
     Ok(Json(Tokens { access_token, token_type: "Bearer", expires_in: ACCESS_TOKEN_SECONDS, refresh_token, user }))
 }
 
 fn wrong_credentials() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "wrong_credentials", "The email or the password is wrong.")
+    Problem::new(ErrorCode::WrongCredentials, "Wrong email or password.")
 }
 
-fn bad_refresh_token() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "invalid_refresh_token", "The refresh token is not good, or no longer.")
+fn invalid_refresh_token() -> Problem {
+    Problem::new(ErrorCode::InvalidRefreshToken, "Invalid or expired refresh token.")
 }

@@ -1,117 +1,152 @@
-//! The routes of [users](crate::users): those of agencies and those of clients differ in their paths and in who may.
+//! The routes of users.
+//!
+//! The routes of agency users and of client users differ only in their paths and permissions.
 
 use axum::Json;
 use axum::extract::State;
-use shared::auth::{
-    Access, AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, ManageAgencyUsers, ManageClientUsers,
-    ReadAgencyUsers, ReadClientUsers,
+use shared::identity::{
+    AgencyId, AgencyScope, ClientId, ClientScope, HomeScope, ManageAgencyUsers, ManageClientUsers, ReadAgencyUsers,
+    ReadClientUsers,
 };
-use shared::entity::{User, UserFields, UserId};
-use shared::http::page::PageParams;
-use shared::http::{
-    Accepted, Api, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag,
+use shared::table::Store;
+use shared::users::{User, UserFields, UserId};
+use shared::value::marker;
+use shared::web::page::PageParams;
+use shared::web::{
+    Accepted, Access, Api, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, Result,
+    WithEtag,
 };
-use shared::store::Store;
-use shared::{App, Result};
 use utoipa_axum::routes;
 
-use crate::users::{NewUser, UserService};
+use crate::users::{CreateUserRequest, UserService};
 
 type UserPage = Page<User>;
 
+/// Defines a module with the routes of the users of one kind of home.
+///
+/// `noun` is the home in the texts of the OpenAPI document.
 macro_rules! user_routes {
     (
-        $module:ident: $Scope:ty, $Read:ty, $Manage:ty, $id:literal = $Id:ty,
-        $users:literal, $user:literal, $invitation:literal,
-        $create:literal, $list:literal, $read:literal, $update:literal, $delete:literal, $invite:literal
+        mod $module:ident;
+        scope: $Scope:ty;
+        read: $Read:ty, errors: $read_errors:tt;
+        manage: $Manage:ty;
+        id: $id:literal = $Id:ty;
+        path: $path:literal;
+        noun: $noun:literal;
+        operations {
+            create: $create:literal;
+            list: $list:literal;
+            get: $get:literal;
+            update: $update:literal;
+            delete: $delete:literal;
+            invite: $invite:literal;
+        }
     ) => {
         pub(crate) mod $module {
             use super::*;
 
-            /// Create a user, or invite one by mail.
-            #[utoipa::path(post, path = $users, tag = "users", operation_id = $create,
-                                params(($id = $Id, Path)), request_body = NewUser,
-                                responses((status = 201, body = User, description = "Created.")),
-                                extensions(("x-round-trips" = json!(2))))]
+            #[utoipa::path(post, path = $path, tag = "users", operation_id = $create,
+                summary = concat!("Create or invite a user of ", $noun, "."),
+                description = "Without a password, the user is `INVITED` and gets an invitation by mail to choose \
+                    one; at most 5 invitations an hour are sent to one email. No user can grant a role above their own.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, "."))),
+                request_body = CreateUserRequest,
+                responses((status = 201, body = User, description = "The new user.")),
+                extensions(("x-errors" = json!(["forbidden", "email_taken", "role_above_own", "too_many_attempts"]))))]
             async fn create(
                 scope: Access<$Scope, $Manage>,
                 State(app): State<App>,
                 store: Store,
-                Create { fields, request }: Create<NewUser>,
+                Create { fields, request }: Create<CreateUserRequest>,
             ) -> Result<Created> {
-                let users = $users.replace(concat!("{", $id, "}"), &scope.id().to_string());
-                manager(&app, &store, &scope).create(*scope, &users, fields, request).await
+                let users = $path.replace(concat!("{", $id, "}"), &scope.id().to_string());
+                service(&app, &store, &scope).create(*scope, &users, fields, request).await
             }
 
-            /// List the users, oldest first.
-            #[utoipa::path(get, path = $users, tag = "users", operation_id = $list,
-                                params(($id = $Id, Path), PageParams),
-                                responses((status = 200, body = UserPage, description = "A page.")),
-                                extensions(("x-round-trips" = json!(1))))]
+            #[utoipa::path(get, path = $path, tag = "users", operation_id = $list,
+                summary = concat!("List the users of ", $noun, "."), description = "Oldest first.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")), PageParams),
+                responses((status = 200, body = UserPage, description = "A page of users.")),
+                extensions(("x-errors" = json!($read_errors))))]
             async fn list(scope: Access<$Scope, $Read>, store: Store, paging: Paging) -> Result<Json<UserPage>> {
                 let page = paging.read(&store, *scope, HomeScope::from(*scope).users()).await?;
                 Ok(Json(page.map(|account| account.user)))
             }
 
-            /// Read a user.
-            #[utoipa::path(get, path = $user, tag = "users", operation_id = $read,
-                                params(($id = $Id, Path), ("userId" = UserId, Path)),
-                                responses((status = 200, body = User, description = "The user.")),
-                                extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+            #[utoipa::path(get, path = concat!($path, "/{userId}"), tag = "users", operation_id = $get,
+                summary = concat!("Get a user of ", $noun, "."), description = "The password is never returned.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
+                    ("userId" = UserId, Path, description = "The user's id.")),
+                responses((status = 200, body = User, description = "The user.")),
+                extensions(("x-errors" = json!($read_errors)), ("x-versioned" = json!(true))))]
             async fn read(
                 scope: Access<$Scope, $Read>,
-                PathId(id): PathId<User>,
+                PathId(id): PathId<marker::User>,
                 State(app): State<App>,
                 store: Store,
-                has: IfNoneMatch,
+                if_none_match: IfNoneMatch,
             ) -> Result<WithEtag<User>> {
-                manager(&app, &store, &scope).read(id, has).await
+                service(&app, &store, &scope).read(id, if_none_match).await
             }
 
-            /// Change a user: another role or email, disabled or active again.
-            #[utoipa::path(patch, path = $user, tag = "users", operation_id = $update,
-                                params(($id = $Id, Path), ("userId" = UserId, Path)),
-                                request_body(content = UserFields, content_type = "application/merge-patch+json"),
-                                responses((status = 200, body = User, description = "Changed.")),
-                                extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+            #[utoipa::path(patch, path = concat!($path, "/{userId}"), tag = "users", operation_id = $update,
+                summary = concat!("Update a user of ", $noun, "."),
+                description = "A JSON Merge Patch: an absent field keeps its value. A new email, or disabling the user, \
+                    ends all sessions of the user. The previous email gets a notice of the change; an invited user \
+                    gets a new invitation instead. No user can change their own role or grant a role above their \
+                    own. The last active admin cannot be disabled or get another role.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
+                    ("userId" = UserId, Path, description = "The user's id.")),
+                request_body(content = UserFields, content_type = "application/merge-patch+json"),
+                responses((status = 200, body = User, description = "The updated user.")),
+                extensions(
+                    ("x-errors" = json!(["forbidden", "email_taken", "role_above_own", "own_role", "last_admin",
+                        "invalid_transition", "too_many_attempts"])),
+                    ("x-versioned" = json!(true))))]
             async fn update(
                 scope: Access<$Scope, $Manage>,
-                PathId(id): PathId<User>,
+                PathId(id): PathId<marker::User>,
                 State(app): State<App>,
                 store: Store,
                 if_match: IfMatch,
                 patch: Patch,
             ) -> Result<WithEtag<User>> {
-                manager(&app, &store, &scope).update(id, &if_match, &patch).await
+                service(&app, &store, &scope).update(id, &if_match, &patch).await
             }
 
-            /// Delete a user.
-            #[utoipa::path(delete, path = $user, tag = "users", operation_id = $delete,
-                                params(($id = $Id, Path), ("userId" = UserId, Path)),
-                                responses((status = 204, description = "Deleted.")),
-                                extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+            #[utoipa::path(delete, path = concat!($path, "/{userId}"), tag = "users", operation_id = $delete,
+                summary = concat!("Delete a user of ", $noun, "."),
+                description = "Ends all sessions of the user and releases the email. The last active admin cannot be \
+                    deleted, except as the last user, by an admin of a higher level.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
+                    ("userId" = UserId, Path, description = "The user's id.")),
+                responses((status = 204, description = "The user was deleted.")),
+                extensions(("x-errors" = json!(["forbidden", "last_admin"])), ("x-versioned" = json!(true))))]
             async fn delete(
                 scope: Access<$Scope, $Manage>,
-                PathId(id): PathId<User>,
+                PathId(id): PathId<marker::User>,
                 State(app): State<App>,
                 store: Store,
                 if_match: IfMatch,
             ) -> Result<Deleted> {
-                manager(&app, &store, &scope).delete(id, &if_match).await
+                service(&app, &store, &scope).delete(id, &if_match).await
             }
 
-            /// Mail another invitation to a user who has not accepted one.
-            #[utoipa::path(post, path = $invitation, tag = "users", operation_id = $invite,
-                                params(($id = $Id, Path), ("userId" = UserId, Path)),
-                                responses((status = 202, description = "A mail follows.")),
-                                extensions(("x-round-trips" = json!(3))))]
+            #[utoipa::path(post, path = concat!($path, "/{userId}/invitation"), tag = "users",
+                operation_id = $invite, summary = concat!("Mail a new invitation to a user of ", $noun, "."),
+                description = "Only for a user with the status `INVITED`; at most 5 invitations an hour are sent to one email.",
+                params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
+                    ("userId" = UserId, Path, description = "The user's id.")),
+                responses((status = 202, description = "The invitation will be sent.")),
+                extensions(("x-errors" = json!(["forbidden", "not_invited", "too_many_attempts"]))))]
             async fn invite(
                 scope: Access<$Scope, $Manage>,
-                PathId(id): PathId<User>,
+                PathId(id): PathId<marker::User>,
                 State(app): State<App>,
                 store: Store,
             ) -> Result<Accepted> {
-                manager(&app, &store, &scope).invite(id).await
+                service(&app, &store, &scope).invite(id).await
             }
 
             pub(crate) fn api() -> Api {
@@ -121,23 +156,43 @@ macro_rules! user_routes {
     };
 }
 
-user_routes!(
-    of_agency: AgencyScope, ReadAgencyUsers, ManageAgencyUsers, "agencyId" = AgencyId,
-    "/v1/agencies/{agencyId}/users",
-    "/v1/agencies/{agencyId}/users/{userId}",
-    "/v1/agencies/{agencyId}/users/{userId}/invitation",
-    "createAgencyUser", "listAgencyUsers", "readAgencyUser", "updateAgencyUser", "deleteAgencyUser", "inviteAgencyUser"
-);
+user_routes! {
+    mod agency_users;
+    scope: AgencyScope;
+    read: ReadAgencyUsers, errors: ["forbidden"];
+    manage: ManageAgencyUsers;
+    id: "agencyId" = AgencyId;
+    path: "/v1/agencies/{agencyId}/users";
+    noun: "an agency";
+    operations {
+        create: "createAgencyUser";
+        list: "listAgencyUsers";
+        get: "getAgencyUser";
+        update: "updateAgencyUser";
+        delete: "deleteAgencyUser";
+        invite: "inviteAgencyUser";
+    }
+}
 
-user_routes!(
-    of_client: ClientScope, ReadClientUsers, ManageClientUsers, "clientId" = ClientId,
-    "/v1/clients/{clientId}/users",
-    "/v1/clients/{clientId}/users/{userId}",
-    "/v1/clients/{clientId}/users/{userId}/invitation",
-    "createClientUser", "listClientUsers", "readClientUser", "updateClientUser", "deleteClientUser", "inviteClientUser"
-);
+user_routes! {
+    mod client_users;
+    scope: ClientScope;
+    read: ReadClientUsers, errors: [];
+    manage: ManageClientUsers;
+    id: "clientId" = ClientId;
+    path: "/v1/clients/{clientId}/users";
+    noun: "a client";
+    operations {
+        create: "createClientUser";
+        list: "listClientUsers";
+        get: "getClientUser";
+        update: "updateClientUser";
+        delete: "deleteClientUser";
+        invite: "inviteClientUser";
+    }
+}
 
-fn manager<'a, S: Copy + Into<HomeScope>, P>(
+fn service<'a, S: Copy + Into<HomeScope>, P>(
     app: &'a App,
     store: &'a Store,
     scope: &'a Access<S, P>,

@@ -1,40 +1,56 @@
-//! Users of an agency or of a client: what is the same for both, and the rules.
+//! Create, read, update, delete and invite users of an agency or a client.
 
 use axum::http::StatusCode;
 use deserr::Deserr;
-use shared::auth::credential::{self, Purpose};
-use shared::auth::password::{self, NewPassword};
-use shared::auth::tries::{Count, MAIL};
-use shared::auth::{Actor, HomeScope, Role, account};
-use shared::entity::{Account, Profile, Status, User, UserCountChange, UserFields, UserId};
-use shared::http::{Accepted, Created, Creation, Deleted, IfMatch, IfNoneMatch, Patch, WithEtag};
-use shared::keys::Scope;
-use shared::mail::{Mail, Message};
-use shared::store::{Store, Transaction};
+use shared::identity::password::{self, NewPassword};
+use shared::identity::{Actor, HomeScope, Role};
+use shared::mail::{self, Mail, Message};
+use shared::table::{Scope, Store, Transaction};
+use shared::users::attempts::{Attempts, MAIL};
+use shared::users::one_time_token::{self, Purpose};
+use shared::users::{
+    Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository, require_active_role,
+};
 use shared::value::{Email, InvalidValue, Name, ValidationErrors};
-use shared::{App, Problem, Result};
+use shared::web::{
+    Accepted, App, Created, Deleted, ErrorCode, IdempotentRequest, IfMatch, IfNoneMatch, Patch, Problem, Result,
+    WithEtag,
+};
 use utoipa::ToSchema;
 
-/// Somebody who is to be a user.
+/// A new user.
 #[derive(Clone, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-pub(crate) struct NewUser {
-    /// Unique on the whole platform, whatever its case.
+#[schema(example = json!({
+    "email": "ada@example.com",
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "password": "correct horse battery staple",
+}))]
+pub(crate) struct CreateUserRequest {
+    /// Email; unique on the whole platform, regardless of case.
+    #[schema(example = "ada@example.com")]
     email: Email,
     /// Given name.
+    #[schema(example = "Ada")]
     first_name: Name,
     /// Family name.
+    #[schema(example = "Lovelace")]
     last_name: Name,
-    /// One of the roles of the home; without it, the lower.
+    /// The role: one of the roles of the user's home.
+    ///
+    /// Default: `AGENCY_USER` in an agency, `CLIENT_USER` in a client.
     #[deserr(default)]
     role: Option<Role>,
-    /// Without it, the user is `INVITED` and gets a mail with which to choose one.
+    /// The password.
+    ///
+    /// Without it, the user is `INVITED` and gets an invitation by mail to choose a password.
     #[deserr(default)]
     password: Option<NewPassword>,
 }
 
-/// Somebody who manages the users of a home that their role reaches.
+/// Reads and changes the users of a home on behalf of an actor.
 pub(crate) struct UserService<'a> {
     pub(crate) app: &'a App,
     pub(crate) store: &'a Store,
@@ -43,159 +59,171 @@ pub(crate) struct UserService<'a> {
 }
 
 impl UserService<'_> {
-    /// Creates a user, whose path is below `users`.
+    /// Creates a user; `users` is the path of the home's users.
     pub(crate) async fn create(
         &self,
         scope: impl Scope,
         users: &str,
-        new: NewUser,
-        request: Creation,
+        fields: CreateUserRequest,
+        request: IdempotentRequest,
     ) -> Result<Created> {
-        let role = new.role.unwrap_or(lower_role(self.home));
-        may_grant(self.actor.role(), role, self.home)?;
-        let password_hash = match new.password {
+        let role = fields.role.unwrap_or(default_role(self.home));
+        check_grant(self.actor.role(), role, self.home)?;
+        let password_hash = match fields.password {
             Some(password) => Some(password::hash(password).await?),
             None => None,
         };
-        let profile = Profile { first_name: new.first_name, last_name: new.last_name };
-        let now = self.app.clock().now();
-        let mut user = User::new(self.app.ids().make(), self.home, role, new.email, profile, now);
+        let profile = Profile { first_name: fields.first_name, last_name: fields.last_name };
+        let now = self.app.now();
+        let mut user = User::new(self.app.ids().make(), self.home, role, fields.email, profile, now);
         if password_hash.is_none() {
-            user.status = Status::Invited;
+            user.status = UserStatus::Invited;
         }
         let account = Account { user, password_hash, epoch: 0 };
         let location = format!("{users}/{}", account.user.id);
-        let invited = account.user.status == Status::Invited;
+        let is_invited = account.user.status == UserStatus::Invited;
         let read = || async {
-            let count = MAIL.count(self.app, self.store, format!("invitation {}", account.user.email.folded()));
-            Ok(if invited { Some(count.await?) } else { None })
+            let subject = format!("invitation {}", account.user.email.folded());
+            Ok(if is_invited { Some(MAIL.attempts(self.app, self.store, subject).await?) } else { None })
         };
-        let created = request.decide(self.store, scope, &account.user, location, read, |mails, transaction| {
-            self.still_may(transaction, None)?;
+        let created = request.retry_on_conflict(self.store, scope, read, |mails, transaction| {
+            self.require_current_role(transaction, None)?;
             self.count(transaction, None, Some(&account.user))?;
-            transaction.create(&self.home.user(account.user.id), &account)?;
-            account::take_email(self.app, transaction, &account.user)?;
-            mails.as_ref().map_or(Ok(()), |mails| self.mail_invitation(transaction, mails, &account))
+            repository::create(transaction, self.home, &account)?;
+            accounts::reserve_email(self.app, transaction, self.home, &account.user)?;
+            if let Some(mails) = mails {
+                self.mail_invitation(transaction, mails, &account)?;
+            }
+            Created::new(StatusCode::CREATED, &account.user, location.clone())
         });
         created.await
     }
 
-    /// Reads a user.
-    pub(crate) async fn read(&self, id: UserId, has: IfNoneMatch) -> Result<WithEtag<User>> {
-        Ok(WithEtag::unless(self.store.find(&self.home.user(id)).await?.user, has))
+    /// Returns a user.
+    pub(crate) async fn read(&self, id: UserId, if_none_match: IfNoneMatch) -> Result<WithEtag<User>> {
+        Ok(WithEtag::unless(self.store.find(&self.home.user(id)).await?.user, if_none_match))
     }
 
-    /// Changes a user.
+    /// Updates a user.
     pub(crate) async fn update(&self, id: UserId, if_match: &IfMatch, patch: &Patch) -> Result<WithEtag<User>> {
-        let key = self.home.user(id);
         let read = || self.find(id);
-        let changed = self.store.decide(read, |(account, mails), transaction| {
+        let updated = self.store.retry_on_conflict(read, |(account, mails), transaction| {
             if_match.check(account.user.meta.version)?;
             let fields = patch.apply(&account.user.fields())?;
-            may_change(self.actor, self.home, account, &fields)?;
-            self.still_may(transaction, Some(account))?;
+            check_change(self.actor, self.home, account, &fields)?;
+            self.require_current_role(transaction, Some(account))?;
             let next = self.change(transaction, account, fields, mails.as_ref())?;
-            transaction.replace(&key, &next, account.user.meta.version)?;
+            repository::replace(transaction, self.home, account, &next)?;
             Ok(next)
         });
-        Ok(WithEtag::new(changed.await?.user))
+        Ok(WithEtag::new(updated.await?.user))
     }
 
-    /// A user, and for one who never chose a password how much mail they were sent of late.
-    async fn find(&self, id: UserId) -> Result<(Account, Option<Count>)> {
+    /// Reads a user and, if the user has no password, the recent invitations.
+    async fn find(&self, id: UserId) -> Result<(Account, Option<Attempts>)> {
         let account = self.store.find(&self.home.user(id)).await?;
         if account.password_hash.is_some() {
             return Ok((account, None));
         }
-        let mails = MAIL.count(self.app, self.store, format!("invitation {id}")).await?;
+        let mails = MAIL.attempts(self.app, self.store, format!("invitation {id}")).await?;
         Ok((account, Some(mails)))
     }
 
-    /// The account with these fields, and in the transaction what must change with it.
+    /// Returns the account with other fields, and adds the writes of this change.
     fn change(
         &self,
         transaction: &mut Transaction,
         before: &Account,
         fields: UserFields,
-        mails: Option<&Count>,
+        mails: Option<&Attempts>,
     ) -> Result<Account> {
-        let user = before.user.with_fields(fields, self.app.clock().now());
+        let user = before.user.with_fields(fields, self.app.now());
         let after = Account { user, ..before.clone() };
-        let moved = before.user.email.folded() != after.user.email.folded();
-        let disabled = before.user.status != Status::Disabled && after.user.status == Status::Disabled;
-        let after = if moved || disabled { after.next_epoch() } else { after };
-        if moved {
-            account::free_email(self.app, transaction, &before.user)?;
-            account::take_email(self.app, transaction, &after.user)?;
-            self.tell_former_email(transaction, before)?;
+        let has_new_email = before.user.email.folded() != after.user.email.folded();
+        let is_disabled = before.user.status != UserStatus::Disabled && after.user.status == UserStatus::Disabled;
+        let after = if has_new_email || is_disabled { after.next_epoch() } else { after };
+        if has_new_email {
+            accounts::release_email(self.app, transaction, &before.user)?;
+            accounts::reserve_email(self.app, transaction, self.home, &after.user)?;
+            self.notify_previous_email(transaction, before)?;
         }
         self.count(transaction, Some(&before.user), Some(&after.user))?;
-        let invited = after.user.status == Status::Invited && (moved || before.user.status == Status::Disabled);
-        if let Some(mails) = mails.filter(|_| invited) {
+        let is_invited_again =
+            after.user.status == UserStatus::Invited && (has_new_email || before.user.status == UserStatus::Disabled);
+        if let Some(mails) = mails.filter(|_| is_invited_again) {
             self.mail_invitation(transaction, mails, &after)?;
         }
         Ok(after)
     }
 
-    /// Deletes a user, whose email is free from then on.
+    /// Deletes a user and releases the email.
     pub(crate) async fn delete(&self, id: UserId, if_match: &IfMatch) -> Result<Deleted> {
-        let gone = self.store.delete(self.home.user(id), if_match, |account, transaction| {
-            self.still_may(transaction, Some(account))?;
+        let key = self.home.user(id);
+        let read = async || Ok(self.store.find(&key).await?);
+        let deleted = self.store.retry_on_conflict(read, |account, transaction| {
+            if_match.check(account.user.meta.version)?;
+            repository::delete(transaction, self.home, &account.user)?;
+            self.require_current_role(transaction, Some(account))?;
             self.count(transaction, Some(&account.user), None)?;
-            account::free_email(self.app, transaction, &account.user)
+            accounts::release_email(self.app, transaction, &account.user)
         });
-        gone.await.map(|()| Deleted)
+        deleted.await.map(|()| Deleted)
     }
 
-    /// Mails a new invitation to a user who has not accepted one.
+    /// Mails a new invitation to a user with the status `INVITED`.
     pub(crate) async fn invite(&self, id: UserId) -> Result<Accepted> {
-        let mailed = self.store.decide(
+        let mailed = self.store.retry_on_conflict(
             || self.find(id),
             |(account, mails), transaction| {
-                let open = mails.as_ref().filter(|_| account.user.status == Status::Invited);
-                let not_invited = || Problem::conflict("not_invited", "There is no open invitation of this user.");
-                self.still_may(transaction, None)?;
-                self.mail_invitation(transaction, open.ok_or_else(not_invited)?, account)
+                let mails = mails.as_ref().filter(|_| account.user.status == UserStatus::Invited);
+                let not_invited = || Problem::new(ErrorCode::NotInvited, "The user has no open invitation.");
+                self.require_current_role(transaction, None)?;
+                self.mail_invitation(transaction, mails.ok_or_else(not_invited)?, account)
             },
         );
         mailed.await.map(|()| Accepted)
     }
 
-    /// Mails an invitation, if there were not too many of late.
-    fn mail_invitation(&self, transaction: &mut Transaction, mails: &Count, account: &Account) -> Result<()> {
+    /// Mails an invitation; `429 too_many_attempts` after too many of them.
+    fn mail_invitation(&self, transaction: &mut Transaction, mails: &Attempts, account: &Account) -> Result<()> {
         mails.check()?;
-        mails.add(transaction)?;
-        credential::mail(self.app, transaction, self.home, account, Purpose::Invitation)
+        mails.record(transaction)?;
+        one_time_token::mail(self.app, transaction, self.home, account, Purpose::Invitation)
     }
 
-    /// Tells whoever has the former email of a user that it is theirs no longer.
-    fn tell_former_email(&self, transaction: &mut Transaction, before: &Account) -> Result<()> {
-        if before.user.status == Status::Invited {
+    /// Mails a notice of a changed email to the previous email.
+    ///
+    /// An invited user gets no notice, because the user has never signed in with the previous email.
+    fn notify_previous_email(&self, transaction: &mut Transaction, before: &Account) -> Result<()> {
+        if before.user.status == UserStatus::Invited {
             return Ok(());
         }
         let (to, first_name) = (before.user.email.clone(), before.user.first_name.clone());
-        let notice = Mail::notice(to, Message::EmailChanged { first_name }, self.app.clock().now());
-        transaction.mail(self.app, self.home, &notice)
+        let notice = Mail::notice(to, Message::EmailChanged { first_name }, self.app.now());
+        mail::enqueue(transaction, self.app, self.home, &notice)
     }
 
-    /// Requires that the actor still is what their token says: else whoever lost their power could pass it on while the token
-    /// lasts. `read` is the user whom the transaction changes.
-    fn still_may(&self, transaction: &mut Transaction, read: Option<&Account>) -> Result<()> {
+    /// Requires that the actor is still active and has the role of the access token.
+    ///
+    /// Without this check, a user who has lost a role could still grant it until the token expires. `changed` is the
+    /// user that the transaction changes.
+    fn require_current_role(&self, transaction: &mut Transaction, changed: Option<&Account>) -> Result<()> {
         let (actor, role) = (self.actor.user(), self.actor.role());
-        match read.map(|read| &read.user).filter(|user| user.id == actor) {
-            // Their own row is written under the version that was read.
-            Some(user) if user.status == Status::Active && user.role == role => Ok(()),
+        match changed.map(|account| &account.user).filter(|user| user.id == actor) {
+            // The actor's own item is written only if its version has not changed.
+            Some(user) if user.status == UserStatus::Active && user.role == role => Ok(()),
             Some(_) => Err(Problem::unauthenticated()),
-            None => transaction.require_role(&self.actor.home().user(actor), role, Problem::unauthenticated()),
+            None => Ok(require_active_role(transaction, actor, role, Problem::unauthenticated())?),
         }
     }
 
+    /// Counts the change in the home's numbers of users and admins.
     fn count(&self, transaction: &mut Transaction, before: Option<&User>, after: Option<&User>) -> Result<()> {
         let change = UserCountChange::between(before, after);
-        let from_above = self.actor.home() != self.home;
-        match self.home.holdings() {
-            Some(holdings) if change != UserCountChange::default() => {
-                transaction.count_users(&holdings, change, from_above)
+        let may_delete_last = self.actor.home() != self.home;
+        match self.home.child_count() {
+            Some(count) if change != UserCountChange::default() => {
+                Ok(repository::count_users(transaction, &count, change, may_delete_last)?)
             }
             _ => Ok(()),
         }
@@ -204,8 +232,8 @@ impl UserService<'_> {
 
 // ── Rules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// What somebody is unless it is said.
-const fn lower_role(home: HomeScope) -> Role {
+/// The role of a new user if the request has none.
+const fn default_role(home: HomeScope) -> Role {
     match home {
         HomeScope::Platform(_) => Role::Admin,
         HomeScope::Agency(_) => Role::AgencyUser,
@@ -213,43 +241,46 @@ const fn lower_role(home: HomeScope) -> Role {
     }
 }
 
-/// Nobody grants a role above their own (403), and a home has roles of its own (422).
-fn may_grant(own: Role, role: Role, home: HomeScope) -> Result<()> {
+/// Checks that a user with the role `own` may grant `role` in a home.
+///
+/// `403 role_above_own` if `role` is above `own`; 422 if users of the home cannot have it.
+fn check_grant(own: Role, role: Role, home: HomeScope) -> Result<()> {
     if role.is_above(own) {
-        let detail = "Nobody grants a role above their own.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "role_above_own", detail));
+        let detail = "No user grants a role above their own.";
+        return Err(Problem::new(ErrorCode::RoleAboveOwn, detail));
     }
     if !role.is_of(home) {
-        return Err(
-            ValidationErrors::field("/role", InvalidValue::new("invalid_role", "is not a role of users here")).into()
-        );
+        let error = InvalidValue::new("invalid_role", "must be a role of this agency or client");
+        return Err(ValidationErrors::field("/role", error).into());
     }
     Ok(())
 }
 
-/// Whether somebody may give these fields to a user.
-fn may_change(actor: &Actor, home: HomeScope, account: &Account, fields: &UserFields) -> Result<()> {
+/// Checks that an actor may give these fields to a user.
+fn check_change(actor: &Actor, home: HomeScope, account: &Account, fields: &UserFields) -> Result<()> {
     let user = &account.user;
     if fields.role != user.role {
         if actor.user() == user.id {
-            return Err(Problem::new(StatusCode::FORBIDDEN, "own_role", "Nobody changes their own role."));
+            return Err(Problem::new(ErrorCode::OwnRole, "No user changes their own role."));
         }
-        may_grant(actor.role(), fields.role, home)?;
+        check_grant(actor.role(), fields.role, home)?;
     }
-    if may_become(user.status, fields.status, account.password_hash.is_some()) {
+    if is_allowed_transition(user.status, fields.status, account.password_hash.is_some()) {
         return Ok(());
     }
-    let detail = "A user with a password is ACTIVE or DISABLED; one without is INVITED or DISABLED.";
-    Err(Problem::conflict("invalid_transition", detail))
+    let detail = "A user with a password can be ACTIVE or DISABLED, a user without one INVITED or DISABLED.";
+    Err(Problem::new(ErrorCode::InvalidTransition, detail))
 }
 
-/// Only their own choice of a password makes somebody who was invited active.
-fn may_become(from: Status, to: Status, has_password: bool) -> bool {
+/// Whether an admin may change a user's status.
+///
+/// An invited user becomes active only by choosing a password.
+fn is_allowed_transition(from: UserStatus, to: UserStatus, has_password: bool) -> bool {
     from == to
         || match to {
-            Status::Disabled => true,
-            Status::Active => has_password,
-            Status::Invited => !has_password,
+            UserStatus::Disabled => true,
+            UserStatus::Active => has_password,
+            UserStatus::Invited => !has_password,
         }
 }
 
@@ -258,9 +289,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn disabling_is_for_everybody_and_coming_back_depends_on_a_password() {
-        use Status::{Active, Disabled, Invited};
-        for (from, to, has_password, may) in [
+    fn disabled_user_returns_to_active_with_a_password_and_to_invited_without() {
+        use UserStatus::{Active, Disabled, Invited};
+        for (from, to, has_password, is_allowed) in [
             (Active, Disabled, true, true),
             (Invited, Disabled, false, true),
             (Disabled, Active, true, true),
@@ -271,7 +302,7 @@ mod tests {
             (Active, Invited, true, false),
             (Active, Active, true, true),
         ] {
-            assert_eq!(may_become(from, to, has_password), may, "{from:?} to {to:?}");
+            assert_eq!(is_allowed_transition(from, to, has_password), is_allowed, "{from:?} to {to:?}");
         }
     }
 }

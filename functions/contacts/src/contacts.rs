@@ -1,55 +1,78 @@
-//! Contacts: people whom a client knows.
+//! Create, read, update and delete contacts.
 
 use axum::extract::State;
 use serde_json::Value;
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::contacts::{self, ConflictPolicy};
-use shared::entity::{Contact, ContactId, ContactRecord, ContactRow, Record, ReferenceCount, Tombstones};
-use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag, parse};
-use shared::store::Store;
-use shared::{App, Result};
+use shared::contacts::{
+    ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, Tombstones, repository,
+};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::references::{self, ContactReferences};
+use shared::table::{Record, Store};
+use shared::web::{
+    Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Result, WithEtag, parse,
+};
 
-use crate::phones::{international, international_patch};
-use crate::references::{self, Referring};
+use crate::phones::{normalize_patch, normalize_phone};
 
 /// Create a contact.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "createContact",
-    params(("clientId" = ClientId, Path)), request_body = Contact,
-    responses((status = 201, body = ContactRecord, description = "Created.")),
-    extensions(("x-round-trips" = json!(1))))]
+///
+/// The email must be unique within the client, regardless of case; a `409 email_taken` returns the id of the
+/// other contact in `existingId`. A phone number without a country code belongs to the client's country.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "createContact",
+    params(("clientId" = ClientId, Path, description = "The client's id.")),
+    request_body = Contact,
+    responses((status = 201, body = ContactRecord, description = "The new contact.")),
+    extensions(("x-errors" = json!(["email_taken"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
     Create { fields: body, request }: Create<Value>,
 ) -> Result<Created> {
-    let fields: Contact = parse(international(&store, *client, body).await?)?;
-    let row = ContactRow::new(Record::new(&app, *client, fields), None);
+    let fields: Contact = parse(normalize_phone(&store, *client, body).await?)?;
+    let row = ContactRow::new(Record::new(app.ids(), *client, fields, app.now()), None);
     let mut transaction = store.transaction();
-    contacts::create(&mut transaction, *client, &row, ConflictPolicy::FAIL)?;
+    repository::create(&mut transaction, *client, &row, ConflictPolicy::FAIL)?;
     request.commit(transaction, *client, &row.contact, location(*client, row.contact.id)).await
 }
 
-/// Read a contact.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "readContact",
-    params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
+/// Get a contact.
+///
+/// Deleted tags are not in `tagIds`.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "getContact",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("contactId" = ContactId, Path, description = "The contact's id.")
+    ),
     responses((status = 200, body = ContactRecord, description = "The contact.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn read(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<ContactRecord>> {
-    Ok(WithEtag::unless(contacts::find(&store, *client, id).await?.contact, has))
+    Ok(WithEtag::unless(repository::find(&store, *client, id).await?.contact, if_none_match))
 }
 
-/// Change a contact.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "updateContact",
-    params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
+/// Update a contact.
+///
+/// A JSON Merge Patch: `null` clears a field, an absent field keeps its value. `tagIds` replaces all tags of
+/// the contact. A phone number without a country code belongs to the client's country.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "updateContact",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("contactId" = ContactId, Path, description = "The contact's id.")
+    ),
     request_body(content = Contact, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = ContactRecord, description = "Changed.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = ContactRecord, description = "The updated contact.")),
+    extensions(("x-errors" = json!(["email_taken"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
@@ -58,16 +81,23 @@ pub(crate) async fn update(
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<WithEtag<ContactRecord>> {
-    let patch = international_patch(&store, *client, patch).await?;
+    let patch = normalize_patch(&store, *client, patch).await?;
     let change = |contact: &ContactRecord| patch.change(contact, &app);
     replace(&store, *client, id, &if_match, ConflictPolicy::FAIL, change).await.map(WithEtag::new)
 }
 
-/// Delete a contact. Its deals and appointments stay, without it.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "deleteContact",
-    params(("clientId" = ClientId, Path), ("contactId" = ContactId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+/// Delete a contact.
+///
+/// The deals and appointments of the contact are kept, with `contactId` set to `null`.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/contacts/{contactId}", tag = "contacts", operation_id = "deleteContact",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("contactId" = ContactId, Path, description = "The contact's id.")
+    ),
+    responses((status = 204, description = "The contact was deleted.")),
+    extensions(("x-errors" = json!(["too_many_deletions"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Contact>,
@@ -75,63 +105,72 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let gone = store.decide(
-        || read_to_delete(&store, *client, id),
-        |read, transaction| {
-            if_match.check(read.shown.contact.meta.version)?;
-            transaction.delete(&client.contact(id), read.row.contact.meta.version)?;
-            contacts::delete(transaction, *client, &read.row)?;
-            let referring = (&read.references, read.referring.as_ref(), read.gone.as_ref());
-            references::clear(transaction, &app, *client, id, referring)
+    let deletion = store.retry_on_conflict(
+        || Deletion::read(&store, *client, id),
+        |deletion, transaction| {
+            if_match.check(deletion.visible.contact.meta.version)?;
+            transaction.delete(&client.contact(id), deletion.row.contact.meta.version)?;
+            repository::delete(transaction, *client, &deletion.row)?;
+            let Deletion { count, references, tombstones, .. } = deletion;
+            let references = (count, references.as_ref(), tombstones.as_ref());
+            references::clear(transaction, &app, *client, id, references)
         },
     );
-    gone.await.map(|()| Deleted)
+    deletion.await.map(|()| Deleted)
 }
 
-/// A contact that is to be deleted.
-struct ToDelete {
+/// The items that decide how a contact is deleted.
+struct Deletion {
     row: ContactRow,
-    /// As its version is told.
-    shown: ContactRow,
-    references: ReferenceCount,
-    /// What refers to it, if that fits into the transaction that deletes it.
-    referring: Option<Referring>,
-    /// What else is gone, if it does not.
-    gone: Option<Tombstones>,
+    /// The contact as reads return it.
+    ///
+    /// Without deleted tags, and with the version of its `ETag`.
+    visible: ContactRow,
+    count: ReferenceCount,
+    /// The references to the contact, if the deletion can include their removal.
+    references: Option<ContactReferences>,
+    /// The tombstones, if the references do not fit.
+    tombstones: Option<Tombstones>,
 }
 
-async fn read_to_delete(store: &Store, client: ClientScope, id: ContactId) -> Result<ToDelete> {
-    let (contact, references) = (client.contact(id), client.references(id));
-    // Both are always read to their end, so that it costs the same whether or not the contact is there.
-    let (row, references) = tokio::join!(store.find(&contact), store.get(&references));
-    let (row, references) = (row?, references?.unwrap_or_default());
-    let referring = Referring::whole(store, client, id, &references).await?;
-    let gone = if referring.is_none() && references.n > 0 { store.get(&client.gone()).await? } else { None };
-    let shown = contacts::shown(store, client, vec![row.clone()]).await?.pop().unwrap_or_else(|| row.clone());
-    Ok(ToDelete { row, shown, references, referring, gone })
+impl Deletion {
+    async fn read(store: &Store, client: ClientScope, id: ContactId) -> Result<Self> {
+        let (contact, count) = (client.contact(id), client.reference_count(id));
+        // Both reads always complete, so that the cost does not depend on whether the contact exists.
+        let (row, count) = tokio::join!(store.find(&contact), store.get(&count));
+        let (row, count) = (row?, count?.unwrap_or_default());
+        let references = ContactReferences::read_all(store, client, id, &count).await?;
+        let needs_job = references.is_none() && count.n > 0;
+        let tombstones = if needs_job { store.get(&client.tombstones()).await? } else { None };
+        let mut visible = repository::hide_deleted_tags(store, client, vec![row.clone()]).await?;
+        let visible = visible.pop().unwrap_or_else(|| row.clone());
+        Ok(Self { row, visible, count, references, tombstones })
+    }
 }
 
-/// Writes the next version of a contact, made of the one that is shown; nothing if that is the same.
+/// Writes the next version of a contact.
+///
+/// Writes nothing if `change` returns the current version.
 pub(crate) async fn replace(
     store: &Store,
     client: ClientScope,
     id: ContactId,
     if_match: &IfMatch,
-    otherwise: ConflictPolicy<'_>,
+    policy: ConflictPolicy<'_>,
     change: impl Fn(&ContactRecord) -> Result<ContactRecord>,
 ) -> Result<ContactRecord> {
-    let write = |read: &ContactRow, transaction: &mut _| {
-        if_match.check(read.contact.meta.version)?;
-        let next = read.next(change(&read.contact)?);
-        if next.contact.meta.version != read.contact.meta.version {
-            contacts::replace(transaction, client, read, &next, otherwise)?;
+    let write = |current: &ContactRow, transaction: &mut _| {
+        if_match.check(current.contact.meta.version)?;
+        let next = current.next(change(&current.contact)?);
+        if next.contact.meta.version != current.contact.meta.version {
+            repository::replace(transaction, client, current, &next, policy)?;
         }
         Ok(next.contact)
     };
-    store.decide(|| contacts::find(store, client, id), write).await
+    store.retry_on_conflict(async || Ok(repository::find(store, client, id).await?), write).await
 }
 
-/// Where a contact is found.
+/// The path of a contact.
 pub(crate) fn location(client: ClientScope, id: ContactId) -> String {
     format!("/v1/clients/{}/contacts/{id}", client.id())
 }

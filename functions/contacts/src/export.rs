@@ -1,43 +1,50 @@
-//! All contacts as CSV.
+//! Export of all contacts as CSV.
+
+use std::collections::{BTreeSet, HashMap};
 
 use axum::response::{IntoResponse, Response};
 use lambda_http::http::header;
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::contacts::shown;
-use shared::entity::{ContactRow, TagId};
-use shared::http::page::NoFilters;
-use shared::http::{Page, Paging};
-use shared::store::Store;
-use shared::{Problem, Result};
-use std::collections::{BTreeSet, HashMap};
+use shared::contacts::{ContactRow, TagId, repository, sheet};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::Store;
+use shared::web::page::NoFilters;
+use shared::web::{Access, Page, Paging, Problem, Result};
 
-use crate::sheet;
+/// The largest and the default number of contacts of a page.
+const MAX_LIMIT: u16 = 1000;
 
-/// How many contacts a page has at most.
-const MOST: u16 = 1000;
-
-/// Export all contacts as CSV, oldest first.
+/// Export contacts as CSV.
 ///
-/// Each page is a file of its own, with a header, and `Link` leads to the next one while there is one. Import takes them as they
-/// are, also one after another in one file. A cell that a spreadsheet would take for a formula begins with `'`, which import takes
-/// off again.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts/export", tag = "contacts", operation_id = "exportContacts",
-    params(("clientId" = ClientId, Path),
-        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "How many contacts at most; 1000 unless told."),
-        ("cursor" = Option<String>, Query, description = "From the `Link` of the page before.")),
-    responses((status = 200, content_type = "text/csv", body = String, description = "A page.",
-        headers(("Link" = String, description = "With `rel=\"next\"`: the next page. Absent on the last.")))),
-    extensions(("x-round-trips" = json!(3))))]
+/// All contacts, oldest first, in pages. Each page is a complete file with a header; the `Link` header has
+/// the URL of the next page. The import accepts these files unchanged, also several files concatenated. A
+/// cell that a spreadsheet would evaluate as a formula is prefixed with `'`, which the import removes.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/contacts/export", tag = "contacts", operation_id = "exportContacts",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        (
+            "limit" = Option<u16>, Query, minimum = 1, maximum = 1000,
+            description = "Maximum number of contacts; default 1000."
+        ), ("cursor" = Option<String>, Query, description = "The cursor in the `Link` header of the previous page.")
+    ),
+    responses(
+        (
+            status = 200, content_type = "text/csv", body = String,
+            description = "A page of contacts as CSV with a header.",
+            headers(("Link" = String, description = "The next page, with `rel=\"next\"`. Absent on the last page."))
+        )
+    )
+)]
 pub(crate) async fn export(
     client: Access<ClientScope, UseCrm>,
     store: Store,
-    paging: Paging<NoFilters, MOST, MOST>,
+    paging: Paging<NoFilters, MAX_LIMIT, MAX_LIMIT>,
 ) -> Result<Response> {
     let Page { items, next_cursor } = paging.read(&store, *client, client.contacts()).await?;
-    let rows = shown(&store, *client, items).await?;
-    let names = names(&store, *client, &rows).await?;
+    let rows = repository::hide_deleted_tags(&store, *client, items).await?;
+    let tag_names = tag_names(&store, *client, &rows).await?;
     let contacts = rows.iter().map(|row| &row.contact);
-    let file = sheet::write(contacts, |tag| names.get(&tag).map(String::as_str))?;
+    let file = sheet::write(contacts, |tag| tag_names.get(&tag).map(String::as_str))?;
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"contacts.csv\""),
@@ -51,8 +58,8 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-/// The names of the tags that some contacts have.
-async fn names(store: &Store, client: ClientScope, rows: &[ContactRow]) -> Result<HashMap<TagId, String>> {
+/// The tags of contacts, by id.
+async fn tag_names(store: &Store, client: ClientScope, rows: &[ContactRow]) -> Result<HashMap<TagId, String>> {
     let ids: BTreeSet<_> = rows.iter().flat_map(|row| row.contact.fields.tag_ids.iter().copied()).collect();
     let keys: Vec<_> = ids.iter().map(|tag| client.tag(*tag)).collect();
     let tags = store.get_all(&keys).await?.into_iter().flatten();

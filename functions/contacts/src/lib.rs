@@ -1,23 +1,20 @@
-//! The contacts of a client and their tags.
+//! The contacts API: contacts, their tags, CSV import and export.
 
 mod contacts;
 mod export;
 mod import;
-pub mod jobs;
 mod list;
 mod phones;
 mod references;
-mod sheet;
 mod tagging;
 mod tags;
 mod upsert;
 
 use axum::Router;
-use shared::App;
-use shared::http::{Api, serve};
+use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
 
-/// The routes, with their description.
+/// The routes with their OpenAPI descriptions.
 pub fn api() -> Api {
     Api::new()
         .routes(routes!(contacts::create, list::list))

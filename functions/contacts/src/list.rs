@@ -1,55 +1,66 @@
-//! The list of contacts: which index serves what is asked for, and what is left to be filtered.
+//! The list of contacts.
+//!
+//! Chooses the index that serves the filters and the order, and filters the rest page by page.
 
 use axum::Json;
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
-use shared::auth::{Access, ClientId, ClientScope, Located, UseCrm};
-use shared::contacts::shown;
-use shared::entity::{ContactId, ContactRecord, ContactRow, SearchEntry, TagId, Tagged};
-use shared::http::page::{PageParams, end_of};
-use shared::http::{Page, Paging};
-use shared::keys::List;
-use shared::store::{Item, MAX_BATCH, Order, Rows, Store};
-use shared::value::{Email, Instant, NormalizedText, ValidationErrors};
-use shared::{Problem, Result};
+use shared::contacts::{ContactId, ContactRecord, ContactRow, SearchEntry, TagAssignment, TagId, repository};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::{Entity, List, MAX_BATCH, Order, QueryResult, Store};
+use shared::value::{Email, Instant, InvalidValue, NormalizedText, ValidationErrors};
+use shared::web::page::{PageParams, truncate_page};
+use shared::web::{Access, Located, Page, Paging, Problem, Result};
 use utoipa::{IntoParams, ToSchema};
 
 type ContactPage = Page<ContactRecord>;
 
-/// Which contacts are asked for, and in what order.
+/// The filters and the order of the list.
 #[derive(Clone, Debug, Default, Deserr, IntoParams)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Filters {
-    /// Whose first name, last name or email begins with this, whatever the case and the accents. Served by an index, in the order of
-    /// the text that begins so; whoever is found by two of them is shown at the first. With `sort`, that index serves and this filters
-    /// its pages.
-    #[deserr(default)]
-    #[param(inline)]
+    /// Prefix search over names and email (case- and accent-insensitive).
+    ///
+    /// Each contact is returned once. Combined with `sort`, the prefix filters each page, so pages may be
+    /// short. An empty value is ignored. Without `sort`, contacts are in the order of the matching text.
+    #[deserr(default, try_from(&String) = search_prefix -> InvalidValue)]
+    #[param(value_type = Option<String>, max_length = 100)]
     q: Option<NormalizedText>,
-    /// Who has this email: one contact at most. Served by an index, whatever else is asked for.
+    /// Exact email, case-insensitive. Matches at most one contact.
     #[deserr(default)]
     email: Option<Email>,
-    /// Who has this tag. Served by an index, in the order of creation; with `q`
-    /// (unless sorted by `createdAt`), or sorted otherwise, it filters pages.
+    /// Contacts with this tag, in the order of creation.
+    ///
+    /// Combined with `q` (unless sorted by `createdAt`) or with another `sort`, the tag filters each page, so
+    /// pages may be short.
     #[deserr(default)]
     tag_id: Option<TagId>,
-    /// By `createdAt` unless another filter's index serves; `name` is the last name, then the first, without case and accents. Each
-    /// is served by an index.
+    /// Sort key.
+    ///
+    /// Default: the order of the filter that an index serves, else `createdAt`. `name` is the last name, then
+    /// the first name, case- and accent-insensitive.
     #[deserr(default)]
     #[param(inline)]
     sort: Option<Sort>,
-    /// Ascending unless told.
+    /// Sort order; default `asc`.
     #[deserr(default)]
     #[param(inline)]
     order: Option<Order>,
-    /// Who changed then or later. Served by an index, in the order of the last change; with `q` or `tagId`, or sorted otherwise, it
-    /// filters pages. The index follows within moments: whoever polls asks again from a minute before the last change that they saw.
+    /// Contacts changed at this time or later, in the order of their last change.
+    ///
+    /// Combined with `q`, `tagId` or another `sort`, the time filters each page, so pages may be short.
+    /// Eventually consistent: to poll for changes, start one minute before the last `updatedAt` received.
     #[deserr(default)]
     updated_since: Option<Instant>,
 }
 
-/// What contacts are sorted by.
+/// A cleared search box sends an empty value, which is no filter.
+fn search_prefix(text: &str) -> std::result::Result<Option<NormalizedText>, InvalidValue> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+/// Sort keys of contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase)]
@@ -59,67 +70,68 @@ enum Sort {
     Name,
 }
 
-/// What serves a list.
-enum Served {
-    /// Rows that are the contacts themselves.
+/// The index or item that a page is read from.
+enum Source {
     Contacts(List<ContactRow>),
-    /// What they are found by.
-    SlotRules(List<SearchEntry>),
-    /// Who has a tag.
-    Tagged(List<Tagged>),
-    /// The one whose email it is.
+    SearchEntries(List<SearchEntry>),
+    TagAssignments(List<TagAssignment>),
+    /// The contact with an email.
     Email(Email),
 }
 
-/// How many times the contacts of a page are looked at for one that an index does not serve alone.
-const LOOKED_AT: usize = 4;
+/// Contacts read per contact of a page, if filters remain after the index.
+const SCAN_FACTOR: usize = 4;
 
-/// How many terms a contact has at most.
-const TERMS: usize = 3;
+/// The largest number of search entries of a contact: two names and an email.
+const MAX_SEARCH_ENTRIES: usize = 3;
 
-/// List the contacts.
+/// List contacts.
 ///
-/// Filters can be combined. One index serves the list; what it does not serve is filtered page by page, and such a page may be
-/// short, or empty, and have a `nextCursor`: go on until that is `null`. So may a page with `q`. By name and by the last change the
-/// list follows changes within moments.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "listContacts",
-    params(("clientId" = ClientId, Path), PageParams, Filters),
-    responses((status = 200, body = ContactPage, description = "A page.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// Filters can be combined. One index serves the list; the other filters apply page by page, so a page may be
+/// short or empty and still have a `nextCursor`: continue until it is `null`. Sorted by `name` or
+/// `updatedAt`, the list is eventually consistent.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/contacts", tag = "contacts", operation_id = "listContacts",
+    params(("clientId" = ClientId, Path, description = "The client's id."), PageParams, Filters),
+    responses((status = 200, body = ContactPage, description = "A page of contacts."))
+)]
 pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     store: Store,
     paging: Paging<Filters>,
 ) -> Result<Json<ContactPage>> {
     let client = *client;
-    let page = match paging.filters.served(client) {
-        Served::Contacts(list) => contacts(&store, client, &paging, &list).await?,
-        Served::SlotRules(list) => pointed_at(&store, client, &paging, &list).await?,
-        Served::Tagged(list) => pointed_at(&store, client, &paging, &list).await?,
-        Served::Email(email) => by_email(&store, client, &paging, &email).await?,
+    let page = match paging.filters.source(client) {
+        Source::Contacts(list) => contacts(&store, client, &paging, &list).await?,
+        Source::SearchEntries(list) => contacts_of_pointers(&store, client, &paging, &list).await?,
+        Source::TagAssignments(list) => contacts_of_pointers(&store, client, &paging, &list).await?,
+        Source::Email(email) => contact_with_email(&store, client, &paging, &email).await?,
     };
     Ok(Json(page))
 }
 
 impl Filters {
-    /// The index that serves them best: one that keeps the order that is asked for, and then one that leaves the least to filter.
-    fn served(&self, client: ClientScope) -> Served {
+    /// The best source.
+    ///
+    /// The best source keeps the requested order and leaves the fewest contacts to filter.
+    fn source(&self, client: ClientScope) -> Source {
         match self {
-            Self { email: Some(email), .. } => Served::Email(email.clone()),
-            Self { sort: Some(Sort::Name), .. } => Served::Contacts(client.contacts_by_name()),
-            Self { sort: Some(Sort::UpdatedAt), .. } => Served::Contacts(client.contacts_by_change(self.updated_since)),
-            Self { sort: None, q: Some(q), .. } => Served::SlotRules(client.terms(q)),
-            Self { tag_id: Some(tag), .. } => Served::Tagged(client.tagged(*tag).into()),
+            Self { email: Some(email), .. } => Source::Email(email.clone()),
+            Self { sort: Some(Sort::Name), .. } => Source::Contacts(client.contacts_by_name()),
+            Self { sort: Some(Sort::UpdatedAt), .. } => Source::Contacts(client.contacts_by_change(self.updated_since)),
+            Self { sort: None, q: Some(q), .. } => Source::SearchEntries(client.search_entries(q)),
+            Self { tag_id: Some(tag), .. } => Source::TagAssignments(client.tag_assignments(*tag).into()),
             Self { sort: None, updated_since: since @ Some(_), .. } => {
-                Served::Contacts(client.contacts_by_change(*since))
+                Source::Contacts(client.contacts_by_change(*since))
             }
-            Self { .. } => Served::Contacts(client.contacts().into()),
+            Self { .. } => Source::Contacts(client.contacts().into()),
         }
     }
 
-    /// Whether the index alone serves them: then a page is full as long as there are more, but for those who are found by more than
-    /// one of their terms.
-    fn is_served(&self) -> bool {
+    /// Whether the source applies all filters.
+    ///
+    /// Then only duplicate search entries make a page short.
+    fn are_served_by_source(&self) -> bool {
         let Self { q, email, tag_id, sort, updated_since, .. } = self;
         match (q.is_some(), email.is_some(), tag_id.is_some(), updated_since.is_some()) {
             (false, false, false, false) => true,
@@ -130,10 +142,9 @@ impl Filters {
         }
     }
 
-    /// Whether they let a contact through.
-    fn let_through(&self, contact: &ContactRecord) -> bool {
+    fn match_contact(&self, contact: &ContactRecord) -> bool {
         let fields = &contact.fields;
-        self.q.as_ref().is_none_or(|q| fields.is_found_by(q))
+        self.q.as_ref().is_none_or(|q| fields.matches_prefix(q))
             && self.email.as_ref().is_none_or(|email| fields.has_email(email))
             && self.tag_id.is_none_or(|tag| fields.tag_ids.contains(&tag))
             && self.updated_since.is_none_or(|since| contact.meta.updated_at >= since)
@@ -144,106 +155,115 @@ impl Filters {
     }
 }
 
-/// Reads a page of rows that are the contacts themselves: one Query.
+/// Reads a page from a list of contacts: one Query.
 async fn contacts(
     store: &Store,
     client: ClientScope,
     paging: &Paging<Filters>,
     list: &List<ContactRow>,
 ) -> Result<ContactPage> {
-    let look_at = if paging.filters.is_served() { paging.limit() + 1 } else { LOOKED_AT * paging.limit() + 1 };
-    let Rows { rows, stopped } = paging.query(store, client, list, paging.filters.order(), look_at).await?;
+    let filters = &paging.filters;
+    let factor = if filters.are_served_by_source() { 1 } else { SCAN_FACTOR };
+    let QueryResult { items: rows, stopped } =
+        paging.query(store, client, list, filters.order(), factor * paging.limit() + 1).await?;
     let (positions, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let rows = positions.into_iter().zip(shown(store, client, rows).await?);
-    let through = rows.filter(|(_, row)| paging.filters.let_through(&row.contact));
-    let mut through: Vec<_> = through.map(|(position, row)| (position, row.contact)).collect();
-    let end = end_of(&mut through, paging.limit(), stopped);
-    paging.page(list, through.into_iter().map(|(_, contact)| contact).collect(), end.as_ref())
+    let rows = positions.into_iter().zip(repository::hide_deleted_tags(store, client, rows).await?);
+    let matching = rows.filter(|(_, row)| filters.match_contact(&row.contact));
+    let mut matching: Vec<_> = matching.map(|(position, row)| (position, row.contact)).collect();
+    let end = truncate_page(&mut matching, paging.limit(), stopped);
+    paging.page(list, matching.into_iter().map(|(_, contact)| contact).collect(), end.as_ref())
 }
 
-/// A row that leads to a contact.
-trait Leads: Item {
-    /// To whom.
-    fn to(&self) -> ContactId;
+/// An item that points to a contact.
+trait ContactPointer: Entity {
+    fn contact(&self) -> ContactId;
 
-    /// Whether another row of the same list leads there too, and stands before this one.
-    fn is_second(&self, filters: &Filters) -> bool;
+    /// Whether an earlier item of the same list points to the same contact.
+    fn is_duplicate(&self, filters: &Filters) -> bool;
 
-    /// How many rows of a list may lead to one contact.
-    const ROWS: usize;
+    /// The largest number of items of a list that point to the same contact.
+    const MAX_PER_CONTACT: usize;
 }
 
-impl Leads for SearchEntry {
-    fn to(&self) -> ContactId {
+impl ContactPointer for SearchEntry {
+    fn contact(&self) -> ContactId {
         self.owner
     }
 
-    fn is_second(&self, filters: &Filters) -> bool {
-        filters.q.as_ref().is_some_and(|q| Self::is_second(self, q.cut().len(), filters.order()))
+    fn is_duplicate(&self, filters: &Filters) -> bool {
+        filters.q.as_ref().is_some_and(|q| Self::is_duplicate(self, q.cut().len(), filters.order()))
     }
 
-    const ROWS: usize = TERMS;
+    const MAX_PER_CONTACT: usize = MAX_SEARCH_ENTRIES;
 }
 
-impl Leads for Tagged {
-    fn to(&self) -> ContactId {
+impl ContactPointer for TagAssignment {
+    fn contact(&self) -> ContactId {
         self.owner
     }
 
-    fn is_second(&self, _: &Filters) -> bool {
+    fn is_duplicate(&self, _: &Filters) -> bool {
         false
     }
 
-    const ROWS: usize = 1;
+    const MAX_PER_CONTACT: usize = 1;
 }
 
-/// Reads a page of the contacts to which rows lead: one Query and one BatchGetItem.
-async fn pointed_at<T: Leads>(
+/// Reads a page from a list of pointers: one Query and one BatchGetItem.
+async fn contacts_of_pointers<T: ContactPointer>(
     store: &Store,
     client: ClientScope,
     paging: &Paging<Filters>,
     list: &List<T>,
 ) -> Result<ContactPage> {
     let filters = &paging.filters;
-    let most = if filters.is_served() { paging.limit() } else { MAX_BATCH };
-    let Rows { rows, stopped } = paging.query(store, client, list, filters.order(), T::ROWS * most + 1).await?;
-    let mut leads: Vec<_> = rows.into_iter().filter(|(_, row)| !row.is_second(filters)).collect();
-    let stopped = end_of(&mut leads, most, stopped);
-    let keys: Vec<_> = leads.iter().map(|(_, row)| client.contact(row.to())).collect();
-    let (positions, found): (Vec<_>, Vec<_>) = leads
+    let limit = if filters.are_served_by_source() { paging.limit() } else { MAX_BATCH };
+    let QueryResult { items: rows, stopped } =
+        paging.query(store, client, list, filters.order(), T::MAX_PER_CONTACT * limit + 1).await?;
+    let mut pointers: Vec<_> = rows.into_iter().filter(|(_, row)| !row.is_duplicate(filters)).collect();
+    let stopped = truncate_page(&mut pointers, limit, stopped);
+    let keys: Vec<_> = pointers.iter().map(|(_, row)| client.contact(row.contact())).collect();
+    let (positions, rows): (Vec<_>, Vec<_>) = pointers
         .into_iter()
         .zip(store.get_all(&keys).await?)
         .filter_map(|((position, _), row)| Some((position, row?)))
         .unzip();
-    let found = positions.into_iter().zip(shown(store, client, found).await?);
-    // A contact may have changed since its index was read.
-    let through = found.filter(|(_, row)| filters.let_through(&row.contact));
-    let mut through: Vec<_> = through.map(|(position, row)| (position, row.contact)).collect();
-    let mut end = end_of(&mut through, paging.limit(), stopped);
-    if end.is_some() && through.is_empty() && is_gone(store, client, filters).await? {
+    let rows = positions.into_iter().zip(repository::hide_deleted_tags(store, client, rows).await?);
+    // A contact may have changed between the reads of its pointer and of itself.
+    let matching = rows.filter(|(_, row)| filters.match_contact(&row.contact));
+    let mut matching: Vec<_> = matching.map(|(position, row)| (position, row.contact)).collect();
+    let mut end = truncate_page(&mut matching, paging.limit(), stopped);
+    if end.is_some() && matching.is_empty() && is_tag_deleted(store, client, filters).await? {
         end = None;
     }
-    paging.page(list, through.into_iter().map(|(_, contact)| contact).collect(), end.as_ref())
+    paging.page(list, matching.into_iter().map(|(_, contact)| contact).collect(), end.as_ref())
 }
 
-/// Whether nobody will be found, because the tag is deleted and a job takes it off.
-async fn is_gone(store: &Store, client: ClientScope, filters: &Filters) -> Result<bool> {
+/// Whether the filter's tag was deleted.
+///
+/// Then no contact will match, though a job has yet to delete the assignments.
+async fn is_tag_deleted(store: &Store, client: ClientScope, filters: &Filters) -> Result<bool> {
     let Some(tag) = filters.tag_id else { return Ok(false) };
-    Ok(store.get(&client.gone()).await?.is_some_and(|gone| gone.has(tag)))
+    Ok(store.get(&client.tombstones()).await?.is_some_and(|tombstones| tombstones.contains(tag)))
 }
 
-/// Reads the contact who has an email: two GetItem.
-async fn by_email(store: &Store, client: ClientScope, paging: &Paging<Filters>, email: &Email) -> Result<ContactPage> {
+/// Reads the contact with an email: two GetItem.
+async fn contact_with_email(
+    store: &Store,
+    client: ClientScope,
+    paging: &Paging<Filters>,
+    email: &Email,
+) -> Result<ContactPage> {
     let list: List<ContactRow> = client.contacts().into();
-    // There is no second page, and so no cursor that leads to it.
+    // There is no second page. Rejects any cursor.
     paging.after(&list)?;
-    let term = store.get(&client.email_term(email)).await?;
-    let row = match &term {
-        Some(term) => store.get(&client.contact(term.owner)).await?,
+    let entry = store.get(&client.email_entry(email)).await?;
+    let row = match &entry {
+        Some(entry) => store.get(&client.contact(entry.owner)).await?,
         None if client.exists(store).await? => None,
         None => return Err(Problem::not_found()),
     };
-    let rows = shown(store, client, row.into_iter().collect()).await?.into_iter();
-    let through = rows.map(|row| row.contact).filter(|contact| paging.filters.let_through(contact));
-    paging.page(&list, through.collect(), None)
+    let rows = repository::hide_deleted_tags(store, client, row.into_iter().collect()).await?.into_iter();
+    let contacts = rows.map(|row| row.contact).filter(|contact| paging.filters.match_contact(contact));
+    paging.page(&list, contacts.collect(), None)
 }

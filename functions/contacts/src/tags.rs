@@ -1,74 +1,93 @@
-//! Tags: labels for contacts.
-
-use std::collections::HashMap;
-use std::slice;
+//! Create, list, read, update and delete tags.
 
 use axum::Json;
 use axum::extract::State;
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Record, Tag, TagId, TagName, TagRecord, Tombstones, UniqueConstraint};
-use shared::http::page::PageParams;
-use shared::http::{Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, WithEtag};
-use shared::job::Work;
-use shared::keys::Scope;
-use shared::store::{Store, Transaction};
+use shared::contacts::jobs::RemoveTag;
+use shared::contacts::{Tag, TagId, TagName, TagRecord, Tombstones, delete_later};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::{Record, Store, Transaction, UniqueConstraint};
 use shared::value::InvalidValue;
-use shared::{App, Problem, Result};
-
-use crate::jobs;
+use shared::web::page::PageParams;
+use shared::web::{
+    Access, App, Create, Created, Deleted, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, Problem,
+    Result, WithEtag,
+};
 
 type TagPage = Page<TagRecord>;
 
 /// Create a tag.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/tags", tag = "contacts", operation_id = "createTag",
-    params(("clientId" = ClientId, Path)), request_body = Tag,
-    responses((status = 201, body = TagRecord, description = "Created.")),
-    extensions(("x-round-trips" = json!(1))))]
+///
+/// The name must be unique within the client, regardless of case.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/tags", tag = "contacts", operation_id = "createTag",
+    params(("clientId" = ClientId, Path, description = "The client's id.")),
+    request_body = Tag,
+    responses((status = 201, body = TagRecord, description = "The new tag.")),
+    extensions(("x-errors" = json!(["name_taken"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
     Create { fields, request }: Create<Tag>,
 ) -> Result<Created> {
-    let tag = Record::new(&app, *client, fields);
+    let tag = Record::new(app.ids(), *client, fields, app.now());
     let mut transaction = store.transaction();
-    transaction.hold(&client.holdings())?;
+    transaction.increment_children(*client)?;
     transaction.create(&client.tag(tag.id), &tag)?;
-    transaction
-        .claim(&client.tag_name(&tag.fields.name), &UniqueConstraint { owner: tag.id.uuid() }, |_| name_taken())?;
+    let owner = UniqueConstraint { owner: tag.id.uuid() };
+    transaction.create_or(&client.tag_name(&tag.fields.name), &owner, name_taken())?;
     let location = format!("/v1/clients/{}/tags/{}", client.id(), tag.id);
     request.commit(transaction, *client, &tag, location).await
 }
 
-/// List the tags, oldest first.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/tags", tag = "contacts", operation_id = "listTags",
-    params(("clientId" = ClientId, Path), PageParams),
-    responses((status = 200, body = TagPage, description = "A page.")),
-    extensions(("x-round-trips" = json!(1))))]
+/// List tags.
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/tags", tag = "contacts", operation_id = "listTags",
+    params(("clientId" = ClientId, Path, description = "The client's id."), PageParams),
+    responses((status = 200, body = TagPage, description = "A page of tags."))
+)]
 pub(crate) async fn list(client: Access<ClientScope, UseCrm>, store: Store, paging: Paging) -> Result<Json<TagPage>> {
     paging.read(&store, *client, client.tags()).await.map(Json)
 }
 
-/// Read a tag.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "readTag",
-    params(("clientId" = ClientId, Path), ("tagId" = TagId, Path)),
+/// Get a tag.
+///
+/// Returns its name and color.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "getTag",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("tagId" = TagId, Path, description = "The tag's id.")
+    ),
     responses((status = 200, body = TagRecord, description = "The tag.")),
-    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn read(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Tag>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<TagRecord>> {
-    Ok(WithEtag::unless(store.find(&client.tag(id)).await?, has))
+    Ok(WithEtag::unless(store.find(&client.tag(id)).await?, if_none_match))
 }
 
-/// Change a tag.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "updateTag",
-    params(("clientId" = ClientId, Path), ("tagId" = TagId, Path)),
+/// Update a tag.
+///
+/// A JSON Merge Patch: `null` clears a field, an absent field keeps its value. The name must be unique within
+/// the client, regardless of case.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "updateTag",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("tagId" = TagId, Path, description = "The tag's id.")
+    ),
     request_body(content = Tag, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = TagRecord, description = "Changed.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = TagRecord, description = "The updated tag.")),
+    extensions(("x-errors" = json!(["name_taken"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Tag>,
@@ -85,11 +104,19 @@ pub(crate) async fn update(
     next.await.map(WithEtag::new)
 }
 
-/// Delete a tag, and take it off every contact.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "deleteTag",
-    params(("clientId" = ClientId, Path), ("tagId" = TagId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(3)), ("x-versioned" = json!(true))))]
+/// Delete a tag.
+///
+/// Removes the tag from all contacts. Responses no longer contain the tag; if it has many contacts, their
+/// `version` and `updatedAt` change within minutes.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/tags/{tagId}", tag = "contacts", operation_id = "deleteTag",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("tagId" = TagId, Path, description = "The tag's id.")
+    ),
+    responses((status = 204, description = "The tag was deleted.")),
+    extensions(("x-errors" = json!(["too_many_deletions"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Tag>,
@@ -97,23 +124,23 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let (row, gone) = (client.tag(id), client.gone());
-    // Both are always read to their end, so that it costs the same whether or not the tag is there.
+    let (key, tombstones) = (client.tag(id), client.tombstones());
+    // Both reads always complete, so that the cost does not depend on whether the tag exists.
     let read = || async {
-        let (tag, gone) = tokio::join!(store.find(&row), store.get(&gone));
-        Ok((tag?, gone?))
+        let (tag, tombstones) = tokio::join!(store.find(&key), store.get(&tombstones));
+        Ok((tag?, tombstones?))
     };
-    let decide = |(tag, gone): &(TagRecord, Option<Tombstones>), transaction: &mut Transaction| {
+    let decide = |(tag, tombstones): &(TagRecord, Option<Tombstones>), transaction: &mut Transaction| {
         if_match.check(tag.meta.version)?;
-        transaction.delete(&row, tag.meta.version)?;
+        transaction.delete(&key, tag.meta.version)?;
         transaction.remove(&client.tag_name(&tag.fields.name))?;
-        transaction.let_go(&client.holdings())?;
-        jobs::accept(transaction, &app, *client, gone.as_ref(), id.uuid(), Work::Untag { tag: id })
+        transaction.decrement_children(*client)?;
+        delete_later(transaction, &app, *client, tombstones.as_ref(), id.uuid(), &RemoveTag { tag: id })
     };
-    store.decide(read, decide).await.map(|()| Deleted)
+    store.retry_on_conflict(read, decide).await.map(|()| Deleted)
 }
 
-/// Adds what makes a tag's name unique when it changes.
+/// Moves the unique constraint of a tag's name, if the name changes.
 fn rename(
     transaction: &mut Transaction,
     client: ClientScope,
@@ -121,48 +148,15 @@ fn rename(
     before: &TagName,
     after: &TagName,
 ) -> Result<()> {
-    let (had, has) = (client.tag_name(before), client.tag_name(after));
-    if had == has {
+    let (before, after) = (client.tag_name(before), client.tag_name(after));
+    if before == after {
         return Ok(());
     }
-    transaction.remove(&had)?;
-    transaction.claim(&has, &UniqueConstraint { owner: id.uuid() }, |_| name_taken())
+    transaction.remove(&before)?;
+    Ok(transaction.create_or(&after, &UniqueConstraint { owner: id.uuid() }, name_taken())?)
 }
 
 fn name_taken() -> Problem {
-    Problem::conflict("name_taken", "Another tag of this client has this name.")
+    Problem::new(ErrorCode::NameTaken, "Another tag of this client has this name.")
         .at("/name", InvalidValue::new("taken", "belongs to another tag"))
-}
-
-/// The ids of tags, by their names in lower case.
-pub(crate) type TagIds = HashMap<String, TagId>;
-
-/// The tags of these names: one BatchGetItem for each hundred of them.
-pub(crate) async fn by_name(store: &Store, client: ClientScope, names: &[TagName]) -> Result<TagIds> {
-    let keys: Vec<_> = names.iter().map(|name| client.tag_name(name)).collect();
-    let claims = names.iter().zip(store.get_all(&keys).await?);
-    Ok(claims.filter_map(|(name, claim)| Some((lower(name), TagId::from_uuid(claim?.owner)))).collect())
-}
-
-/// Makes a tag of this name, which was not there when it was looked up. The one that somebody else made since, if they did.
-pub(crate) async fn make(app: &App, store: &Store, client: ClientScope, name: &TagName) -> Result<TagId> {
-    let key = client.tag_name(name);
-    let read = async || Ok(by_name(store, client, slice::from_ref(name)).await?.into_values().next());
-    let decide = |known: &Option<TagId>, transaction: &mut Transaction| {
-        if let Some(id) = known {
-            return Ok(*id);
-        }
-        let tag = Record::new(app, client, Tag { name: name.clone(), color: None });
-        transaction.hold(&client.holdings())?;
-        transaction.create(&client.tag(tag.id), &tag)?;
-        transaction.claim_anew(&key, &UniqueConstraint { owner: tag.id.uuid() })?;
-        Ok(tag.id)
-    };
-    // It was looked up before.
-    store.decide_from(Some(None), read, decide).await
-}
-
-/// The form under which names are one.
-pub(crate) fn lower(name: &TagName) -> String {
-    name.to_string().to_lowercase()
 }

@@ -1,73 +1,98 @@
-//! Deals: what a client hopes to sell.
+//! Deals.
 
 use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::belongings::CascadeDelete;
-use shared::deals::{self, with_assignee};
-use shared::entity::{ContactId, Deal, DealFields, DealId, DealStatus, PipelineId, StageId, UserId};
-use shared::http::{Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, WithEtag};
-use shared::job::Work;
-use shared::store::{Store, Transaction};
+use shared::contacts::ContactId;
+use shared::deals::jobs::DeleteDealChildren;
+use shared::deals::position::{self, StageRef, StageSelector};
+use shared::deals::{Deal, DealFields, DealId, DealStatus, PipelineId, StageId, repository};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::jobs::CascadeDelete;
+use shared::table::{Store, Transaction};
+use shared::users::UserId;
 use shared::value::{Amount, Currency, Date, Name, Rank, ValidationErrors};
-use shared::{App, Problem, Result};
+use shared::web::{
+    Access, App, Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Problem, Result, WithEtag,
+};
 use utoipa::ToSchema;
 
-use crate::place;
-
-/// A deal that is to be made.
+/// A new deal.
 #[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-#[schema(rename_all = "camelCase")]
-pub(crate) struct NewDeal {
-    /// What it is about.
+#[schema(rename_all = "camelCase", example = json!({
+    "title": "Catering for the summer party",
+    "value": 1250.5,
+    "currency": "EUR",
+    "assignedToId": null,
+    "contactId": null,
+    "status": "OPEN",
+    "lostReason": null,
+    "expectedCloseDate": "2026-09-30"
+}))]
+pub(crate) struct CreateDealRequest {
+    /// The subject of the deal.
     #[schema(example = "Catering for the summer party")]
     title: Name,
-    /// What it is worth, not below zero, with at most the decimals of its currency.
+    /// The value: at least 0, with at most as many decimals as the currency has.
     #[deserr(default)]
     value: Option<Amount>,
-    /// In what; the client's currency unless given.
+    /// The currency of the value.
+    ///
+    /// Default: the client's currency.
     #[deserr(default)]
     currency: Option<Currency>,
-    /// Where it stands; the first stage of the pipeline unless given. It goes behind the others there.
+    /// The stage.
+    ///
+    /// Default: the first stage of the pipeline.
     #[deserr(default)]
     stage_id: Option<StageId>,
-    /// The pipeline of that stage; the client's default one unless either is given.
+    /// The pipeline of the stage.
+    ///
+    /// Default: the pipeline of `stageId`; without `stageId`, the client's default pipeline.
     #[deserr(default)]
     pipeline_id: Option<PipelineId>,
-    /// The user who works on it: one who may act in this client.
+    /// The user who is assigned to the deal.
+    ///
+    /// An active or invited user with access to this client.
     #[deserr(default)]
     assigned_to_id: Option<UserId>,
-    /// With whom it is made: a contact of this client.
+    /// The contact of the deal: a contact of this client.
     #[deserr(default)]
     contact_id: Option<ContactId>,
-    /// Whether it is decided.
+    /// The status.
     #[deserr(default)]
     #[schema(required = false)]
     status: DealStatus,
-    /// Why it was lost, if it was.
+    /// The reason for the loss.
+    ///
+    /// Only for deals with the status `LOST`.
     #[deserr(default)]
     lost_reason: Option<Name>,
-    /// When it is expected to be decided.
+    /// The date on which the deal is expected to be won or lost.
     #[deserr(default)]
     expected_close_date: Option<Date>,
 }
 
-/// Where a deal is to go.
+/// The target of a move: a stage and a position in it.
 #[derive(Clone, Copy, Debug, Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-#[schema(rename_all = "camelCase")]
-pub(crate) struct Move {
-    /// To which stage, of whatever pipeline.
+#[schema(rename_all = "camelCase", example = json!({
+    "stageId": "01900000-0000-7000-8000-000000000005",
+    "afterDealId": null
+}))]
+pub(crate) struct MoveDealRequest {
+    /// The stage, of any pipeline of the client.
     stage_id: StageId,
-    /// Behind which deal of that stage; before all others unless given.
+    /// The deal of the stage after which the moved deal is placed.
+    ///
+    /// Without it, the moved deal is placed before all other deals of its status.
     #[deserr(default)]
     after_deal_id: Option<DealId>,
 }
 
-impl NewDeal {
-    fn into_fields(self, (pipeline_id, stage_id): (PipelineId, StageId), currency: Currency) -> DealFields {
+impl CreateDealRequest {
+    fn into_fields(self, StageRef { pipeline_id, stage_id }: StageRef, currency: Currency) -> DealFields {
         let Self { title, value, assigned_to_id, contact_id, status, lost_reason, expected_close_date, .. } = self;
         DealFields {
             title,
@@ -83,76 +108,94 @@ impl NewDeal {
         }
     }
 
-    /// The currency that is given, else the client's.
+    /// The currency of the request, otherwise that of the client.
     async fn currency(&self, store: &Store, client: ClientScope) -> Result<Currency> {
         match self.currency {
             Some(currency) => Ok(currency),
-            None => store.find(&client.row()).await.map(|client| client.fields.currency),
+            None => Ok(store.find(&client.record()).await?.fields.currency),
         }
     }
 
-    async fn placed(&self, store: &Store, client: ClientScope) -> Result<(DealFields, Rank)> {
-        // Both are always read to their end, so that it costs the same whichever is missing.
-        let place = place::stage(store, client, self.pipeline_id, self.stage_id);
-        let (currency, place) = tokio::join!(self.currency(store, client), place);
+    /// Completes the fields, and determines the position.
+    async fn complete(&self, store: &Store, client: ClientScope) -> Result<(DealFields, Rank)> {
+        let selector = StageSelector { pipeline_id: self.pipeline_id, stage_id: self.stage_id };
+        // Both reads always complete, so that the cost does not depend on which item is missing.
+        let (currency, placement) =
+            tokio::join!(self.currency(store, client), position::resolve_last(store, client, selector, self.status),);
         let currency = currency?;
-        let checked = DealFields::check_of(self.value, currency, self.status, self.lost_reason.as_ref());
-        let (place, ()) = Problem::both(place, checked.map_err(Problem::from))?;
-        let fields = self.clone().into_fields(place, currency);
-        let position = place::at_the_end(store, client, fields.stage_id, fields.status).await?;
-        Ok((fields, position))
+        let checked = DealFields::check_values(self.value, currency, self.status, self.lost_reason.as_ref());
+        let ((stage, position), ()) = Problem::both(placement, checked.map_err(Problem::from))?;
+        Ok((self.clone().into_fields(stage, currency), position))
     }
 }
 
 /// Create a deal.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/deals", tag = "deals", operation_id = "createDeal",
-    params(("clientId" = ClientId, Path)), request_body = NewDeal,
-    responses((status = 201, body = Deal, description = "Created.")),
-    extensions(("x-round-trips" = json!(11))))]
+///
+/// The deal is added after the other deals of its status in the stage. The creation is the first entry of the
+/// deal's history.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/deals", tag = "deals", operation_id = "createDeal",
+    params(("clientId" = ClientId, Path, description = "The client's id.")),
+    request_body = CreateDealRequest,
+    responses((status = 201, body = Deal, description = "The new deal."))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
-    Create { fields: new, request }: Create<NewDeal>,
+    Create { fields: new, request }: Create<CreateDealRequest>,
 ) -> Result<Created> {
     let (id, by) = (app.ids().make(), client.actor().user());
-    let (store, request, app, new) = (&store, &request, &app, &new);
-    // Read once for all homes of the assignee, and anew only if the stage is gone.
-    let placed = &new.placed(store, *client).await.ok();
-    let read = move || new.placed(store, *client);
-    with_assignee(*client, |home| {
-        let decide = move |(fields, position): &(DealFields, Rank), transaction: &mut Transaction| {
-            let deal = Deal::new(id, client.id(), fields.clone(), position.clone(), app.clock().now());
-            deals::create(transaction, *client, &deal, by, Some(home))?;
-            let location = format!("/v1/clients/{}/deals/{id}", client.id());
-            Created::new(StatusCode::CREATED, &deal, location)
-        };
-        async move { request.decide_from(store, *client, placed.clone(), read, decide).await }
-    })
-    .await
+    let read = || new.complete(&store, *client);
+    let decide = |(fields, position): &(DealFields, Rank), transaction: &mut Transaction| {
+        let deal = Deal::new(id, client.id(), fields.clone(), position.clone(), app.now());
+        repository::create(transaction, *client, &deal, by)?;
+        Created::new(StatusCode::CREATED, &deal, format!("/v1/clients/{}/deals/{id}", client.id()))
+    };
+    request.retry_on_conflict(&store, *client, read, decide).await
 }
 
-/// Read a deal.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "readDeal",
-    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
+/// Get a deal.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "getDeal",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("dealId" = DealId, Path, description = "The deal's id.")
+    ),
     responses((status = 200, body = Deal, description = "The deal.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(
+    extensions(("x-versioned" = json!(true)))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<Deal>> {
-    Ok(WithEtag::unless(deals::find(&store, *client, id).await?, has))
+    Ok(WithEtag::unless(repository::find(&store, *client, id).await?, if_none_match))
 }
 
-/// Change a deal. `WON` and `LOST` close it, `OPEN` opens it again and clears why it was lost. In another stage or with another status
-/// it goes behind the others there.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "updateDeal",
-    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
+/// A stored deal with its next fields and its next position.
+struct DealUpdate {
+    deal: Deal,
+    fields: DealFields,
+    position: Rank,
+}
+
+/// Update a deal.
+///
+/// `WON` and `LOST` close the deal; `OPEN` reopens it. A status other than `LOST` clears `lostReason`. A
+/// `pipelineId` without a `stageId` selects the first stage of that pipeline. If the stage or the status
+/// changes, the deal is placed after the other deals of its new status in its new stage.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "updateDeal",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("dealId" = DealId, Path, description = "The deal's id.")
+    ),
     request_body(content = DealFields, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = Deal, description = "Changed.")),
-    extensions(("x-round-trips" = json!(18)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = Deal, description = "The updated deal.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
@@ -161,90 +204,101 @@ pub(crate) async fn update(
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<WithEtag<Deal>> {
-    let (client, by) = (*client, client.actor().user());
-    let patch = &patch;
-    let (store, app, if_match) = (&store, &app, &if_match);
-    let read = move || async move {
-        let deal = deals::find(store, client, id).await?;
+    let by = client.actor().user();
+    let read = async || {
+        let deal = repository::find(&store, *client, id).await?;
         if_match.check(deal.meta.version)?;
-        let next = patched(store, client, patch, &deal).await?;
-        Ok((deal, next))
+        let (fields, position) = patched(&store, *client, &patch, &deal).await?;
+        Ok(DealUpdate { deal, fields, position })
     };
-    let updated = with_assignee(client, |home| {
-        let decide = move |(deal, (fields, position)): &(Deal, (DealFields, Rank)), transaction: &mut Transaction| {
-            let next = deal.changed(fields.clone(), position.clone(), app.clock().now());
-            deals::replace(transaction, client, deal, &next, by, Some(home))?;
-            Ok(next)
-        };
-        store.decide(read, decide)
-    });
-    updated.await.map(WithEtag::new)
+    let decide = |DealUpdate { deal, fields, position }: &DealUpdate, transaction: &mut Transaction| {
+        let next = deal.changed(fields.clone(), position.clone(), app.now());
+        repository::replace(transaction, *client, deal, &next, by)?;
+        Ok(next)
+    };
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
-/// A deal's fields with a patch merged in, and the position that it has then.
+/// The fields of a deal with a patch applied, and its position afterwards.
 async fn patched(store: &Store, client: ClientScope, patch: &Patch, deal: &Deal) -> Result<(DealFields, Rank)> {
     let mut fields: DealFields = patch.apply(&deal.fields)?;
     if fields.status != DealStatus::Lost && patch.member("lostReason").is_none() {
         fields.lost_reason = None;
     }
     let checked = fields.check().map_err(Problem::from);
-    let names = |name| patch.member(name).is_some();
-    if (fields.pipeline_id, fields.stage_id) == (deal.fields.pipeline_id, deal.fields.stage_id) {
+    let same_pipeline = fields.pipeline_id == deal.fields.pipeline_id;
+    if same_pipeline && fields.stage_id == deal.fields.stage_id {
         checked?;
-    } else {
-        let pipeline = names("pipelineId").then_some(fields.pipeline_id);
-        // Another pipeline alone means its first stage.
-        let elsewhere = fields.pipeline_id != deal.fields.pipeline_id;
-        let stage = (names("stageId") || !elsewhere).then_some(fields.stage_id);
-        let place = place::stage(store, client, pipeline, stage).await;
-        ((fields.pipeline_id, fields.stage_id), ()) = Problem::both(place, checked)?;
+        let position = if fields.status == deal.fields.status {
+            deal.position.clone()
+        } else {
+            position::last(store, client, fields.stage_id, fields.status).await?
+        };
+        return Ok((fields, position));
     }
-    let stands = (fields.stage_id, fields.status) == (deal.fields.stage_id, deal.fields.status);
-    let position = if stands {
-        deal.position.clone()
-    } else {
-        place::at_the_end(store, client, fields.stage_id, fields.status).await?
+    let is_given = |name| patch.member(name).is_some();
+    let selector = StageSelector {
+        pipeline_id: is_given("pipelineId").then_some(fields.pipeline_id),
+        // Another pipeline without a stage selects the first stage of that pipeline.
+        stage_id: (is_given("stageId") || same_pipeline).then_some(fields.stage_id),
     };
-    Ok((fields, position))
+    let placement = position::resolve_last(store, client, selector, fields.status).await;
+    let ((StageRef { pipeline_id, stage_id }, position), ()) = Problem::both(placement, checked)?;
+    Ok((DealFields { stage_id, pipeline_id, ..fields }, position))
 }
 
-/// Move a deal within its stage or to another.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/deals/{dealId}/move", tag = "deals", operation_id = "moveDeal",
-    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)), request_body = Move,
-    responses((status = 200, body = Deal, description = "Moved.")),
-    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+/// Move a deal within its stage or to another stage.
+///
+/// The position is relative to the deals of the same status in the stage.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/deals/{dealId}/move", tag = "deals", operation_id = "moveDeal",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("dealId" = DealId, Path, description = "The deal's id.")
+    ),
+    request_body = MoveDealRequest,
+    responses((status = 200, body = Deal, description = "The moved deal.")),
+    extensions(("x-errors" = json!(["no_room"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn relocate(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    Body(to): Body<Move>,
+    Body(MoveDealRequest { stage_id, after_deal_id }): Body<MoveDealRequest>,
 ) -> Result<WithEtag<Deal>> {
     let by = client.actor().user();
-    let read = || async {
-        let deal = deals::find(&store, *client, id).await?;
+    let selector = StageSelector { pipeline_id: None, stage_id: Some(stage_id) };
+    let read = async || {
+        let deal = repository::find(&store, *client, id).await?;
         if_match.check(deal.meta.version)?;
-        let place = place::stage(&store, *client, None, Some(to.stage_id));
-        let position = place::behind(&store, *client, to.stage_id, &deal, to.after_deal_id);
-        let (place, position) = tokio::join!(place, position);
-        let ((pipeline_id, stage_id), position) = Problem::both(place, position)?;
-        let fields = DealFields { pipeline_id, stage_id, ..deal.fields.clone() };
-        Ok((deal, fields, position))
+        let (stage, position) = tokio::join!(
+            position::resolve(&store, *client, selector),
+            position::behind(&store, *client, stage_id, &deal, after_deal_id),
+        );
+        let (StageRef { pipeline_id, stage_id }, position) = Problem::both(stage, position)?;
+        let fields = DealFields { stage_id, pipeline_id, ..deal.fields.clone() };
+        Ok(DealUpdate { deal, fields, position })
     };
-    let decide = |(deal, fields, position): &(Deal, DealFields, Rank), transaction: &mut Transaction| {
-        let next = deal.changed(fields.clone(), position.clone(), app.clock().now());
-        deals::replace(transaction, *client, deal, &next, by, None)?;
+    let decide = |DealUpdate { deal, fields, position }: &DealUpdate, transaction: &mut Transaction| {
+        let next = deal.changed(fields.clone(), position.clone(), app.now());
+        repository::replace(transaction, *client, deal, &next, by)?;
         Ok(next)
     };
-    store.decide(read, decide).await.map(WithEtag::new)
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a deal, its notes and its history.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "deleteDeal",
-    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path)),
-    responses((status = 204, description = "Deleted.")),
-    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "deleteDeal",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("dealId" = DealId, Path, description = "The deal's id.")
+    ),
+    responses((status = 204, description = "The deal was deleted.")),
+    extensions(("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
@@ -252,16 +306,16 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    let read = || async {
-        // All are always read to their end, so that it costs the same whether or not the deal is there.
-        let belongings = CascadeDelete::some(&store, client.belongings_of_deal(id));
-        let (deal, belongings) = tokio::join!(deals::find(&store, *client, id), belongings);
-        Ok((deal?, belongings?))
+    let read = async || {
+        // Both reads always complete, so that the cost does not depend on whether the deal exists.
+        let children = CascadeDelete::read(&store, client.deal_children(id));
+        let (deal, children) = tokio::join!(repository::find(&store, *client, id), children);
+        Ok((deal?, children?))
     };
-    let decide = |(deal, belongings): &(Deal, CascadeDelete), transaction: &mut Transaction| {
+    let decide = |(deal, children): &(Deal, CascadeDelete), transaction: &mut Transaction| {
         if_match.check(deal.meta.version)?;
-        deals::delete(transaction, *client, deal)?;
-        belongings.go(transaction, &app, *client, Work::ClearDeal { deal: id })
+        repository::delete(transaction, *client, deal)?;
+        children.delete_with(transaction, &app, *client, &DeleteDealChildren { deal: id })
     };
-    store.decide(read, decide).await.map(|()| Deleted)
+    store.retry_on_conflict(read, decide).await.map(|()| Deleted)
 }

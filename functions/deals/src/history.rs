@@ -1,25 +1,31 @@
-//! What was changed of a deal, and by whom.
+//! The history of a deal.
 
 use axum::Json;
-use shared::Result;
-use shared::auth::{Access, ClientId, ClientScope, UseCrm};
-use shared::entity::{Deal, DealChange, DealId};
-use shared::http::page::PageParams;
-use shared::http::{Page, Paging, PathId};
-use shared::store::Store;
+use shared::deals::{Deal, DealChange, DealId};
+use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::table::Store;
+use shared::web::page::PageParams;
+use shared::web::{Access, Page, Paging, PathId, Result};
 
 type HistoryPage = Page<DealChange>;
 
-/// List the changes of a deal's stage, status, value, currency and assignee, oldest first, from its creation on.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/deals/{dealId}/history", tag = "deals", operation_id = "listDealHistory",
-    params(("clientId" = ClientId, Path), ("dealId" = DealId, Path), PageParams),
-    responses((status = 200, body = HistoryPage, description = "A page.")),
-    extensions(("x-round-trips" = json!(3))))]
+/// List the history of a deal, oldest change first.
+///
+/// Contains the changes of the stage, the status, the value, the currency and the assignee. The first entry is
+/// the creation.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/deals/{dealId}/history", tag = "deals", operation_id = "listDealHistory",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("dealId" = DealId, Path, description = "The deal's id."), PageParams
+    ),
+    responses((status = 200, body = HistoryPage, description = "A page of changes."))
+)]
 pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Deal>,
     store: Store,
     paging: Paging,
 ) -> Result<Json<HistoryPage>> {
-    paging.read_of(&store, *client, &client.deal(id), client.deal_history(id)).await.map(Json)
+    paging.read_children(&store, *client, &client.deal(id), client.deal_history(id)).await.map(Json)
 }

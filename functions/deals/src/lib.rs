@@ -6,34 +6,30 @@ mod history;
 mod list;
 mod notes;
 mod pipelines;
-mod place;
 mod stages;
-mod vacate;
 
 use axum::Router;
-use shared::App;
-use shared::http::{Api, serve};
+use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
-pub use vacate::vacate;
 
-/// The routes, with their description.
+/// The routes with their OpenAPI descriptions.
 pub fn api() -> Api {
     Api::new()
         .routes(routes!(pipelines::create, pipelines::list))
-        .routes(routes!(pipelines::read, pipelines::update, pipelines::delete))
-        .routes(routes!(board::read))
+        .routes(routes!(pipelines::get, pipelines::update, pipelines::delete))
+        .routes(routes!(board::get))
         .routes(routes!(stages::create, stages::list))
-        .routes(routes!(stages::arrange))
-        .routes(routes!(stages::read, stages::update, stages::delete))
+        .routes(routes!(stages::reorder))
+        .routes(routes!(stages::get, stages::update, stages::delete))
         .routes(routes!(deals::create, list::list))
-        .routes(routes!(deals::read, deals::update, deals::delete))
+        .routes(routes!(deals::get, deals::update, deals::delete))
         .routes(routes!(deals::relocate))
         .routes(routes!(history::list))
         .routes(routes!(notes::create, notes::list))
-        .routes(routes!(notes::read, notes::update, notes::delete))
+        .routes(routes!(notes::get, notes::update, notes::delete))
 }
 
-/// The service.
+/// The module's service.
 pub fn router(app: App) -> Router {
     serve(api(), app)
 }

@@ -1,4 +1,6 @@
-//! Stages: the steps of a pipeline, which its row holds.
+//! Stages of pipelines.
+//!
+//! The item of a pipeline contains its stages.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,72 +8,87 @@ use axum::response::{IntoResponse, Response};
 use deserr::Deserr;
 use futures_util::future::OptionFuture;
 use lambda_http::http::StatusCode;
-use shared::auth::{Access, ClientId, ClientScope, ManagePipelines, UseCrm};
-use shared::entity::{Pipeline, PipelineId, Stage, StageFields, StageId, StageTotals};
-use shared::http::page::PageParams;
-use shared::http::{
-    Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch, PathId, PathIds, WithEtag,
-};
-use shared::store::{Store, Transaction};
+use shared::deals::stage_deletion::{DeletionContext, DeletionParams, StageDeletion, being_deleted};
+use shared::deals::{Pipeline, PipelineId, Stage, StageFields, StageId, StageIndex, StageTotals};
+use shared::identity::{ClientId, ClientScope, ManagePipelines, UseCrm};
+use shared::table::{Store, Transaction};
 use shared::value::{InvalidValue, ValidationErrors};
-use shared::{App, Problem, Result};
+use shared::web::page::PageParams;
+use shared::web::{
+    Access, App, Body, Create, Created, Deleted, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Parameters, Patch,
+    PathId, PathIds, Problem, Result, WithEtag,
+};
 use utoipa::ToSchema;
 
-use crate::pipelines::NewStage;
-use crate::vacate::{Deleting, Destination, StageDeletion, being_deleted};
+use crate::pipelines::CreateStageRequest;
 
 type StagePage = Page<Stage>;
 
-/// The order that stages are to have.
+/// The new order of the stages of a pipeline.
 #[derive(Deserr, ToSchema)]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
-#[schema(rename_all = "camelCase")]
-pub(crate) struct StageOrder {
-    /// All stages of the pipeline, each once.
+#[schema(rename_all = "camelCase", example = json!({
+    "stageIds": ["01900000-0000-7000-8000-000000000005"]
+}))]
+pub(crate) struct ReorderStagesRequest {
+    /// The ids of all stages of the pipeline, each once, in their new order.
     stage_ids: Vec<StageId>,
 }
 
 /// Create a stage.
-#[utoipa::path(post, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages", tag = "deals", operation_id = "createStage",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path)), request_body = NewStage,
-    responses((status = 201, body = Stage, description = "Created.")),
-    extensions(("x-round-trips" = json!(2))))]
+///
+/// A pipeline has at most 50 stages.
+#[utoipa::path(
+    post, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages", tag = "deals", operation_id = "createStage",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id.")
+    ),
+    request_body = CreateStageRequest,
+    responses((status = 201, body = Stage, description = "The new stage.")),
+    extensions(("x-errors" = json!(["forbidden", "too_many_stages", "being_deleted"])))
+)]
 pub(crate) async fn create(
     client: Access<ClientScope, ManagePipelines>,
     PathId(id): PathId<Pipeline>,
     State(app): State<App>,
     store: Store,
-    Create { fields, request }: Create<NewStage>,
+    Create { fields, request }: Create<CreateStageRequest>,
 ) -> Result<Created> {
     let key = client.pipeline(id);
-    let place = fields.order.map_or(usize::MAX, usize::from);
-    let new = fields.make(&app, *client, id, 0);
+    let order = fields.order.map_or(usize::MAX, index_of);
+    let new = fields.into_stage(&app, *client, id, StageIndex::LEAST);
     let decide = |pipeline: &Pipeline, transaction: &mut Transaction| {
         if pipeline.moves_to.is_some() {
             return Err(being_deleted());
         }
-        if pipeline.stages.len() >= Pipeline::MOST_STAGES {
-            return Err(Problem::conflict("too_many_stages", "The pipeline has as many stages as it can have."));
+        if pipeline.stages.len() >= Pipeline::MAX_STAGES {
+            let detail = "The pipeline has the largest number of stages, 50. Delete one first.";
+            return Err(Problem::new(ErrorCode::TooManyStages, detail));
         }
-        let place = place.min(pipeline.stages.len());
+        let order = order.min(pipeline.stages.len());
         let mut new = new.clone();
-        new.fields.order = u8::try_from(place).map_err(Problem::internal)?;
+        new.fields.order = StageIndex::saturating(order);
         let mut stages = pipeline.stages.clone();
-        stages.insert(place, new.clone());
-        let next = pipeline.with_stages(stages, app.clock().now());
+        stages.insert(order, new.clone());
+        let next = pipeline.with_stages(stages, app.now());
         transaction.replace(&key, &next, pipeline.meta.version)?;
-        transaction.create(&client.stage(new.id), &StageTotals::new(id))?;
+        transaction.create(&client.stage_totals(new.id), &StageTotals::new(id))?;
         let location = format!("/v1/clients/{}/pipelines/{id}/stages/{}", client.id(), new.id);
         Created::new(StatusCode::CREATED, &new, location)
     };
-    request.decide_as(&store, *client, || store.find(&key), decide).await
+    request.retry_on_conflict(&store, *client, async || Ok(store.find(&key).await?), decide).await
 }
 
 /// List the stages of a pipeline in their order.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages", tag = "deals", operation_id = "listStages",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), PageParams),
-    responses((status = 200, body = StagePage, description = "A page.")),
-    extensions(("x-round-trips" = json!(1))))]
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages", tag = "deals", operation_id = "listStages",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id."), PageParams
+    ),
+    responses((status = 200, body = StagePage, description = "A page of stages."))
+)]
 pub(crate) async fn list(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<Pipeline>,
@@ -79,32 +96,49 @@ pub(crate) async fn list(
     paging: Paging,
 ) -> Result<Json<StagePage>> {
     let pipeline = store.find(&client.pipeline(id)).await?;
-    // Two pipelines' stages are two lists, and a cursor is of one.
-    paging.of_row(&client.deals_of_pipeline(id), pipeline.stages, |stage| stage.id).map(Json)
+    // The list of the pipeline's deals identifies this list: a cursor of one pipeline is invalid for another.
+    paging.page_of_elements(&client.deals_of_pipeline(id), pipeline.stages, |stage| stage.id).map(Json)
 }
 
-/// Read a stage.
-#[utoipa::path(get, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals", operation_id = "readStage",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), ("stageId" = StageId, Path)),
+/// Get a stage.
+#[utoipa::path(
+    get, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals",
+    operation_id = "getStage",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id."),
+        ("stageId" = StageId, Path, description = "The stage's id.")
+    ),
     responses((status = 200, body = Stage, description = "The stage.")),
-    extensions(("x-round-trips" = json!(1)), ("x-versioned" = json!(true))))]
-pub(crate) async fn read(
+    extensions(("x-versioned" = json!(true)))
+)]
+pub(crate) async fn get(
     client: Access<ClientScope, UseCrm>,
     PathIds(pipeline, id): PathIds<Pipeline, Stage>,
     store: Store,
-    has: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<WithEtag<Stage>> {
     let pipeline = store.find(&client.pipeline(pipeline)).await?;
-    let (_, stage) = found(&pipeline, id)?;
-    Ok(WithEtag::unless(stage.clone(), has))
+    let (_, stage) = find(&pipeline, id)?;
+    Ok(WithEtag::unless(stage.clone(), if_none_match))
 }
 
-/// Change a stage. Another `order` moves it among the others.
-#[utoipa::path(patch, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals", operation_id = "updateStage",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), ("stageId" = StageId, Path)),
+/// Update a stage.
+///
+/// Another `order` moves the stage among the stages of its pipeline. An `order` past the last stage moves it
+/// to the end.
+#[utoipa::path(
+    patch, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals",
+    operation_id = "updateStage",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id."),
+        ("stageId" = StageId, Path, description = "The stage's id.")
+    ),
     request_body(content = StageFields, content_type = "application/merge-patch+json"),
-    responses((status = 200, body = Stage, description = "Changed.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
+    responses((status = 200, body = Stage, description = "The updated stage.")),
+    extensions(("x-errors" = json!(["forbidden"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn update(
     client: Access<ClientScope, ManagePipelines>,
     PathIds(pipeline, id): PathIds<Pipeline, Stage>,
@@ -115,93 +149,126 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Stage>> {
     let key = client.pipeline(pipeline);
     let decide = |pipeline: &Pipeline, transaction: &mut Transaction| {
-        let (place, stage) = found(pipeline, id)?;
+        let (from, stage) = find(pipeline, id)?;
         if_match.check(stage.meta.version)?;
         let fields: StageFields = patch.apply(&stage.fields)?;
-        let now = app.clock().now();
-        let to = usize::from(fields.order).min(pipeline.stages.len() - 1);
+        let now = app.now();
+        let to = index_of(fields.order).min(pipeline.stages.len() - 1);
         let mut stages = pipeline.stages.clone();
-        let mut changed = stages.remove(place);
-        changed.fields = StageFields { order: u8::try_from(to).map_err(Problem::internal)?, ..fields };
-        changed.meta = changed.meta.changed(now);
-        stages.insert(to, changed.clone());
+        let mut next = stages.remove(from);
+        next.fields = StageFields { order: StageIndex::saturating(to), ..fields };
+        next.meta = next.meta.changed(now);
+        stages.insert(to, next.clone());
         transaction.replace(&key, &pipeline.with_stages(stages, now), pipeline.meta.version)?;
-        Ok(changed)
+        Ok(next)
     };
-    store.decide(|| store.find(&key), decide).await.map(WithEtag::new)
+    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(WithEtag::new)
 }
 
-/// Delete a stage. While it holds deals it is `409 not_empty`, unless `moveTo` names the stage to which they go. If they are many, that
-/// takes a while: until it is done the stage is shown with `movesTo`, each deal is where it is shown, and no deal comes to the stage.
-#[utoipa::path(delete, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals", operation_id = "deleteStage",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path), ("stageId" = StageId, Path), Destination),
-    responses((status = 204, description = "Deleted."),
-        (status = 202, body = Stage, description = "It goes once its deals are moved: `Location` says where to look for it.")),
-    extensions(("x-round-trips" = json!(7)), ("x-versioned" = json!(true))))]
+/// Delete a stage.
+///
+/// A stage with deals can be deleted only with `moveTo`, the id of the stage that receives the deals (`409
+/// not_empty` without it).
+///
+/// If there are many deals, the response is `202`, and the deals are moved in the background. Meanwhile the
+/// stage has `movesTo`, each deal keeps its stage until it is moved, and no deals can be added.
+#[utoipa::path(
+    delete, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/{stageId}", tag = "deals",
+    operation_id = "deleteStage",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id."),
+        ("stageId" = StageId, Path, description = "The stage's id."), DeletionParams
+    ),
+    responses(
+        (status = 204, description = "The stage was deleted."),
+        (
+            status = 202, body = Stage,
+            description = "The stage, which is deleted when its deals have been moved. `Location` is its path until then."
+        )
+    ),
+    extensions(("x-errors" = json!(["forbidden", "not_empty", "being_deleted"])), ("x-versioned" = json!(true)))
+)]
 pub(crate) async fn delete(
     client: Access<ClientScope, ManagePipelines>,
     PathIds(pipeline, id): PathIds<Pipeline, Stage>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    Parameters(Destination { move_to }): Parameters<Destination>,
+    Parameters(DeletionParams { move_to }): Parameters<DeletionParams>,
 ) -> Result<Response> {
     let (client, by) = (*client, client.actor().user());
-    let (key, deals) = (client.pipeline(pipeline), client.deals_in(id, None));
-    let read = || async {
-        // All are always read to their end, so that it costs the same whether or not the stage is there.
-        let leaving = OptionFuture::from(move_to.map(|to| StageDeletion::read(&store, client, &deals, to)));
-        let (pipeline, leaving) = tokio::join!(store.find(&key), leaving);
-        Ok((pipeline?, leaving.transpose()?))
+    let (key, deals) = (client.pipeline(pipeline), client.deals_of_stage(id, None));
+    let read = async || {
+        // All reads always complete, so that the cost does not depend on whether the stage exists.
+        let deletion = OptionFuture::from(move_to.map(|to| StageDeletion::read(&store, client, &deals, to)));
+        let (pipeline, deletion) = tokio::join!(store.find(&key), deletion);
+        Ok((pipeline?, deletion.transpose()?))
     };
-    let decide = |(pipeline, leaving): &(Pipeline, Option<StageDeletion>), transaction: &mut Transaction| {
-        let (_, stage) = found(pipeline, id)?;
+    let decide = |(pipeline, deletion): &(Pipeline, Option<StageDeletion>), transaction: &mut Transaction| {
+        let (_, stage) = find(pipeline, id)?;
         if_match.check(stage.meta.version)?;
-        let deleting = Deleting { app: &app, client, by, now: app.clock().now() };
-        let Some(destination) = deleting.stages(transaction, std::slice::from_ref(stage), leaving.as_ref())? else {
-            transaction.replace(&key, &pipeline.without_stage(id, deleting.now), pipeline.meta.version)?;
+        let context = DeletionContext { app: &app, client, by, now: app.now() };
+        let stages = std::slice::from_ref(stage);
+        let Some(destination) = context.delete_stages(transaction, stages, deletion.as_ref())? else {
+            transaction.replace(&key, &pipeline.without_stage(id, context.now), pipeline.meta.version)?;
             return Ok(None);
         };
-        let next = deleting.later(transaction, pipeline, Some(id), destination)?;
-        let (_, stage) = found(&next, id)?;
+        let next = context.defer(transaction, pipeline, Some(id), destination)?;
+        let (_, stage) = find(&next, id)?;
         let location = format!("/v1/clients/{}/pipelines/{}/stages/{id}", client.id(), pipeline.id);
         Created::new(StatusCode::ACCEPTED, stage, location).map(Some)
     };
-    let under_way = store.decide(read, decide).await?;
-    Ok(under_way.map_or_else(|| Deleted.into_response(), Created::into_response))
+    let deferred = store.retry_on_conflict(read, decide).await?;
+    Ok(deferred.map_or_else(|| Deleted.into_response(), Created::into_response))
 }
 
-/// Put the stages of a pipeline in order, in one call.
-#[utoipa::path(put, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/order", tag = "deals", operation_id = "orderStages",
-    params(("clientId" = ClientId, Path), ("pipelineId" = PipelineId, Path)), request_body = StageOrder,
-    responses((status = 200, body = Pipeline, description = "The pipeline, with its stages in this order.")),
-    extensions(("x-round-trips" = json!(2)), ("x-versioned" = json!(true))))]
-pub(crate) async fn arrange(
+/// Reorder the stages of a pipeline.
+///
+/// Names every stage of the pipeline exactly once, in the new order.
+#[utoipa::path(
+    put, path = "/v1/clients/{clientId}/pipelines/{pipelineId}/stages/order", tag = "deals",
+    operation_id = "reorderStages",
+    params(
+        ("clientId" = ClientId, Path, description = "The client's id."),
+        ("pipelineId" = PipelineId, Path, description = "The pipeline's id.")
+    ),
+    request_body = ReorderStagesRequest,
+    responses((status = 200, body = Pipeline, description = "The pipeline with its stages in the new order.")),
+    extensions(("x-errors" = json!(["forbidden"])), ("x-versioned" = json!(true)))
+)]
+pub(crate) async fn reorder(
     client: Access<ClientScope, ManagePipelines>,
     PathId(id): PathId<Pipeline>,
     State(app): State<App>,
     store: Store,
     if_match: IfMatch,
-    Body(order): Body<StageOrder>,
+    Body(ReorderStagesRequest { stage_ids }): Body<ReorderStagesRequest>,
 ) -> Result<WithEtag<Pipeline>> {
-    let arrange = |pipeline: &Pipeline, _: &mut Transaction| {
-        let stages: Option<Vec<_>> = order.stage_ids.iter().map(|id| Some(pipeline.stage(*id)?.1.clone())).collect();
-        let stages = stages.filter(|stages| is_all_of(pipeline, stages)).ok_or_else(|| {
-            let why = InvalidValue::new("not_all_stages", "must name every stage of the pipeline, and each once");
-            Problem::from(ValidationErrors::field("/stageIds", why))
+    let reorder = |pipeline: &Pipeline, _: &mut Transaction| {
+        let stages: Option<Vec<_>> = stage_ids.iter().map(|id| Some(pipeline.stage(*id)?.1.clone())).collect();
+        let stages = stages.filter(|stages| is_permutation(pipeline, stages)).ok_or_else(|| {
+            let error = InvalidValue::new("not_all_stages", "must name every stage of the pipeline exactly once");
+            Problem::from(ValidationErrors::field("/stageIds", error))
         })?;
-        Ok(pipeline.with_stages(stages, app.clock().now()))
+        Ok(pipeline.with_stages(stages, app.now()))
     };
-    store.update(client.pipeline(id), &if_match, arrange).await.map(WithEtag::new)
+    store.update(client.pipeline(id), &if_match, reorder).await.map(WithEtag::new)
 }
 
-fn is_all_of(pipeline: &Pipeline, stages: &[Stage]) -> bool {
+/// Whether these are all stages of the pipeline, each once.
+fn is_permutation(pipeline: &Pipeline, stages: &[Stage]) -> bool {
     let mut ids: Vec<_> = stages.iter().map(|stage| stage.id).collect();
     ids.sort();
     ids.dedup();
     ids.len() == stages.len() && stages.len() == pipeline.stages.len()
 }
 
-fn found(pipeline: &Pipeline, id: StageId) -> Result<(usize, &Stage)> {
+/// The stage with this id and its index; not found if the pipeline has none.
+fn find(pipeline: &Pipeline, id: StageId) -> Result<(usize, &Stage)> {
     pipeline.stage(id).ok_or_else(Problem::not_found)
+}
+
+fn index_of(order: StageIndex) -> usize {
+    usize::try_from(order.get()).unwrap_or(usize::MAX)
 }

@@ -1,47 +1,49 @@
-//! From a row of the queue to a mail that is sent, or to one that nobody tries any more.
+//! Delivery of queued mails: each mail is sent, retried later, or abandoned.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
-use shared::Problem;
-use shared::keys::{Key, MAIL_DUE};
+use shared::jobs::{commit_leased, save_leased};
 use shared::lambda::Error;
-use shared::mail::{Mail, QueuedMail};
-use shared::store::Store;
+use shared::mail::{DUE_MAILS, Mail, QueuedMail};
+use shared::table::{Key, Store};
+use shared::web::Problem;
 use tokio::time::{Instant, timeout};
 
 use crate::Service;
 use crate::mailer::{Mailer, SendError};
 use crate::render::EmailMessage;
 
-/// How many mails are tried at a time.
+/// The maximum number of mails that are sent concurrently.
 const MAX_CONCURRENCY: usize = 4;
 
-/// How many due mails are asked for at a time.
-const PAGE: i32 = 50;
+/// The maximum number of due mails of one read.
+const PAGE_SIZE: i32 = 50;
 
-/// How long a letter may take to be handed over. With the table's patience of 8 s before and after it, a try ends well within
-/// the minute for which the row is claimed.
+/// The timeout for handing a message over to the transport.
+///
+/// With the table's timeout of 8 s before and after, an attempt ends well within the minute for which its row
+/// is leased.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many mails ended how.
+/// The number of mails by outcome.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     sent: usize,
     later: usize,
     given_up: usize,
-    /// The table did not answer: if they are due, they stay so.
+    /// A table request failed. The due mails remain due.
     unknown: usize,
 }
 
-/// How a try ended.
-struct Tried {
+/// The result of an attempt.
+struct Attempt {
     outcome: Outcome,
     attempts: u64,
-    /// What was wrong, if anything was.
+    /// The cause of a failure.
     reason: Option<String>,
 }
 
@@ -53,12 +55,12 @@ enum Outcome {
 }
 
 impl Report {
-    fn count(&mut self, tried: &Result<Option<Tried>, Problem>) {
-        match tried {
+    fn count(&mut self, attempt: &Result<Option<Attempt>, Problem>) {
+        match attempt {
             Ok(None) => {}
-            Ok(Some(Tried { outcome: Outcome::Sent, .. })) => self.sent += 1,
-            Ok(Some(Tried { outcome: Outcome::Later, .. })) => self.later += 1,
-            Ok(Some(Tried { outcome: Outcome::GivenUp, .. })) => self.given_up += 1,
+            Ok(Some(Attempt { outcome: Outcome::Sent, .. })) => self.sent += 1,
+            Ok(Some(Attempt { outcome: Outcome::Later, .. })) => self.later += 1,
+            Ok(Some(Attempt { outcome: Outcome::GivenUp, .. })) => self.given_up += 1,
             Err(_) => self.unknown += 1,
         }
     }
@@ -70,131 +72,129 @@ impl Report {
         self.unknown += other.unknown;
     }
 
-    /// How many are no longer due.
+    /// The number of mails that are no longer due.
     fn progress(&self) -> usize {
         self.sent + self.later + self.given_up
     }
 }
 
 impl Service {
-    /// Tries all mails that are due; those that are not begun by `stop` are left for the next time.
-    pub(crate) async fn deliver_due(&self, stop: Instant) -> Result<Report, Error> {
+    /// Sends all due mails.
+    ///
+    /// The next invocation makes the attempts that have not started by `deadline`.
+    pub(crate) async fn deliver_due(&self, deadline: Instant) -> Result<Report, Error> {
         let mut report = Report::default();
         loop {
-            let due = self.app.store_for_event().due(&MAIL_DUE, self.app.clock().now(), PAGE).await;
-            let keys = due.map_err(|problem| format!("what is due could not be read: {}", problem.code()))?;
-            let last = i32::try_from(keys.len()) != Ok(PAGE);
-            let page = self.deliver_all(keys, stop).await;
+            let due = self.app.store_for_event().due(&DUE_MAILS, self.app.now(), PAGE_SIZE).await;
+            let keys = due.map_err(|error| format!("due mails could not be listed: {error}"))?;
+            let is_last = i32::try_from(keys.len()) != Ok(PAGE_SIZE);
+            let page = self.deliver_all(keys, deadline).await;
             report.add(&page);
-            // A page none of which moved would only come again.
-            if last || page.progress() == 0 || Instant::now() >= stop {
+            // Without progress, the next page would be the same.
+            if is_last || page.progress() == 0 || Instant::now() >= deadline {
                 return Ok(report);
             }
         }
     }
 
-    /// Tries these mails, a few at a time.
-    pub(crate) async fn deliver_all(&self, keys: Vec<Key<QueuedMail>>, stop: Instant) -> Report {
-        let tries = stream::iter(keys).map(|key| async move {
-            if Instant::now() >= stop {
+    /// Sends mails, a few of them concurrently.
+    pub(crate) async fn deliver_all(&self, keys: Vec<Key<QueuedMail>>, deadline: Instant) -> Report {
+        let attempts = stream::iter(keys).map(|key| async move {
+            if Instant::now() >= deadline {
                 return Ok(None);
             }
-            let tried = self.deliver(&key).await;
-            log(key.id(), &tried);
-            tried
+            let attempt = self.deliver(&key).await;
+            log(key.sort_key(), &attempt);
+            attempt
         });
-        let count = |mut report: Report, tried| async move {
-            report.count(&tried);
+        let count = |mut report: Report, attempt| async move {
+            report.count(&attempt);
             report
         };
-        tries.buffer_unordered(MAX_CONCURRENCY).fold(Report::default(), count).await
+        attempts.buffer_unordered(MAX_CONCURRENCY).fold(Report::default(), count).await
     }
 
-    /// Tries one mail, unless it is gone, not due, or somebody else tries it.
-    async fn deliver(&self, key: &Key<QueuedMail>) -> Result<Option<Tried>, Problem> {
+    /// Sends a mail.
+    ///
+    /// Skips it if it no longer exists, is not due, or is leased by another worker.
+    async fn deliver(&self, key: &Key<QueuedMail>) -> Result<Option<Attempt>, Problem> {
         let store = self.app.store_for_event();
-        let now = self.app.clock().now();
+        let now = self.app.now();
         let Some(row) = store.get(key).await?.filter(|row| row.is_due(now)) else { return Ok(None) };
-        let Ok(mail) = self.app.open_mail(&row) else {
+        let Ok(mail) = row.open(&self.app) else {
             return self.give_up(key, &row, "sealed with another key").await;
         };
         if now >= mail.until {
-            return self.give_up(key, &row, "too late").await;
+            return self.give_up(key, &row, "expired").await;
         }
         let begun = row.begun(now);
-        if !claim(&store, key, &begun).await? {
+        if !acquire_lease(&store, key, &begun).await? {
             return Ok(None);
         }
         match self.send(key, &mail).await {
-            // A row that stays makes the mail be sent again, and does not make it unsent.
+            // The mail was sent, even if its row cannot be removed. In that case, it is sent again.
             Ok(()) => {
                 let reason = self.remove(key).await.err().map(|problem| format!("still queued: {}", problem.code()));
-                Ok(Some(Tried { outcome: Outcome::Sent, attempts: begun.attempts, reason }))
+                Ok(Some(Attempt { outcome: Outcome::Sent, attempts: begun.attempts, reason }))
             }
-            Err(SendError::Later(reason)) if begun.due < mail.until => {
-                Ok(Some(Tried { outcome: Outcome::Later, attempts: begun.attempts, reason: Some(reason) }))
+            Err(SendError::Retryable(reason)) if begun.due < mail.until => {
+                Ok(Some(Attempt { outcome: Outcome::Later, attempts: begun.attempts, reason: Some(reason) }))
             }
-            Err(SendError::Later(reason) | SendError::Refused(reason)) => self.give_up(key, &begun, reason).await,
+            Err(SendError::Retryable(reason) | SendError::Rejected(reason)) => self.give_up(key, &begun, reason).await,
         }
     }
 
     async fn send(&self, key: &Key<QueuedMail>, mail: &Mail) -> Result<(), SendError> {
-        let letter = EmailMessage::new(key.id(), mail, &self.links)?;
-        let sent = timeout(REQUEST_TIMEOUT, self.transport.send(&letter)).await;
-        sent.unwrap_or_else(|_| Err(SendError::Later("timeout".to_owned())))
+        let message = EmailMessage::new(key.sort_key(), mail, &self.links)?;
+        let sent = timeout(REQUEST_TIMEOUT, self.transport.send(&message)).await;
+        sent.unwrap_or_else(|_| Err(SendError::Retryable("timeout".to_owned())))
     }
 
-    /// Removes the row of a mail that was sent.
+    /// Removes the row of a sent mail.
     async fn remove(&self, key: &Key<QueuedMail>) -> Result<(), Problem> {
         let mut transaction = self.app.store_for_event().transaction();
         transaction.remove(key)?;
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 
-    /// Takes a row that is as it was read out of the queue, and keeps it for the operator to see.
+    /// Removes a failed mail from the queue and keeps its row for the operator.
+    ///
+    /// Does nothing if the row has changed since it was read.
     async fn give_up(
         &self,
         key: &Key<QueuedMail>,
         row: &QueuedMail,
         reason: impl Into<String>,
-    ) -> Result<Option<Tried>, Problem> {
+    ) -> Result<Option<Attempt>, Problem> {
         let mut transaction = self.app.store_for_event().transaction();
-        transaction.give_up(key, &row.given_up(self.app.clock().now()), taken())?;
-        let tried = Tried { outcome: Outcome::GivenUp, attempts: row.attempts, reason: Some(reason.into()) };
-        Ok(unless_taken(transaction.commit().await)?.then_some(tried))
+        save_leased(&mut transaction, key, &row.given_up(self.app.now()), row.attempts)?;
+        let attempt = Attempt { outcome: Outcome::GivenUp, attempts: row.attempts, reason: Some(reason.into()) };
+        Ok(commit_leased(transaction).await?.then_some(attempt))
     }
 }
 
-/// Makes a try ours, and the row due again should we never end it; false when somebody else was first.
-async fn claim(store: &Store, key: &Key<QueuedMail>, begun: &QueuedMail) -> Result<bool, Problem> {
+/// Leases a row for one attempt; false if another worker leased it first.
+///
+/// The row is due again later, even if the attempt never ends.
+async fn acquire_lease(store: &Store, key: &Key<QueuedMail>, begun: &QueuedMail) -> Result<bool, Problem> {
     let mut transaction = store.transaction();
-    transaction.begin_try(key, begun, taken())?;
-    unless_taken(transaction.commit().await)
+    save_leased(&mut transaction, key, begun, begun.attempts - 1)?;
+    Ok(commit_leased(transaction).await?)
 }
 
-fn taken() -> Problem {
-    Problem::conflict("mail_taken", "Somebody else tries this mail.")
-}
-
-fn unless_taken(committed: Result<(), Problem>) -> Result<bool, Problem> {
-    match committed {
-        Ok(()) => Ok(true),
-        Err(problem) if problem.code() == taken().code() => Ok(false),
-        Err(problem) => Err(problem),
-    }
-}
-
-/// The one line about a try: which mail it was and how it ended, never to whom or what it said.
-fn log(mail: &str, tried: &Result<Option<Tried>, Problem>) {
-    match tried {
+/// Logs one line about an attempt: the id of the mail and the outcome.
+///
+/// The line never contains the recipient or the content.
+fn log(mail: &str, attempt: &Result<Option<Attempt>, Problem>) {
+    match attempt {
         Ok(None) => {}
-        Ok(Some(Tried { outcome: Outcome::GivenUp, attempts, reason })) => {
+        Ok(Some(Attempt { outcome: Outcome::GivenUp, attempts, reason })) => {
             tracing::error!(mail, outcome = "given_up", attempts, reason, "mail");
         }
-        Ok(Some(Tried { outcome: Outcome::Later, attempts, reason })) => {
+        Ok(Some(Attempt { outcome: Outcome::Later, attempts, reason })) => {
             tracing::warn!(mail, outcome = "later", attempts, reason, "mail");
         }
-        Ok(Some(Tried { outcome: Outcome::Sent, attempts, reason })) => {
+        Ok(Some(Attempt { outcome: Outcome::Sent, attempts, reason })) => {
             tracing::info!(mail, outcome = "sent", attempts, reason, "mail");
         }
         Err(problem) => {

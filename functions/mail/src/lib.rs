@@ -1,9 +1,11 @@
-//! Mail: sends what other functions queued, as soon as the table's stream tells of it, and again every minute what could not
-//! be sent before.
+//! Sends queued mails.
 //!
-//! A mail is sent at least once. Whoever dies between a sending and the removal of its row leaves a row that is due again,
-//! and what was sent is sent a second time, under the same name: over SMTP the same `Message-ID`, through SES, which makes
-//! its own, the same `X-Upzento-Mail-Id`. By it a server or a mailbox can drop the second one.
+//! A mail is sent as soon as the table's stream reports its row. Failed mails are retried every minute.
+//!
+//! A mail is sent at least once. A crash between sending a mail and removing its row leaves a row that is due
+//! again, so that the mail is sent a second time with the same id: over SMTP with the same `Message-ID`,
+//! through SES, which assigns its own, with the same `X-Upzento-Mail-Id`. A server or a mailbox can use the
+//! id to drop the duplicate.
 
 mod deliver;
 mod mailer;
@@ -16,48 +18,54 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lettre::message::Mailbox;
 use serde_json::Value;
-use shared::event::Trigger;
-use shared::keys::MAIL_DUE;
+use shared::jobs::Trigger;
 use shared::lambda::Error;
-use shared::{App, variable};
+use shared::mail::DUE_MAILS;
+use shared::web::{App, variable};
 use tokio::time::Instant;
 
 use mailer::Transport;
 use render::Links;
 
-/// How long after its start an invocation begins new tries. A try takes less than 40 s, and the function's timeout is 60 s.
+/// The time after the start of an invocation in which new attempts start.
+///
+/// An attempt takes less than 40 s, and the timeout of the function is 60 s.
 const STEP_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What this function needs beyond an [`App`]: what the template sets in its environment.
+/// The configuration of this function, set in its environment by the template.
 #[derive(Clone)]
 pub struct Config {
-    /// `APP_URL`: where the web application is, which the links in the mails lead to.
+    /// `APP_URL`: the URL of the web application, the base of links in mails.
     pub app_url: String,
-    /// `MAIL_FROM`: the sender, as in `Upzento CRM <crm@example.com>`.
+    /// `MAIL_FROM`: the sender, such as `Upzento CRM <crm@example.com>`.
     pub mail_from: String,
-    /// `SMTP_URL`: the server that takes the mail, as in `smtps://user:password@smtp.example.com`; without it, SES does.
+    /// `SMTP_URL`: the SMTP server, such as `smtps://user:password@smtp.example.com`.
+    ///
+    /// Mail is sent through SES if it is not set.
     pub smtp_url: Option<String>,
 }
 
-/// Why the function cannot start. It repeats no setting: that of the SMTP server holds a password.
+/// Why the function cannot start.
+///
+/// The message never repeats a setting, because `SMTP_URL` contains a password.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An environment variable is missing.
     #[error(transparent)]
-    Setting(#[from] shared::StartError),
-    /// Nothing that a link can begin with.
-    #[error("APP_URL does not begin with https:// or http://")]
+    Setting(#[from] shared::web::StartError),
+    /// `APP_URL` is not a web address.
+    #[error("APP_URL does not start with https:// or http://")]
     AppUrl,
-    /// Nobody who can be a sender.
-    #[error("MAIL_FROM is not of the form: Name <address>")]
+    /// `MAIL_FROM` is not a mailbox.
+    #[error("MAIL_FROM does not have the form: Name <address>")]
     MailFrom,
-    /// No server.
-    #[error("SMTP_URL is not of the form: smtps://user:password@host:port or smtp://host:port?tls=required")]
+    /// `SMTP_URL` is not the URL of a server.
+    #[error("SMTP_URL does not have the form: smtps://user:password@host:port or smtp://host:port?tls=required")]
     SmtpUrl,
 }
 
 impl Config {
-    /// From the environment.
+    /// Reads the configuration from the environment.
     pub fn from_env() -> Result<Self, StartError> {
         Ok(Self {
             app_url: variable("APP_URL")?,
@@ -67,7 +75,7 @@ impl Config {
     }
 }
 
-/// The function.
+/// The mail function.
 pub struct Service {
     app: App,
     links: Links,
@@ -75,8 +83,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// The function on this app; `aws` is what SES is reached with, if `config` names no SMTP server. To be called within a
-    /// Tokio runtime, whose task keeps the connections to an SMTP server.
+    /// Creates the function.
+    ///
+    /// `aws` configures SES, which is used if `config` has no SMTP server.
+    ///
+    /// Must be called within a Tokio runtime, because a task keeps the connections to an SMTP server.
     pub fn new(app: App, config: &Config, aws: &SdkConfig) -> Result<Self, StartError> {
         let from = sender(&config.mail_from).ok_or(StartError::MailFrom)?;
         let transport = match &config.smtp_url {
@@ -87,21 +98,25 @@ impl Service {
         Ok(Self { app, links, transport })
     }
 
-    /// The function on its role, region and environment.
+    /// Creates the function with the role, region and environment of the process.
     pub async fn from_env(app: App) -> Result<Self, StartError> {
         let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
         Self::new(app, &Config::from_env()?, &aws)
     }
 
-    /// Tries the mails that an event of the table's stream names, or at a schedule's all that are due, and says what became
-    /// of them. It fails when it cannot tell what is due, and never for one mail.
+    /// Handles an event and returns a report of the outcomes.
+    ///
+    /// For an event of the table's stream, sends the mails of the event; for an event of a schedule, all due mails.
+    ///
+    /// Fails only if the due mails cannot be listed, never because of a single mail.
     pub async fn handle(&self, event: Value) -> Result<Value, Error> {
         let stop = Instant::now() + STEP_DEADLINE;
-        let wake: Trigger = serde_json::from_value(event).map_err(|_| "neither a stream's event nor a schedule's")?;
-        let report = if wake.is_scheduled() {
+        let trigger: Trigger =
+            serde_json::from_value(event).map_err(|_| "neither an event of a stream nor of a schedule")?;
+        let report = if trigger.is_scheduled() {
             self.deliver_due(stop).await?
         } else {
-            self.deliver_all(wake.rows(&MAIL_DUE), stop).await
+            self.deliver_all(trigger.items(&DUE_MAILS), stop).await
         };
         Ok(serde_json::to_value(report)?)
     }
@@ -117,20 +132,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sender_has_an_address() {
-        let form = |mail_from| sender(mail_from).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
+    fn sender_requires_an_address() {
+        let parse = |mail_from| sender(mail_from).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
         let address = "crm@xn--bcher-kva.example".to_owned();
-        assert_eq!(form("Upzento CRM <crm@bücher.example>"), Some((Some("Upzento CRM".to_owned()), address.clone())));
-        assert_eq!(form("crm@bücher.example"), Some((None, address)));
-        for none in ["", "Upzento CRM", "Upzento CRM <>", "Upzento CRM <crm@>"] {
-            assert_eq!(form(none), None, "{none}");
+        assert_eq!(parse("Upzento CRM <crm@bücher.example>"), Some((Some("Upzento CRM".to_owned()), address.clone())));
+        assert_eq!(parse("crm@bücher.example"), Some((None, address)));
+        for bad in ["", "Upzento CRM", "Upzento CRM <>", "Upzento CRM <crm@>"] {
+            assert_eq!(parse(bad), None, "{bad}");
         }
     }
 
-    /// The local server handles an event in a task of its own.
-    #[allow(dead_code, reason = "it is enough that it compiles")]
-    fn an_event_is_handled_on_any_thread(service: &Service) {
-        fn on_any_thread(_: impl Send) {}
-        on_any_thread(service.handle(Value::Null));
+    /// The local server handles each event in its own task.
+    #[allow(dead_code, reason = "checked by the compiler")]
+    fn handling_an_event_is_send(service: &Service) {
+        fn assert_send(_: impl Send) {}
+        assert_send(service.handle(Value::Null));
     }
 }

@@ -1,38 +1,39 @@
-//! Whoever takes a letter to its recipient.
+//! The interface of mail transports.
 
 use crate::render::EmailMessage;
 use crate::ses::Ses;
 use crate::smtp::Smtp;
 
-/// Sends letters.
+/// Sends messages.
 pub(crate) trait Mailer {
-    /// Hands a letter to whoever delivers it.
-    fn send(&self, letter: &EmailMessage) -> impl Future<Output = Result<(), SendError>> + Send;
+    /// Hands a message over for delivery.
+    fn send(&self, message: &EmailMessage) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
-/// Why a letter was not sent. Each has a short reason for the log, which never repeats what a server said: that may hold the
-/// address.
+/// Why a message was not sent, with a short reason for the log.
+///
+/// The reason never repeats the text of a server's response, which may contain the address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
-    /// It is the address or the letter: it would be refused again.
+    /// The address or the message was rejected. A retry would be rejected too.
     #[error("{0}")]
-    Refused(String),
-    /// It is the way there, or a setting that somebody can mend: it may go through another time.
+    Rejected(String),
+    /// The connection or the configuration failed. A retry may succeed.
     #[error("{0}")]
-    Later(String),
+    Retryable(String),
 }
 
-/// The way that this deployment's mail takes.
+/// The transport of this deployment.
 pub(crate) enum Transport {
     Smtp(Smtp),
     Ses(Ses),
 }
 
 impl Mailer for Transport {
-    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
+    async fn send(&self, message: &EmailMessage) -> Result<(), SendError> {
         match self {
-            Self::Smtp(smtp) => smtp.send(letter).await,
-            Self::Ses(ses) => ses.send(letter).await,
+            Self::Smtp(smtp) => smtp.send(message).await,
+            Self::Ses(ses) => ses.send(message).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a mail says, as its recipient reads it.
+//! Renders a mail into a message: subject, text and HTML.
 
 use askama::Template;
 use lettre::Address;
@@ -7,12 +7,12 @@ use shared::value::{Email, Instant, Name};
 
 use crate::mailer::SendError;
 
-/// Keeps the absent from answering us (RFC 3834, 5).
+/// The header that prevents automatic replies (RFC 3834, 5).
 pub(crate) const AUTO_SUBMITTED: (&str, &str) = ("Auto-Submitted", "auto-generated");
 
-/// A mail, ready to be sent.
+/// A message that is ready to be sent.
 pub(crate) struct EmailMessage {
-    /// The id of its row, which it keeps however often it is sent.
+    /// The id of the mail's row; does not change between attempts.
     pub(crate) id: String,
     pub(crate) to: Address,
     pub(crate) subject: &'static str,
@@ -20,12 +20,12 @@ pub(crate) struct EmailMessage {
     pub(crate) html: String,
 }
 
-/// What the links in mails begin with.
+/// The base of the links in mails.
 pub(crate) struct Links {
     app_url: String,
 }
 
-/// What the templates tell.
+/// The variables of the templates with a link.
 #[derive(Clone)]
 struct TemplateContext {
     greeting: String,
@@ -36,9 +36,9 @@ struct TemplateContext {
 #[derive(Template)]
 enum Text {
     #[template(path = "invitation.txt")]
-    Invitation { facts: TemplateContext },
+    Invitation { context: TemplateContext },
     #[template(path = "password_reset.txt")]
-    PasswordReset { facts: TemplateContext },
+    PasswordReset { context: TemplateContext },
     #[template(path = "email_changed.txt")]
     EmailChanged { greeting: String },
     #[template(path = "password_changed.txt")]
@@ -48,9 +48,9 @@ enum Text {
 #[derive(Template)]
 enum Html {
     #[template(path = "invitation.html")]
-    Invitation { facts: TemplateContext },
+    Invitation { context: TemplateContext },
     #[template(path = "password_reset.html")]
-    PasswordReset { facts: TemplateContext },
+    PasswordReset { context: TemplateContext },
     #[template(path = "email_changed.html")]
     EmailChanged { greeting: String },
     #[template(path = "password_changed.html")]
@@ -58,31 +58,31 @@ enum Html {
 }
 
 impl Links {
-    /// Links into the application at this address; `None` if it is no address of a web page.
+    /// Links into the application at this URL; `None` if it is not a web address.
     pub(crate) fn new(app_url: &str) -> Option<Self> {
         let host = app_url.strip_prefix("https://").or_else(|| app_url.strip_prefix("http://"))?;
         let app_url = app_url.trim_end_matches('/').to_owned();
         (!host.trim_matches('/').is_empty()).then_some(Self { app_url })
     }
 
-    /// A page of the application for the bearer of a token, which is base64url and so needs no escaping.
+    /// The URL of a page with a token, which is base64url and needs no escaping.
     fn page(&self, name: &str, token: &str) -> String {
         format!("{}/{name}?token={token}", self.app_url)
     }
 }
 
 impl EmailMessage {
-    /// The letter of the row `id`.
+    /// Renders the mail of the row `id`.
     pub(crate) fn new(id: &str, mail: &Mail, links: &Links) -> Result<Self, SendError> {
-        let (subject, text, html) = render(mail, links).map_err(|_| SendError::Refused("template".to_owned()))?;
-        let to = address(&mail.to).ok_or_else(|| SendError::Refused("address".to_owned()))?;
+        let (subject, text, html) = render(mail, links).map_err(|_| SendError::Rejected("template".to_owned()))?;
+        let to = address(&mail.to).ok_or_else(|| SendError::Rejected("address".to_owned()))?;
         Ok(Self { id: id.to_owned(), to, subject, text, html })
     }
 }
 
 #[cfg(test)]
 impl EmailMessage {
-    /// One for the tests of those that send letters.
+    /// A message for the tests of transports.
     pub(crate) fn sample() -> Self {
         Self {
             id: "0195".to_owned(),
@@ -95,18 +95,21 @@ impl EmailMessage {
 }
 
 fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, String)> {
-    let facts =
-        |first_name: &Name, link| TemplateContext { greeting: greeting(first_name), link, until: words(mail.until) };
+    let context = |first_name: &Name, link| TemplateContext {
+        greeting: greeting(first_name),
+        link,
+        until: format_instant(mail.until),
+    };
     let (subject, text, html) = match &mail.message {
         Message::Invitation { first_name, token } => {
-            let facts = facts(first_name, links.page("accept-invitation", token));
-            let text = Text::Invitation { facts: facts.clone() };
-            ("Your invitation to Upzento CRM", text, Html::Invitation { facts })
+            let context = context(first_name, links.page("accept-invitation", token));
+            let text = Text::Invitation { context: context.clone() };
+            ("Your invitation to Upzento CRM", text, Html::Invitation { context })
         }
         Message::PasswordReset { first_name, token } => {
-            let facts = facts(first_name, links.page("reset-password", token));
-            let text = Text::PasswordReset { facts: facts.clone() };
-            ("Choose a new password for Upzento CRM", text, Html::PasswordReset { facts })
+            let context = context(first_name, links.page("reset-password", token));
+            let text = Text::PasswordReset { context: context.clone() };
+            ("Choose a new password for Upzento CRM", text, Html::PasswordReset { context })
         }
         Message::EmailChanged { first_name } => {
             let text = Text::EmailChanged { greeting: greeting(first_name) };
@@ -120,15 +123,17 @@ fn render(mail: &Mail, links: &Links) -> askama::Result<(&'static str, String, S
     Ok((subject, text.render()?, html.render()?))
 }
 
-/// How a mail begins. Somebody else gave the name, and may have given one that a mail program makes a link of: that is left out.
+/// The greeting at the start of a mail.
+///
+/// The name is user input. It is omitted if a mail program could turn it into a link.
 fn greeting(first_name: &Name) -> String {
     let name = first_name.to_string();
-    let links = name.contains(['.', '/', ':', '@', '\\']);
-    if links { "Hello".to_owned() } else { format!("Hello {name}") }
+    let may_become_link = name.contains(['.', '/', ':', '@', '\\']);
+    if may_become_link { "Hello".to_owned() } else { format!("Hello {name}") }
 }
 
-/// An instant as people say it, such as `8 March 2026, 06:30 UTC`.
-fn words(instant: Instant) -> String {
+/// An instant in words, such as `8 March 2026, 06:30 UTC`.
+fn format_instant(instant: Instant) -> String {
     instant.to_utc().format("%-d %B %Y, %H:%M UTC").to_string()
 }
 
@@ -137,80 +142,78 @@ fn address(email: &Email) -> Option<Address> {
     ascii(user, domain)
 }
 
-/// An address as mail servers take it: a domain that is not ASCII goes as Punycode.
+/// A mail address with its domain in ASCII (Punycode), as mail servers require.
 pub(crate) fn ascii(user: &str, domain: &str) -> Option<Address> {
     Address::new(user, idna::domain_to_ascii(domain).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use expect_test::{ExpectFile, expect_file};
+
     use super::*;
 
     const TOKEN: &str = "aB3-_x";
 
-    fn letter(message: Message) -> EmailMessage {
+    fn render_message(message: Message) -> EmailMessage {
         let until = "2026-03-08T06:30:59Z".parse().unwrap();
         let mail = Mail { to: "Ada@example.com".parse().unwrap(), message, until };
         EmailMessage::new("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap()
     }
 
     fn invitation(first_name: &str) -> EmailMessage {
-        letter(Message::Invitation { first_name: first_name.parse().unwrap(), token: TOKEN.to_owned() })
+        render_message(Message::Invitation { first_name: first_name.parse().unwrap(), token: TOKEN.to_owned() })
     }
 
-    /// The lines of a letter's two parts, without what only shapes them.
-    fn lines(part: &str) -> Vec<&str> {
-        part.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
-    }
-
-    #[test]
-    fn an_invitation_leads_to_its_page_and_says_until_when() {
-        let letter = invitation("Ada");
-        assert_eq!((letter.id.as_str(), letter.subject), ("0195", "Your invitation to Upzento CRM"));
-        let text = lines(&letter.text);
-        assert_eq!(text[0], "Hello Ada,");
-        assert_eq!(text[3], "https://app.example.com/accept-invitation?token=aB3-_x");
-        assert_eq!(text[4], "The link works once, until 8 March 2026, 06:30 UTC.");
-        assert!(text[6].starts_with("If you did not expect this invitation, ignore this mail"), "{text:?}");
-        let html = lines(&letter.html);
-        let action = r#"<p><a class="action" href="https://app.example.com/accept-invitation?token=aB3-_x">Choose a password</a></p>"#;
-        for line in ["<p>Hello Ada,</p>", action] {
-            assert!(html.contains(&line), "{}", letter.html);
-        }
-        assert!(letter.html.contains("<p>The link works once, until 8 March 2026, 06:30 UTC."), "{}", letter.html);
+    /// Compares a mail with its snapshot. `UPDATE_EXPECT=1` writes the snapshot.
+    fn assert_snapshot(message: &EmailMessage, snapshot: &ExpectFile) {
+        snapshot.assert_eq(&format!("{}\n\n{}\n{}", message.subject, message.text, message.html));
     }
 
     #[test]
-    fn a_reset_leads_to_its_page_and_comforts_who_did_not_ask() {
-        let letter = letter(Message::PasswordReset { first_name: "Ada".parse().unwrap(), token: TOKEN.to_owned() });
-        assert_eq!(letter.subject, "Choose a new password for Upzento CRM");
-        for part in [&letter.text, &letter.html] {
-            assert!(part.contains("https://app.example.com/reset-password?token=aB3-_x"), "{part}");
-            assert!(part.contains("until 8 March 2026, 06:30 UTC"), "{part}");
-            assert!(part.contains("your password stays as it is"), "{part}");
-        }
+    fn invitation_matches_snapshot() {
+        let message = invitation("Ada");
+        assert_eq!(message.id, "0195");
+        assert_snapshot(&message, &expect_file!["../snapshots/invitation.txt"]);
     }
 
     #[test]
-    fn a_change_is_told_without_a_link() {
-        let letter = letter(Message::PasswordChanged { first_name: "Ada".parse().unwrap() });
-        assert_eq!(letter.subject, "Your Upzento CRM password was changed");
-        for part in [&letter.text, &letter.html] {
-            assert!(part.contains("tell your administrator"), "{part}");
+    fn password_reset_matches_snapshot() {
+        let message =
+            render_message(Message::PasswordReset { first_name: "Ada".parse().unwrap(), token: TOKEN.to_owned() });
+        assert_snapshot(&message, &expect_file!["../snapshots/password_reset.txt"]);
+    }
+
+    #[test]
+    fn password_changed_matches_snapshot_and_has_no_link() {
+        let message = render_message(Message::PasswordChanged { first_name: "Ada".parse().unwrap() });
+        assert_snapshot(&message, &expect_file!["../snapshots/password_changed.txt"]);
+        assert_no_link(&message);
+    }
+
+    #[test]
+    fn email_changed_matches_snapshot_and_has_no_link() {
+        let message = render_message(Message::EmailChanged { first_name: "Ada".parse().unwrap() });
+        assert_snapshot(&message, &expect_file!["../snapshots/email_changed.txt"]);
+        assert_no_link(&message);
+    }
+
+    fn assert_no_link(message: &EmailMessage) {
+        for part in [&message.text, &message.html] {
             assert!(!part.contains("href") && !part.contains("://"), "{part}");
         }
     }
 
     #[test]
-    fn a_name_is_text_in_both_parts() {
-        let letter = invitation(r#"<script>alert("1")<b> & Söhne"#);
-        assert!(letter.text.starts_with("Hello <script>alert(\"1\")<b> & Söhne,\n"), "{}", letter.text);
+    fn name_is_escaped_in_html_only() {
+        let rendered = invitation(r#"<script>alert("1")<b> & Söhne"#);
+        assert!(rendered.text.starts_with("Hello <script>alert(\"1\")<b> & Söhne,\n"), "{}", rendered.text);
         let escaped = "<p>Hello &#60;script&#62;alert(&#34;1&#34;)&#60;b&#62; &#38; Söhne,</p>";
-        assert!(letter.html.contains(escaped) && !letter.html.contains("<script"), "{}", letter.html);
+        assert!(rendered.html.contains(escaped) && !rendered.html.contains("<script"), "{}", rendered.html);
     }
 
     #[test]
-    fn html_is_one_document_that_loads_nothing() {
+    fn html_is_one_document_without_external_resources() {
         let html = invitation("Ada").html;
         assert!(
             html.starts_with("<!doctype html>\n<html lang=\"en\">") && html.trim_end().ends_with("</html>"),
@@ -223,23 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn an_address_keeps_its_case_and_travels_in_ascii() {
+    fn address_keeps_its_case_with_an_ascii_domain() {
         assert_eq!(invitation("Ada").to.to_string(), "Ada@example.com");
         assert_eq!(address(&"ada@bücher.example".parse().unwrap()).unwrap().to_string(), "ada@xn--bcher-kva.example");
     }
 
     #[test]
-    fn links_begin_with_a_web_address() {
+    fn links_require_a_web_address() {
         let page = |app_url| Links::new(app_url).map(|links| links.page("p", "t"));
         assert_eq!(page("http://localhost:3002").unwrap(), "http://localhost:3002/p?token=t");
         assert_eq!(page("https://example.com/crm//").unwrap(), "https://example.com/crm/p?token=t");
-        for none in ["", "https://", "https:///", "app.example.com", "javascript:alert(1)"] {
-            assert_eq!(page(none), None, "{none}");
+        for bad in ["", "https://", "https:///", "app.example.com", "javascript:alert(1)"] {
+            assert_eq!(page(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn a_name_that_a_mail_program_would_make_a_link_of_is_left_out() {
+    fn name_that_may_become_a_link_is_omitted() {
         let greeting = |name: &str| greeting(&name.parse().unwrap());
         assert_eq!(greeting("Zoë-Ann O'Hara"), "Hello Zoë-Ann O'Hara");
         for name in ["evil.example", "https://evil", "a@b", "call 555/1234"] {

@@ -1,4 +1,4 @@
-//! Mail through Amazon SES.
+//! The Amazon SES transport.
 
 use std::time::Duration;
 
@@ -16,18 +16,23 @@ use lettre::message::header::{self, Headers};
 use crate::mailer::{Mailer, SendError};
 use crate::render::{AUTO_SUBMITTED, EmailMessage};
 
-/// Names a mail, because SES replaces the `Message-ID` that it is given by one of its own.
+/// The header with the id of a mail.
+///
+/// SES replaces the `Message-ID` header with its own.
 const MAIL_ID: &str = "X-Upzento-Mail-Id";
 
-/// SES, and the sender.
+/// A client of SES with the sender of all mail.
 pub(crate) struct Ses {
     client: Client,
     from: String,
 }
 
 impl Ses {
-    /// SES as `aws` reaches it. What fails quickly, as on a connection that died while the function slept, gets one more
-    /// attempt; everything else waits for the row to be due again, because SES has no way to recognise a repetition.
+    /// Creates a client that is configured by `aws`.
+    ///
+    /// The SDK retries once, which covers fast failures such as a connection that was closed while the
+    /// function was frozen. Other retries wait until the row is due again, because SES cannot detect
+    /// duplicates.
     pub(crate) fn new(aws: &SdkConfig, from: &Mailbox) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -35,67 +40,73 @@ impl Ses {
             .build();
         let config =
             Builder::from(aws).retry_config(RetryConfig::standard().with_max_attempts(2)).timeout_config(timeouts);
-        Self { client: Client::from_conf(config.build()), from: header_form(from) }
+        Self { client: Client::from_conf(config.build()), from: header_value(from) }
     }
 }
 
 impl Mailer for Ses {
-    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
-        let content = content(letter).map_err(|_| SendError::Refused("message".to_owned()))?;
+    async fn send(&self, message: &EmailMessage) -> Result<(), SendError> {
+        let content = content(message).map_err(|_| SendError::Rejected("message".to_owned()))?;
         let request = self
             .client
             .send_email()
             .from_email_address(&self.from)
-            .destination(Destination::builder().to_addresses(letter.to.to_string()).build())
+            .destination(Destination::builder().to_addresses(message.to.to_string()).build())
             .content(content);
-        // The SDK's futures are large: boxed, those that wait for them stay small.
+        // The futures of the SDK are large: boxing keeps the futures that await them small.
         Box::pin(request.send()).await.map(|_| ()).map_err(|error| classify(&error))
     }
 }
 
-fn content(letter: &EmailMessage) -> Result<EmailContent, BuildError> {
+fn content(message: &EmailMessage) -> Result<EmailContent, BuildError> {
     let header = |(name, value): (&str, &str)| MessageHeader::builder().name(name).value(value).build();
-    let body = Body::builder().text(utf8(&letter.text)?).html(utf8(&letter.html)?).build();
-    let message = Message::builder()
-        .subject(utf8(letter.subject)?)
+    let body = Body::builder().text(utf8(&message.text)?).html(utf8(&message.html)?).build();
+    let content = Message::builder()
+        .subject(utf8(message.subject)?)
         .body(body)
         .headers(header(AUTO_SUBMITTED)?)
-        .headers(header((MAIL_ID, &letter.id))?);
-    Ok(EmailContent::builder().simple(message.build()).build())
+        .headers(header((MAIL_ID, &message.id))?);
+    Ok(EmailContent::builder().simple(content.build()).build())
 }
 
 fn utf8(text: &str) -> Result<Content, BuildError> {
     Content::builder().data(text).charset("UTF-8").build()
 }
 
-/// A mailbox as it stands in a header, on one line: SES wants a name that is not ASCII as an encoded word (RFC 2047).
-fn header_form(mailbox: &Mailbox) -> String {
+/// A mailbox as the one-line value of a header.
+///
+/// SES requires a name that is not ASCII as an encoded word (RFC 2047).
+fn header_value(mailbox: &Mailbox) -> String {
     let mut headers = Headers::new();
     headers.set(header::Sender::from(mailbox.clone()));
     let folded = headers.to_string();
     folded.trim_start_matches("Sender:").replace("\r\n", "").trim().to_owned()
 }
 
-/// Refused is what SES holds against the letter. All else is the account, a limit, the network or a setting.
+/// Classifies an error: rejected because of the message, or retryable.
+///
+/// Errors of the account, a limit, the network or the configuration are retryable.
 fn classify(error: &SdkError<SendEmailError>) -> SendError {
     let reason = match error {
         SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "timeout",
         SdkError::DispatchFailure(_) => "no connection",
-        SdkError::ResponseError(_) => "unreadable answer",
+        SdkError::ResponseError(_) => "malformed response",
         _ => error.code().unwrap_or("an error without a code"),
     };
-    let refused = match error.as_service_error() {
+    let is_rejected = match error.as_service_error() {
         Some(SendEmailError::BadRequestException(_)) => true,
-        Some(SendEmailError::MessageRejected(rejected)) => !unverified(rejected.message()),
+        Some(SendEmailError::MessageRejected(rejected)) => !is_unverified(rejected.message()),
         _ => false,
     };
-    if refused { SendError::Refused(reason.to_owned()) } else { SendError::Later(reason.to_owned()) }
+    if is_rejected { SendError::Rejected(reason.to_owned()) } else { SendError::Retryable(reason.to_owned()) }
 }
 
-/// Under the same code SES tells that the sender is not verified yet or, while the account is in the sandbox, the recipient:
-/// somebody can mend that. Only the text of the error tells (SES developer guide, "Errors").
-fn unverified(message: Option<&str>) -> bool {
+/// Whether the reason is an unverified address, which an operator can fix.
+///
+/// It may be the sender or, while the account is in the sandbox, the recipient. SES uses the code of a
+/// rejected message, so that only the text distinguishes it (SES developer guide, "Errors").
+fn is_unverified(message: Option<&str>) -> bool {
     message.is_some_and(|message| message.starts_with("Email address is not verified"))
 }
 
@@ -111,35 +122,37 @@ mod tests {
 
     use super::*;
 
-    /// An answer: its status, the error's code if it is one, and the body.
-    type Answer = (u16, &'static str, &'static str);
+    /// A response: its status, its error code if any, and its body.
+    type Response = (u16, &'static str, &'static str);
 
-    const SENT: Answer = (200, "", r#"{"MessageId":"0100"}"#);
-    const REJECTED: Answer = (400, "MessageRejected", r#"{"message":"Local address contains ada@example.org"}"#);
-    const SANDBOX: Answer =
+    const SENT: Response = (200, "", r#"{"MessageId":"0100"}"#);
+    const REJECTED: Response = (400, "MessageRejected", r#"{"message":"Local address contains ada@example.org"}"#);
+    const SANDBOX: Response =
         (400, "MessageRejected", r#"{"message":"Email address is not verified. The following: ada@example.org"}"#);
-    const BAD: Answer = (400, "BadRequestException", r#"{"message":"Missing final '@domain'"}"#);
-    const THROTTLED: Answer = (429, "TooManyRequestsException", r#"{"message":"Maximum sending rate exceeded."}"#);
-    const PAUSED: Answer = (400, "SendingPausedException", r#"{"message":"paused"}"#);
-    const UNVERIFIED: Answer = (400, "MailFromDomainNotVerifiedException", r#"{"message":"not verified"}"#);
-    const DENIED: Answer = (403, "AccessDeniedException", r#"{"message":"not authorized to perform ses:SendEmail"}"#);
+    const BAD: Response = (400, "BadRequestException", r#"{"message":"Missing final '@domain'"}"#);
+    const THROTTLED: Response = (429, "TooManyRequestsException", r#"{"message":"Maximum sending rate exceeded."}"#);
+    const PAUSED: Response = (400, "SendingPausedException", r#"{"message":"paused"}"#);
+    const UNVERIFIED: Response = (400, "MailFromDomainNotVerifiedException", r#"{"message":"not verified"}"#);
+    const DENIED: Response = (403, "AccessDeniedException", r#"{"message":"not authorized to perform ses:SendEmail"}"#);
 
-    /// SES as one test needs it: gives these answers, a connection each, then nobody is there any more. Its thread ends with
-    /// what it was asked: request lines and bodies.
-    fn ses(answers: Vec<Answer>) -> (Ses, JoinHandle<Vec<(String, Value)>>) {
+    /// A server that answers one connection with each response and then closes.
+    ///
+    /// Its thread returns the request lines and bodies.
+    fn ses(responses: Vec<Response>) -> (Ses, JoinHandle<Vec<(String, Value)>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = std::thread::spawn(move || answers.into_iter().map(|answer| serve(&listener, answer)).collect());
+        let requests =
+            std::thread::spawn(move || responses.into_iter().map(|response| serve(&listener, response)).collect());
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
             .endpoint_url(url)
             .build();
-        (Ses::new(&aws, &"Upzento CRM <crm@example.com>".parse().unwrap()), asked)
+        (Ses::new(&aws, &"Upzento CRM <crm@example.com>".parse().unwrap()), requests)
     }
 
-    fn serve(listener: &TcpListener, (status, code, body): Answer) -> (String, Value) {
+    fn serve(listener: &TcpListener, (status, code, body): Response) -> (String, Value) {
         let mut stream = BufReader::new(listener.accept().unwrap().0);
         let mut read_line = || {
             let mut line = String::new();
@@ -149,19 +162,19 @@ mod tests {
         let request = read_line();
         let head: Vec<String> = std::iter::repeat_with(&mut read_line).take_while(|line| !line.is_empty()).collect();
         let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        let mut asked = vec![0; length.unwrap()];
-        stream.read_exact(&mut asked).unwrap();
+        let mut request_body = vec![0; length.unwrap()];
+        stream.read_exact(&mut request_body).unwrap();
         let length = body.len();
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status} X\r\nx-amzn-errortype: {code}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
         );
-        stream.get_mut().write_all(answer.as_bytes()).unwrap();
-        (request, serde_json::from_slice(&asked).unwrap())
+        stream.get_mut().write_all(response.as_bytes()).unwrap();
+        (request, serde_json::from_slice(&request_body).unwrap())
     }
 
     #[tokio::test]
-    async fn a_letter_is_one_request() {
-        let (ses, asked) = ses(vec![SENT]);
+    async fn message_is_sent_in_one_request() {
+        let (ses, requests) = ses(vec![SENT]);
         assert_eq!(ses.send(&EmailMessage::sample()).await, Ok(()));
         let utf8 = |data: &str| json!({ "Data": data, "Charset": "UTF-8" });
         let expected = json!({
@@ -176,48 +189,51 @@ mod tests {
                 ],
             } },
         });
-        assert_eq!(asked.join().unwrap(), [("POST /v2/email/outbound-emails HTTP/1.1".to_owned(), expected)]);
+        assert_eq!(requests.join().unwrap(), [("POST /v2/email/outbound-emails HTTP/1.1".to_owned(), expected)]);
     }
 
     #[tokio::test]
-    async fn what_ses_holds_against_a_letter_is_refused_and_nothing_else() {
-        let refused = |reason: &str| SendError::Refused(reason.to_owned());
-        let later = |reason: &str| SendError::Later(reason.to_owned());
-        for (answer, error) in [
-            (REJECTED, refused("MessageRejected")),
-            (BAD, refused("BadRequestException")),
-            (SANDBOX, later("MessageRejected")),
-            (PAUSED, later("SendingPausedException")),
-            (UNVERIFIED, later("MailFromDomainNotVerifiedException")),
-            (DENIED, later("AccessDeniedException")),
+    async fn only_errors_of_the_message_are_rejected() {
+        let rejected = |reason: &str| SendError::Rejected(reason.to_owned());
+        let retryable = |reason: &str| SendError::Retryable(reason.to_owned());
+        for (response, error) in [
+            (REJECTED, rejected("MessageRejected")),
+            (BAD, rejected("BadRequestException")),
+            (SANDBOX, retryable("MessageRejected")),
+            (PAUSED, retryable("SendingPausedException")),
+            (UNVERIFIED, retryable("MailFromDomainNotVerifiedException")),
+            (DENIED, retryable("AccessDeniedException")),
         ] {
-            let (ses, asked) = ses(vec![answer]);
+            let (ses, requests) = ses(vec![response]);
             assert_eq!(ses.send(&EmailMessage::sample()).await, Err(error));
-            assert_eq!(asked.join().unwrap().len(), 1);
+            assert_eq!(requests.join().unwrap().len(), 1);
         }
     }
 
     #[tokio::test]
-    async fn what_passes_is_tried_once_more_and_then_left_for_later() {
-        let (throttling, asked) = ses(vec![THROTTLED, SENT]);
+    async fn transient_error_is_retried_once() {
+        let (throttling, requests) = ses(vec![THROTTLED, SENT]);
         assert_eq!(throttling.send(&EmailMessage::sample()).await, Ok(()));
-        assert_eq!(asked.join().unwrap().len(), 2);
+        assert_eq!(requests.join().unwrap().len(), 2);
 
-        let (throttling, asked) = ses(vec![THROTTLED, THROTTLED]);
-        let later = SendError::Later("TooManyRequestsException".to_owned());
-        assert_eq!(throttling.send(&EmailMessage::sample()).await, Err(later));
-        assert_eq!(asked.join().unwrap().len(), 2);
+        let (throttling, requests) = ses(vec![THROTTLED, THROTTLED]);
+        let retryable = SendError::Retryable("TooManyRequestsException".to_owned());
+        assert_eq!(throttling.send(&EmailMessage::sample()).await, Err(retryable));
+        assert_eq!(requests.join().unwrap().len(), 2);
 
-        let (gone, _) = ses(vec![]);
-        assert_eq!(gone.send(&EmailMessage::sample()).await, Err(SendError::Later("no connection".to_owned())));
+        let (unreachable, _) = ses(vec![]);
+        assert_eq!(
+            unreachable.send(&EmailMessage::sample()).await,
+            Err(SendError::Retryable("no connection".to_owned()))
+        );
     }
 
     #[test]
-    fn a_sender_s_name_travels_in_ascii() {
-        let form = |mailbox: &str| header_form(&mailbox.parse().unwrap());
-        assert_eq!(form("crm@example.com"), "crm@example.com");
-        assert_eq!(form("Café <crm@example.com>"), "=?utf-8?b?Q2Fmw6k=?= <crm@example.com>");
-        let long = form(&format!("{} <crm@example.com>", "Café ".repeat(20)));
+    fn sender_name_is_encoded_in_ascii() {
+        let value = |mailbox: &str| header_value(&mailbox.parse().unwrap());
+        assert_eq!(value("crm@example.com"), "crm@example.com");
+        assert_eq!(value("Café <crm@example.com>"), "=?utf-8?b?Q2Fmw6k=?= <crm@example.com>");
+        let long = value(&format!("{} <crm@example.com>", "Café ".repeat(20)));
         assert!(long.is_ascii() && !long.contains(['\r', '\n']) && long.ends_with(" <crm@example.com>"), "{long}");
     }
 }

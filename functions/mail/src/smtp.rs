@@ -1,4 +1,4 @@
-//! Mail over SMTP.
+//! The SMTP transport.
 
 use std::time::Duration;
 
@@ -10,61 +10,71 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use crate::mailer::{Mailer, SendError};
 use crate::render::{AUTO_SUBMITTED, EmailMessage};
 
-/// How long the server may take for each of its answers.
+/// The timeout for each response of the server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An SMTP server, and the connections to it that are open.
+/// An SMTP server with a pool of connections.
 pub(crate) struct Smtp {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
 }
 
 impl Smtp {
-    /// The server that a URL names, see [`AsyncSmtpTransport::from_url`].
+    /// The server of a URL (see [`AsyncSmtpTransport::from_url`]).
     pub(crate) fn new(url: &str, from: Mailbox) -> Result<Self, Error> {
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.timeout(Some(REQUEST_TIMEOUT)).build();
         Ok(Self { server, from })
     }
 
-    fn message(&self, letter: &EmailMessage) -> Result<Message, SendError> {
+    fn build(&self, message: &EmailMessage) -> Result<Message, SendError> {
         let (name, value) = AUTO_SUBMITTED;
         Message::builder()
-            .message_id(Some(format!("<{}@{}>", letter.id, self.from.email.domain())))
+            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
             .from(self.from.clone())
-            .to(letter.to.clone().into())
-            .subject(letter.subject)
+            .to(message.to.clone().into())
+            .subject(message.subject)
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned()))
-            .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
-            .map_err(|_| SendError::Refused("message".to_owned()))
+            .multipart(MultiPart::alternative_plain_html(message.text.clone(), message.html.clone()))
+            .map_err(|_| SendError::Rejected("message".to_owned()))
     }
 }
 
 impl Mailer for Smtp {
-    async fn send(&self, letter: &EmailMessage) -> Result<(), SendError> {
-        let (server, message) = (self.server.clone(), self.message(letter)?);
-        // In a task, which ends even if nobody waits for it any more: a connection on which an answer is outstanding would
-        // go back to the others, and the next letter would take that answer for its own.
+    async fn send(&self, message: &EmailMessage) -> Result<(), SendError> {
+        let (server, message) = (self.server.clone(), self.build(message)?);
+        // A task completes even if the caller stops waiting. Otherwise a connection with an outstanding
+        // response would return to the pool, and the next message would read that response as its own.
         match tokio::spawn(async move { server.send(message).await }).await {
             Ok(sent) => sent.map(|_| ()).map_err(|error| classify(&error)),
-            Err(_) => Err(SendError::Later("the task ended".to_owned())),
+            Err(_) => Err(SendError::Retryable("the task failed".to_owned())),
         }
     }
 }
 
-/// A refusal for good is one of the mailbox; any other, an operator may mend before the mail is of no more use.
+/// Classifies an error: rejected because of the mailbox, or retryable.
+///
+/// An operator may fix any other error before the mail expires.
 fn classify(error: &Error) -> SendError {
-    let Some(code) = error.status().map(u16::from) else { return SendError::Later(kind(error).to_owned()) };
+    let Some(code) = error.status().map(u16::from) else { return SendError::Retryable(kind(error).to_owned()) };
     let reason = format!("smtp {code}");
-    if is_of_mailbox(code) && !is_policy(error) { SendError::Refused(reason) } else { SendError::Later(reason) }
+    if is_mailbox_error(code) && !is_policy_error(error) {
+        SendError::Rejected(reason)
+    } else {
+        SendError::Retryable(reason)
+    }
 }
 
-/// RFC 5321, 4.2.2: mailbox unavailable, user not local, mailbox name not allowed.
-fn is_of_mailbox(code: u16) -> bool {
+/// Whether a code rejects the mailbox.
+///
+/// The mailbox is unavailable, not local, or has a name that is not allowed (RFC 5321, 4.2.2).
+fn is_mailbox_error(code: u16) -> bool {
     matches!(code, 550 | 551 | 553)
 }
 
-/// RFC 3463, 3.8: a server that does not take mail from us says so with the same codes.
-fn is_policy(error: &Error) -> bool {
+/// Whether the server rejects mail because of a policy (RFC 3463, 3.8).
+///
+/// The server uses the codes of a rejected mailbox.
+fn is_policy_error(error: &Error) -> bool {
     error.to_string().contains(" 5.7.")
 }
 
@@ -74,9 +84,9 @@ fn kind(error: &Error) -> &'static str {
     } else if error.is_tls() {
         "tls"
     } else if error.is_response() {
-        "unreadable answer"
+        "malformed response"
     } else if error.is_client() {
-        "the server lacks what is needed"
+        "missing server capability"
     } else {
         "no connection"
     }
@@ -92,9 +102,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_message_has_its_row_s_name_and_both_parts() {
+    async fn message_has_the_id_of_its_row_and_both_parts() {
         let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
-        let message = String::from_utf8(smtp.message(&EmailMessage::sample()).unwrap().formatted()).unwrap();
+        let message = String::from_utf8(smtp.build(&EmailMessage::sample()).unwrap().formatted()).unwrap();
         for line in [
             "Message-ID: <0195@example.com>",
             "From: \"Upzento CRM\" <crm@example.com>",
@@ -106,15 +116,15 @@ mod tests {
             "Hello Zo=C3=AB",
             "<p>Hello Zo=C3=AB</p>",
         ] {
-            assert!(message.lines().any(|there| there == line), "{line} in {message}");
+            assert!(message.lines().any(|other| other == line), "{line} in {message}");
         }
         assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
-        // Nobody listens there.
-        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Later("no connection".to_owned())));
+        // No server listens on this port.
+        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Retryable("no connection".to_owned())));
     }
 
     #[tokio::test]
-    async fn a_server_is_named_by_a_url() {
+    async fn server_requires_an_smtp_url() {
         let from: Mailbox = "crm@example.com".parse().unwrap();
         for good in
             ["smtp://127.0.0.1:2525", "smtps://user:p%40ss@example.com:465", "smtp://example.com:587?tls=required"]
@@ -126,27 +136,29 @@ mod tests {
         }
     }
 
-    /// A server for one connection that takes the first letter, but slowly, and none after it.
+    /// A server for one connection.
+    ///
+    /// It accepts the first message slowly and rejects all others.
     fn slow_server() -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             let mut stream = BufReader::new(listener.accept().unwrap().0);
-            stream.get_mut().write_all(b"220 here\r\n").unwrap();
+            stream.get_mut().write_all(b"220 ready\r\n").unwrap();
             let (mut line, mut first, mut content) = (String::new(), true, false);
             while stream.read_line(&mut line).unwrap_or(0) > 0 {
                 let ends = line == ".\r\n";
-                let answer = match (content, ends) {
+                let response = match (content, ends) {
                     (true, false) => "",
                     (true, true) if first => {
                         std::thread::sleep(Duration::from_millis(300));
-                        "250 taken\r\n"
+                        "250 accepted\r\n"
                     }
-                    (true, true) => "554 no\r\n",
-                    (false, _) if line == "DATA\r\n" => "354 go on\r\n",
-                    (false, _) => "250 fine\r\n",
+                    (true, true) => "554 rejected\r\n",
+                    (false, _) if line == "DATA\r\n" => "354 continue\r\n",
+                    (false, _) => "250 ok\r\n",
                 };
-                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                stream.get_mut().write_all(response.as_bytes()).unwrap();
                 first &= !(content && ends);
                 content = if content { !ends } else { line == "DATA\r\n" };
                 line.clear();
@@ -156,10 +168,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_letter_that_nobody_waits_for_leaves_no_answer_for_the_next() {
+    async fn abandoned_message_leaves_no_response_for_the_next() {
         let smtp = Smtp::new(&slow_server(), "crm@example.com".parse().unwrap()).unwrap();
         assert!(timeout(Duration::from_millis(100), smtp.send(&EmailMessage::sample())).await.is_err());
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Later("smtp 554".to_owned())));
+        assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Retryable("smtp 554".to_owned())));
     }
 }

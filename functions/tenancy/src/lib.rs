@@ -1,4 +1,4 @@
-//! Tenants, agencies and clients: the tree in which everything else has its place; and where a client's widgets work.
+//! The tenancy API: tenants, agencies, clients, domains and widget keys.
 
 mod agencies;
 mod clients;
@@ -7,12 +7,11 @@ mod tenants;
 mod widget;
 
 use axum::{Extension, Router};
-use shared::App;
-use shared::http::{Api, serve};
+use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
 pub use widget::WidgetsUrl;
 
-/// The routes, with their description.
+/// The routes with their OpenAPI descriptions.
 pub fn api() -> Api {
     Api::new()
         .routes(routes!(tenants::create, tenants::list))
@@ -27,7 +26,7 @@ pub fn api() -> Api {
         .routes(routes!(widget::rotate))
 }
 
-/// The service. The snippets that it gives lead to `widgets`.
+/// The service; `widgets` is the base URL in its snippets.
 pub fn router(app: App, widgets: WidgetsUrl) -> Router {
     serve(api().layer(Extension(widgets)), app)
 }

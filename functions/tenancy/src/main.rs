@@ -1,6 +1,6 @@
-//! The Lambda function.
+//! The Lambda function of the tenancy API.
 
-use shared::{App, StartError, variable};
+use shared::web::{App, StartError, variable};
 use tenancy::WidgetsUrl;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,25 +1,25 @@
-//! `check-data` computes anew whatever the table in `TABLE_NAME` counts or keeps twice, and prints each difference, by key. It fails
-//! if there is any.
+//! Checks the consistency of the table in `TABLE_NAME`.
 //!
-//! It runs with the operator's own AWS credentials, and reads the whole table into memory.
+//! Prints one line per violation and fails if there is any. Uses the operator's AWS credentials and reads the
+//! whole table into memory.
 
 use std::process::ExitCode;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
-use infra::integrity;
+use infra::check;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode, Error> {
-    let table = shared::variable("TABLE_NAME")?;
+    let table = shared::web::variable("TABLE_NAME")?;
     let client = Client::new(&aws_config::load_defaults(BehaviorVersion::latest()).await);
-    let rows = integrity::rows(&client, &table).await?;
-    let damages = integrity::damages(&rows);
-    for damage in &damages {
-        println!("{damage}");
+    let rows = check::rows(&client, &table).await?;
+    let violations = check::violations(&rows);
+    for violation in &violations {
+        println!("{violation}");
     }
-    eprintln!("{} rows, {} differences", rows.len(), damages.len());
-    Ok(if damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    eprintln!("{} rows checked, {} violations", rows.len(), violations.len());
+    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

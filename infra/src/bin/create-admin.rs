@@ -1,14 +1,14 @@
-//! `create-admin EMAIL FIRST_NAME LAST_NAME` makes a platform admin of a deployment, whose password is in `ADMIN_PASSWORD`.
+//! Creates a platform admin: `create-admin EMAIL FIRST_NAME LAST_NAME`.
 //!
-//! It runs with the operator's own AWS credentials, and with the `TABLE_NAME`, `TOKEN_ISSUER`, `TOKEN_JWKS` and `DATA_KEY` of
-//! the deployment in its environment.
+//! Reads the password from `ADMIN_PASSWORD` and the deployment from `TABLE_NAME`, `TOKEN_ISSUER`, `TOKEN_JWKS` and
+//! `DATA_KEY`. Uses the operator's AWS credentials. `infra/create-admin.sh` sets these variables for a stage.
 
 use std::env;
 
-use shared::App;
-use shared::auth::Role;
-use shared::auth::operator::Operator;
-use shared::entity::Profile;
+use shared::identity::Role;
+use shared::users::Profile;
+use shared::users::operator::Operator;
+use shared::web::App;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,15 +20,16 @@ async fn main() -> Result<(), Error> {
     };
     let password = env::var("ADMIN_PASSWORD").map_err(|_| "ADMIN_PASSWORD is not set")?;
     let profile = Profile {
-        first_name: first_name.parse().map_err(|_| "the first name cannot be used")?,
-        last_name: last_name.parse().map_err(|_| "the last name cannot be used")?,
+        first_name: first_name.parse().map_err(|_| "FIRST_NAME is not a valid name")?,
+        last_name: last_name.parse().map_err(|_| "LAST_NAME is not a valid name")?,
     };
-    let email = email.parse().map_err(|_| "that is not an email address")?;
-    let password =
-        password.parse().map_err(|_| "ADMIN_PASSWORD must have 12 to 128 characters, and not be a common one")?;
+    let email = email.parse().map_err(|_| "EMAIL is not an email address")?;
+    let password = password
+        .parse()
+        .map_err(|_| "ADMIN_PASSWORD must have 12 to 128 characters and must not be a common password")?;
     let operator = Operator::new(App::from_env().await?);
     let created = operator.create_user(operator.platform(), Role::Admin, email, profile, password).await;
-    let user = created.map_err(|problem| format!("the admin was not created: {}", problem.code()))?;
+    let user = created.map_err(|problem| format!("cannot create the admin: {}", problem.code()))?;
     println!("Created the admin {}.", user.id);
     Ok(())
 }

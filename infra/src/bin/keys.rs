@@ -1,6 +1,8 @@
-//! `keys` prints new keys for a deployment as JSON, for the operator to store as the secret that the template reads.
+//! Prints new keys for a deployment as JSON.
+//!
+//! The operator stores them as the secret that the template reads.
 
-use shared::auth::{KeyError, Keys};
+use shared::identity::{KeyError, Keys};
 
 fn main() -> Result<(), KeyError> {
     println!("{}", serde_json::to_string(&Keys::generate()?)?);

@@ -1,4 +1,4 @@
-//! The local server: `make run`.
+//! Runs the local server (`make run`).
 
 use std::process::ExitCode;
 
@@ -9,17 +9,17 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The embedded engine warns of every request that it refuses, and a failed condition is no fault.
+    // The embedded engine warns about each rejected request, but a failed condition is not an error.
     let filter = Targets::new().with_default(tracing::Level::INFO).with_target("dynoxide", tracing::Level::ERROR);
     tracing_subscriber::registry().with(filter).with(tracing_subscriber::fmt::layer().compact()).init();
-    let ran = match Settings::from_env() {
+    let result = match Settings::from_env() {
         Ok(settings) => run(settings).await,
         Err(error) => Err(error),
     };
-    match ran {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("The local server cannot run: {error}");
+            eprintln!("Error: {error}");
             ExitCode::FAILURE
         }
     }

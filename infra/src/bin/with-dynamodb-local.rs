@@ -1,12 +1,13 @@
-//! `with-dynamodb-local COMMAND…` runs a command beside a fresh `DynamoDB` Local, whose URL is in `DYNAMODB_ENDPOINT`,
-//! and exits with the command's code.
+//! Runs a command with a fresh `DynamoDB` Local: `with-dynamodb-local COMMAND…`.
+//!
+//! The command finds the URL of the engine in `DYNAMODB_ENDPOINT`. The exit code is that of the command.
 
 use std::error::Error;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
-use infra::engine::DynamoDbLocal;
+use infra::aws::engine::DynamoDbLocal;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,14 +38,16 @@ async fn run() -> Result<ExitStatus, Box<dyn Error>> {
     Ok(status)
 }
 
-/// Waits for the command to end. A request to end is the command's to obey, so that the engine outlives it.
+/// Waits until the command exits.
+///
+/// Signals are left to the command, so that the engine outlives it.
 async fn wait(command: &mut Child) -> Result<ExitStatus, Box<dyn Error>> {
     let mut interrupts = signal(SignalKind::interrupt())?;
     let mut terminations = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             status = command.wait() => return Ok(status?),
-            // The terminal sends this one to the command as well.
+            // The terminal sends SIGINT to the command as well.
             _ = interrupts.recv() => {}
             _ = terminations.recv() => terminate(command)?,
         }
@@ -59,7 +62,9 @@ fn terminate(command: &Child) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A command that a signal ended exits as a shell would: 128 and the signal's number.
+/// The exit code of the command.
+///
+/// If a signal ended the command, the code is 128 plus the signal number, as in a shell.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     let code = code.and_then(|code| u8::try_from(code).ok());

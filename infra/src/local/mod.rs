@@ -1,13 +1,15 @@
 //! The local server: the whole system on one machine, without an AWS account.
 //!
-//! It differs from a deployment in what stands around the functions (an emulated gateway, a local engine), never in the
-//! functions: their routes, tables and names come from the template.
+//! The functions are the same as in a deployment, and their routes, tables and names come from the template.
+//! Only the services around them are emulated.
 
-mod functions;
-mod helpers;
+mod endpoints;
+pub mod modules;
+mod running;
 mod schedules;
 mod seed;
 mod settings;
+mod start_page;
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,31 +17,36 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use shared::App;
-use shared::auth::Keys;
+use shared::identity::Keys;
 use shared::value::Clock;
+use shared::web::App;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::engine::{self, DynamoDbLocal, Embedded};
-use crate::gateway::Gateway;
-use crate::modules::{self, LocalConfig};
+use crate::aws::engine::{self, DynamoDbLocal, Embedded};
+use crate::aws::gateway::Gateway;
+use crate::aws::stream::Streams;
+use crate::aws::table::create_table;
+use crate::aws::template::Template;
 use crate::smtp::Outbox;
-use crate::stream::Streams;
-use crate::table::create_table;
-use crate::template::Template;
-use functions::Running;
+use modules::LocalConfig;
+use running::RunningFunctions;
 use schedules::Schedules;
+use seed::Account;
 pub use settings::{Engine, Mode, Seed, Settings};
 
-/// The table's name on the local engine, so that other tools find it.
+/// Name of the table on the local engine.
+///
+/// It is fixed, so that other tools can find the table.
 pub const TABLE: &str = "upzento";
 
-/// What a start may fail with: it is told to a person, and ends the program.
+/// Error that prevents the local server from running.
+///
+/// It is printed and ends the program.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs until it is interrupted.
+/// Runs the local server until it is interrupted.
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let template = Template::load(&settings.template)?;
     fs::create_dir_all(&settings.data_dir)?;
@@ -48,33 +55,34 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let engine = RunningEngine::start(&settings).await?;
     let endpoint = engine.endpoint();
     create_table(&engine::client(&endpoint), TABLE, &template.tables["Table"]).await?;
-    let client = shared::client(engine::config(&endpoint));
+    let client = shared::web::client(engine::config(&endpoint));
     let app = App::new(modules::config(TABLE, &keys), client, Clock::default())?;
     let outbox = Outbox::start()?;
-    let surroundings = LocalConfig::new(settings.port, &outbox);
-    let running = Running::start(&settings, &template, &app, &keys, &endpoint, &surroundings)?;
-    let schedules = Schedules::new(&template, &running.functions, app.clock().clone())?;
-    let api = Gateway::new(&template, "Api", running.functions.clone())?;
+    let config = LocalConfig::new(settings.port, &outbox);
+    let functions = RunningFunctions::start(&settings, &template, &app, &keys, &endpoint, &config)?;
+    let schedules = Schedules::new(&template, &functions.functions, app.clock().clone())?;
+    let api = Gateway::new(&template, "Api", functions.functions.clone())?;
     let listener = listen(settings.port).await?;
-    let streams = Streams::start(&template, &running.functions, &endpoint, &[("Table", TABLE)]).await?;
-    let seeded = seed::seed(&settings, &app, &api).await?;
-    banner(&settings, &endpoint, &seeded);
+    let streams = Streams::start(&template, &functions.functions, &endpoint, &[("Table", TABLE)]).await?;
+    let accounts = seed::seed(&settings, &app, &api).await?;
+    print_banner(&settings, &endpoint, &accounts);
     let mut background = JoinSet::new();
     schedules.start(&mut background);
-    let helpers = helpers::router(&settings, app.clock().clone(), outbox, schedules);
-    api.with_local(helpers).serve(listener, interrupted()?).await?;
+    let page = start_page::render(&settings, &accounts)?;
+    let endpoints = endpoints::router(&settings, page, app.clock().clone(), outbox, schedules);
+    api.with_local(endpoints).serve(listener, interrupted()?).await?;
     background.shutdown().await;
     drop(streams);
-    running.stop().await;
+    functions.stop().await;
     engine.stop().await
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {
     let listening = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listening.map_err(|error| format!("cannot listen on port {port}: {error}. Choose another with PORT=…").into())
+    listening.map_err(|error| format!("cannot listen on port {port}: {error}. Set PORT to another port").into())
 }
 
-/// Resolves on Ctrl-C, or when the process is asked to end.
+/// Resolves on SIGINT (Ctrl-C) or SIGTERM.
 fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
@@ -85,24 +93,27 @@ fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-/// Counts the shapes in which local data was written. A deployment's data is migrated; that of a demo is made again.
-const FORMAT: &str = "5";
+/// Version of the local data format.
+///
+/// Local data of another version is not migrated, it has to be deleted.
+const FORMAT: &str = "6";
 
-/// Refuses data of an earlier shape; marks new data with the present one.
+/// Rejects data of another format version, and marks new data with the current one.
 fn check_format(data_dir: &Path) -> Result<(), Error> {
-    let mark = data_dir.join("format");
-    let written = fs::read_to_string(&mark).ok();
-    if written.as_deref() == Some(FORMAT) {
+    let format_file = data_dir.join("format");
+    if fs::read_to_string(&format_file).ok().as_deref() == Some(FORMAT) {
         return Ok(());
     }
     if data_dir.join("keys.json").exists() {
         let dir = data_dir.display();
-        return Err(format!("the data in {dir} was written by another version. Delete {dir} to start afresh").into());
+        return Err(format!("the data in {dir} was written by another version. Delete {dir} and start again").into());
     }
-    Ok(fs::write(mark, FORMAT)?)
+    Ok(fs::write(format_file, FORMAT)?)
 }
 
-/// This machine's keys, made on the first run. Only their owner can read them.
+/// Loads the keys of this machine, or generates them on the first run.
+///
+/// The file is readable by its owner only.
 fn keys(path: &Path) -> Result<Keys, Error> {
     if let Ok(text) = fs::read_to_string(path) {
         return serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into());
@@ -113,11 +124,11 @@ fn keys(path: &Path) -> Result<Keys, Error> {
     Ok(keys)
 }
 
-/// The engine, as long as the server needs it.
+/// The running engine of the local server.
 enum RunningEngine {
     Embedded(Embedded),
     DynamoDbLocal(DynamoDbLocal),
-    Elsewhere(String),
+    External(String),
 }
 
 impl RunningEngine {
@@ -125,7 +136,7 @@ impl RunningEngine {
         Ok(match &settings.engine {
             Engine::Embedded { port } => Self::Embedded(Embedded::start(&settings.data_dir, *port)?),
             Engine::DynamoDbLocal { folder } => Self::DynamoDbLocal(DynamoDbLocal::start(folder).await?),
-            Engine::Elsewhere { endpoint } => Self::Elsewhere(endpoint.clone()),
+            Engine::External { endpoint } => Self::External(endpoint.clone()),
         })
     }
 
@@ -133,7 +144,7 @@ impl RunningEngine {
         match self {
             Self::Embedded(engine) => engine.endpoint(),
             Self::DynamoDbLocal(engine) => engine.endpoint(),
-            Self::Elsewhere(endpoint) => endpoint.clone(),
+            Self::External(endpoint) => endpoint.clone(),
         }
     }
 
@@ -145,22 +156,22 @@ impl RunningEngine {
     }
 }
 
-fn banner(settings: &Settings, endpoint: &str, users: &[seed::SignIn]) {
+fn print_banner(settings: &Settings, endpoint: &str, accounts: &[Account]) {
     let port = settings.port;
     println!("\nUpzento CRM is running.\n");
-    println!("  API        http://localhost:{port}");
+    println!("  Start      http://localhost:{port}/");
     println!("  Reference  http://localhost:{port}/docs/");
     println!("  Outbox     http://localhost:{port}/_local/outbox");
     println!("  DynamoDB   {endpoint} (table {TABLE})");
     println!("  Data       {}\n", settings.data_dir.display());
-    println!("Sign in with POST /v1/auth/login as:\n");
-    if !users.iter().any(|user| user.role == "ADMIN") {
-        println!("  ADMIN         {:<28} with the password that it was first given", settings.admin_email);
+    println!("Accounts for POST /v1/auth/login:\n");
+    if !accounts.iter().any(|account| account.role == "ADMIN") {
+        println!("  ADMIN         {:<28} (password was changed)", settings.admin_email);
     }
-    for user in users {
-        println!("  {:<13} {:<28} {}", user.role, user.email, user.password);
+    for account in accounts {
+        println!("  {:<13} {:<28} {}", account.role, account.email, account.password);
     }
-    println!("\nCtrl-C stops all of it.");
+    println!("\nPress Ctrl-C to stop.");
 }
 
 #[cfg(test)]
@@ -168,14 +179,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_of_another_version_is_refused_and_left_as_it_is() {
+    fn data_of_another_version_is_rejected_and_kept() {
         let dir = tempfile::tempdir().unwrap();
         check_format(dir.path()).unwrap();
         keys(&dir.path().join("keys.json")).unwrap();
         check_format(dir.path()).unwrap();
         fs::write(dir.path().join("format"), "1").unwrap();
         let error = check_format(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("start afresh"), "{error}");
+        assert!(error.contains("start again"), "{error}");
         fs::remove_file(dir.path().join("format")).unwrap();
         assert!(check_format(dir.path()).is_err());
         assert!(dir.path().join("keys.json").exists());

@@ -1,26 +1,26 @@
-//! The template's schedules: each fires at its rate, and all at once when they are told to.
+//! Emulation of `EventBridge` schedules, which can also be fired on demand.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::value::Clock;
-use shared::value::Instant;
+use shared::value::{Clock, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at};
 
 use super::Error;
-use crate::function::{Functions, Invoke};
-use crate::template::{Schedule, ScheduleKind, Template};
+use crate::aws::function::{Functions, Invoke};
+use crate::aws::template::{Schedule, ScheduleKind, Template};
 
-/// The schedules of the functions that there are.
+/// The enabled schedules of the template.
 #[derive(Clone)]
 pub(super) struct Schedules {
-    jobs: Arc<[Job]>,
+    targets: Arc<[Target]>,
     clock: Clock,
 }
 
-struct Job {
+/// A schedule with the function that it invokes.
+struct Target {
     /// Logical id of the function.
     id: String,
     function: Arc<dyn Invoke>,
@@ -30,51 +30,54 @@ struct Job {
 }
 
 impl Schedules {
-    /// Fails when a schedule that is enabled has no rate.
+    /// Reads the schedules of the template.
+    ///
+    /// Fails if an enabled schedule is not a rate expression.
     pub(super) fn new(template: &Template, functions: &Functions, clock: Clock) -> Result<Self, Error> {
-        let mut jobs = Vec::new();
+        let mut targets = Vec::new();
         for (id, function) in &template.functions {
             for schedule in function.schedules.iter().filter(|schedule| schedule.enabled) {
                 let period = period(&schedule.expression).map_err(|why| format!("{id}.{}: {why}", schedule.name))?;
                 let Some(invoke) = functions.get(id) else { continue };
                 let (function, timeout) = (Arc::clone(invoke), function.timeout);
-                jobs.push(Job { id: id.clone(), function, timeout, schedule: schedule.clone(), period });
+                targets.push(Target { id: id.clone(), function, timeout, schedule: schedule.clone(), period });
             }
         }
-        Ok(Self { jobs: jobs.into(), clock })
+        Ok(Self { targets: targets.into(), clock })
     }
 
-    /// Fires every schedule now, one after the other, and says what became of each.
+    /// Fires all schedules now, one after the other, and returns the result of each.
     pub(super) async fn fire(&self) -> Value {
         let mut fired = Vec::new();
-        for job in self.jobs.iter() {
-            let mut outcome = json!({ "function": job.id, "schedule": job.schedule.name });
-            if let Err(error) = job.fire(&self.clock).await {
-                outcome["error"] = error.into();
+        for target in self.targets.iter() {
+            let mut result = json!({ "function": target.id, "schedule": target.schedule.name });
+            if let Err(error) = target.fire(&self.clock).await {
+                result["error"] = error.into();
             }
-            fired.push(outcome);
+            fired.push(result);
         }
         json!({ "fired": fired })
     }
 
-    /// Fires each schedule at its rate, by the system's clock, for as long as the tasks live. The first time is one period
-    /// from now. One that takes longer than its period is not fired beside itself.
+    /// Starts a task per schedule that fires it at its rate, by the system clock.
+    ///
+    /// A schedule first fires after one period. Invocations of one schedule never overlap.
     pub(super) fn start(&self, tasks: &mut JoinSet<()>) {
-        for at in 0..self.jobs.len() {
+        for index in 0..self.targets.len() {
             let schedules = self.clone();
-            tasks.spawn(async move { schedules.jobs[at].run(&schedules.clock).await });
+            tasks.spawn(async move { schedules.targets[index].run(&schedules.clock).await });
         }
     }
 }
 
-impl Job {
+impl Target {
     async fn run(&self, clock: &Clock) {
         let mut ticks = interval_at(tokio::time::Instant::now() + self.period, self.period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             if let Err(error) = self.fire(clock).await {
-                tracing::warn!(function = self.id, schedule = self.schedule.name, error, "a schedule failed");
+                tracing::warn!(function = self.id, schedule = self.schedule.name, error, "schedule failed");
             }
         }
     }
@@ -85,23 +88,23 @@ impl Job {
     }
 }
 
-/// The time between two ticks of `rate(5 minutes)`.
+/// The period of a rate expression such as `rate(5 minutes)`.
 fn period(expression: &str) -> Result<Duration, String> {
     let rate = expression.strip_prefix("rate(").and_then(|rate| rate.strip_suffix(')'));
     let (count, unit) = rate
         .and_then(|rate| rate.trim().split_once(' '))
-        .ok_or_else(|| format!("only rates can be run here, such as rate(5 minutes), and not {expression}"))?;
+        .ok_or_else(|| format!("only rate expressions such as rate(5 minutes) are supported: {expression}"))?;
     let minutes = match unit.trim() {
         "minute" | "minutes" => 1,
         "hour" | "hours" => 60,
         "day" | "days" => 24 * 60,
-        _ => return Err(format!("a rate is in minutes, hours or days, and not {expression}")),
+        _ => return Err(format!("the unit of a rate must be minutes, hours or days: {expression}")),
     };
     let count = count.parse().ok().filter(|count| *count > 0).and_then(|count: u64| count.checked_mul(60 * minutes));
-    count.map(Duration::from_secs).ok_or_else(|| format!("a rate needs a number of 1 or more, and not {expression}"))
+    count.map(Duration::from_secs).ok_or_else(|| format!("the value of a rate must be at least 1: {expression}"))
 }
 
-/// The event that the service behind the schedule sends.
+/// The default event of the service behind the schedule.
 fn scheduled_event(schedule: &Schedule, now: Instant) -> Value {
     let source = match schedule.kind {
         ScheduleKind::Rule => "aws.events",
@@ -125,7 +128,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
-    use crate::function::EventFunction;
+    use crate::aws::function::EventFunction;
 
     fn template(expression: &str) -> Template {
         let text = format!(
@@ -144,20 +147,20 @@ Resources:
         Template::parse(&text).unwrap()
     }
 
-    /// A function that tells its events, and fails when they say so.
+    /// A function that forwards its events and fails for those with `"fail": true`.
     fn work() -> (Functions, UnboundedReceiver<Value>) {
-        let (tell, told) = unbounded_channel();
+        let (sender, events) = unbounded_channel();
         let function = EventFunction::new(move |event: Value| {
-            let failed = event["fail"] == true;
-            tell.send(event).unwrap();
-            async move { if failed { Err("told to fail".to_owned()) } else { Ok(Value::Null) } }
+            let fail = event["fail"] == true;
+            sender.send(event).unwrap();
+            async move { if fail { Err("deliberate failure".to_owned()) } else { Ok(Value::Null) } }
         });
-        ([("Work".to_owned(), Arc::new(function) as _)].into(), told)
+        ([("Work".to_owned(), Arc::new(function) as _)].into(), events)
     }
 
     #[test]
-    fn rates_are_read() {
-        let read = [
+    fn rate_expressions_are_parsed() {
+        let valid = [
             ("rate(1 minute)", 60),
             ("rate(5 minutes)", 300),
             ("rate(1 hour)", 3600),
@@ -165,52 +168,53 @@ Resources:
             ("rate(1 day)", 86_400),
             ("rate(30 days)", 2_592_000),
         ];
-        for (expression, seconds) in read {
+        for (expression, seconds) in valid {
             assert_eq!(period(expression), Ok(Duration::from_secs(seconds)), "{expression}");
         }
-        for wrong in ["cron(0 3 * * ? *)", "rate(0 minutes)", "rate(1 second)", "rate(minute)", "rate(-1 hours)", ""] {
-            assert!(period(wrong).is_err(), "{wrong}");
+        let invalid = ["cron(0 3 * * ? *)", "rate(0 minutes)", "rate(1 second)", "rate(minute)", "rate(-1 hours)", ""];
+        for expression in invalid {
+            assert!(period(expression).is_err(), "{expression}");
         }
     }
 
     #[test]
-    fn a_schedule_that_cannot_run_is_named() {
-        let (functions, _told) = work();
+    fn unsupported_schedule_is_named_in_the_error() {
+        let (functions, _events) = work();
         let error = Schedules::new(&template("cron(0 3 * * ? *)"), &functions, Clock::default()).err().unwrap();
-        assert!(error.to_string().starts_with("Work.Rarely: only rates can be run here"), "{error}");
+        assert!(error.to_string().starts_with("Work.Rarely: only rate expressions"), "{error}");
     }
 
     #[tokio::test]
-    async fn all_fire_when_told_to() {
-        let (functions, mut told) = work();
+    async fn all_schedules_fire_on_demand() {
+        let (functions, mut events) = work();
         let schedules = Schedules::new(&template("rate(1 day)"), &functions, Clock::default()).unwrap();
         let fired = json!({ "fired": [
             { "function": "Work", "schedule": "Often" },
-            { "function": "Work", "schedule": "Rarely", "error": "&alloc::string::String: told to fail" },
+            { "function": "Work", "schedule": "Rarely", "error": "&alloc::string::String: deliberate failure" },
         ] });
         assert_eq!(schedules.fire().await, fired);
-        assert_eq!(told.recv().await.unwrap()["source"], "aws.events");
-        assert_eq!(told.recv().await, Some(json!({ "fail": true })));
+        assert_eq!(events.recv().await.unwrap()["source"], "aws.events");
+        assert_eq!(events.recv().await, Some(json!({ "fail": true })));
     }
 
     #[tokio::test]
-    async fn each_fires_at_its_rate_even_after_a_failure() {
-        let (functions, mut told) = work();
+    async fn schedules_fire_at_their_rate_even_after_a_failure() {
+        let (functions, mut events) = work();
         let mut schedules = Schedules::new(&template("rate(1 hour)"), &functions, Clock::default()).unwrap();
-        for job in Arc::get_mut(&mut schedules.jobs).unwrap() {
-            job.period /= 60_000;
+        for target in Arc::get_mut(&mut schedules.targets).unwrap() {
+            target.period /= 60_000;
         }
         let mut tasks = JoinSet::new();
         let start = tokio::time::Instant::now();
         schedules.start(&mut tasks);
         let (mut rarely, mut often) = (0, 0);
         while rarely < 2 {
-            if told.recv().await.unwrap()["fail"] == true { rarely += 1 } else { often += 1 }
+            if events.recv().await.unwrap()["fail"] == true { rarely += 1 } else { often += 1 }
         }
         assert!(start.elapsed() >= Duration::from_millis(120));
         assert!(often > rarely, "{often}");
         tasks.shutdown().await;
         drop((schedules, functions));
-        while told.recv().await.is_some() {}
+        while events.recv().await.is_some() {}
     }
 }

@@ -1,4 +1,6 @@
-//! How the local server is told what to do: environment variables, each with a default.
+//! Settings of the local server: environment variables with defaults.
+//!
+//! `infra/README.md` has a table of all variables.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,53 +8,55 @@ use std::str::FromStr;
 
 use super::Error;
 
-/// What the local server runs, where, and on which data.
+/// Settings of the local server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `PORT` (3000): the API. The next two are kept for the widget API and the demo site.
+    /// `PORT` (3000): port of the API.
+    ///
+    /// The next two are reserved for the widget API and the demo site.
     pub port: u16,
-    /// The engine.
+    /// `DYNAMODB`, `DYNAMODB_PORT`, `DYNAMODB_ENDPOINT`: the database engine.
     pub engine: Engine,
-    /// `DATA_DIR` (`.local`): keys, and the embedded engine's data.
+    /// `DATA_DIR` (`.local`): directory of the keys and the embedded engine's data.
     pub data_dir: PathBuf,
-    /// `SEED` (`demo`): what an empty platform gets.
+    /// `SEED` (`demo`): initial data of an empty platform.
     pub seed: Seed,
-    /// `ADMIN_EMAIL`: the platform's first admin.
+    /// `ADMIN_EMAIL`: email of the platform's first admin.
     pub admin_email: String,
-    /// `ADMIN_PASSWORD`.
+    /// `ADMIN_PASSWORD`: password of the platform's first admin.
     pub admin_password: String,
-    /// `MODE`: how the functions run.
+    /// `MODE` (`process`): how the functions run.
     pub mode: Mode,
-    /// The deployment's template.
+    /// Path of the deployment's template.
     pub template: PathBuf,
 }
 
-/// Where the data is.
+/// The database engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// In this process, kept in the data directory.
+    /// The embedded engine, which stores its data in the data directory.
     Embedded {
-        /// `DYNAMODB_PORT` (8000): for other tools on this machine.
+        /// `DYNAMODB_PORT` (8000): port for other tools on this machine.
         port: u16,
     },
     /// `DYNAMODB=local`: DynamoDB Local, in memory.
     DynamoDbLocal {
-        /// Where its package is installed.
+        /// The folder in which its package is installed.
         folder: PathBuf,
     },
-    /// `DYNAMODB_ENDPOINT`: somebody else's.
-    Elsewhere {
-        /// Its URL.
+    /// `DYNAMODB_ENDPOINT`: an engine that runs outside of the local server.
+    External {
+        /// URL of the engine.
         endpoint: String,
     },
 }
 
-/// What an empty platform gets.
+/// Initial data of an empty platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seed {
-    /// A tenant with agencies, clients, contacts, and a user of each role.
+    /// The first admin, and a tenant with demo data and a user of each role.
     Demo,
-    /// The first admin.
+    /// Only the first admin.
     Empty,
 }
 
@@ -61,25 +65,25 @@ pub enum Seed {
 pub enum Mode {
     /// In this process.
     InProcess,
-    /// `MODE=lambda`: each as processes of its compiled program.
+    /// `MODE=lambda`: as processes of their compiled programs.
     Lambda {
-        /// Where the programs are.
+        /// Directory of the compiled programs.
         programs: PathBuf,
     },
 }
 
 impl Settings {
-    /// From the environment.
+    /// Reads the settings from the environment. An empty variable counts as unset.
     pub fn from_env() -> Result<Self, Error> {
-        Self::read(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::parse(|name| env::var(name).ok().filter(|value| !value.is_empty()))
     }
 
-    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?;
+    fn parse(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no parent folder")?;
         let or = |name: &str, default: &str| variable(name).unwrap_or_else(|| default.to_owned());
-        let port: u16 = number("PORT", &or("PORT", "3000"))?;
+        let port: u16 = port_number("PORT", &or("PORT", "3000"))?;
         if port > u16::MAX - 2 {
-            return Err("PORT must leave room for the two ports after it".into());
+            return Err("PORT must be at most 65533, because the next two ports are reserved".into());
         }
         Ok(Self {
             port,
@@ -88,14 +92,14 @@ impl Settings {
             seed: match or("SEED", "demo").as_str() {
                 "demo" => Seed::Demo,
                 "empty" => Seed::Empty,
-                other => return Err(format!("SEED is demo or empty, not {other}").into()),
+                other => return Err(format!("SEED must be demo or empty, not {other}").into()),
             },
             admin_email: or("ADMIN_EMAIL", "admin@example.com"),
             admin_password: or("ADMIN_PASSWORD", "upzento-demo-admin"),
             mode: match or("MODE", "process").as_str() {
                 "process" => Mode::InProcess,
-                "lambda" => Mode::Lambda { programs: own_folder()? },
-                other => return Err(format!("MODE is process or lambda, not {other}").into()),
+                "lambda" => Mode::Lambda { programs: program_folder()? },
+                other => return Err(format!("MODE must be process or lambda, not {other}").into()),
             },
             template: root.join("template.yaml"),
         })
@@ -104,54 +108,55 @@ impl Settings {
 
 fn engine(variable: &impl Fn(&str) -> Option<String>, root: &Path) -> Result<Engine, Error> {
     if let Some(endpoint) = variable("DYNAMODB_ENDPOINT") {
-        return Ok(Engine::Elsewhere { endpoint });
+        return Ok(Engine::External { endpoint });
     }
     match variable("DYNAMODB").as_deref() {
         None | Some("embedded") => {
             let port = variable("DYNAMODB_PORT").unwrap_or_else(|| "8000".to_owned());
-            Ok(Engine::Embedded { port: number("DYNAMODB_PORT", &port)? })
+            Ok(Engine::Embedded { port: port_number("DYNAMODB_PORT", &port)? })
         }
         Some("local") => Ok(Engine::DynamoDbLocal { folder: root.join("infra/dynamodb-local") }),
-        Some(other) => Err(format!("DYNAMODB is embedded or local, not {other}").into()),
+        Some(other) => Err(format!("DYNAMODB must be embedded or local, not {other}").into()),
     }
 }
 
-fn number<T: FromStr>(name: &str, text: &str) -> Result<T, Error> {
+fn port_number<T: FromStr>(name: &str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| format!("{name} must be a port number, not {text}").into())
 }
 
-/// The functions' programs are built beside this one.
-fn own_folder() -> Result<PathBuf, Error> {
-    Ok(env::current_exe()?.parent().ok_or("this program has no folder")?.to_owned())
+/// The folder of this program, in which cargo also builds the functions' programs.
+fn program_folder() -> Result<PathBuf, Error> {
+    Ok(env::current_exe()?.parent().ok_or("this program has no parent folder")?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, Error> {
-        let found = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(found)
+    fn parse(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        let value = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        Settings::parse(value)
     }
 
     #[test]
-    fn nothing_set_is_the_embedded_demo_on_port_3000() {
-        let settings = read(&[]).unwrap();
+    fn defaults_are_the_embedded_demo_on_port_3000() {
+        let settings = parse(&[]).unwrap();
         assert_eq!((settings.port, settings.seed, settings.mode), (3000, Seed::Demo, Mode::InProcess));
         assert_eq!(settings.engine, Engine::Embedded { port: 8000 });
     }
 
     #[test]
-    fn an_endpoint_wins_over_a_named_engine() {
-        let settings = read(&[("DYNAMODB", "local"), ("DYNAMODB_ENDPOINT", "http://127.0.0.1:9")]).unwrap();
-        assert_eq!(settings.engine, Engine::Elsewhere { endpoint: "http://127.0.0.1:9".to_owned() });
+    fn endpoint_takes_precedence_over_a_named_engine() {
+        let settings = parse(&[("DYNAMODB", "local"), ("DYNAMODB_ENDPOINT", "http://127.0.0.1:9")]).unwrap();
+        assert_eq!(settings.engine, Engine::External { endpoint: "http://127.0.0.1:9".to_owned() });
     }
 
     #[test]
-    fn what_means_nothing_is_refused_with_its_name() {
-        for wrong in [("PORT", "eighty"), ("PORT", "65534"), ("SEED", "full"), ("MODE", "fast"), ("DYNAMODB", "aws")] {
-            let error = read(&[wrong]).unwrap_err().to_string();
-            assert!(error.contains(wrong.0), "{error}");
+    fn invalid_value_is_rejected_with_the_name_of_its_variable() {
+        for invalid in [("PORT", "eighty"), ("PORT", "65534"), ("SEED", "full"), ("MODE", "fast"), ("DYNAMODB", "aws")]
+        {
+            let error = parse(&[invalid]).unwrap_err().to_string();
+            assert!(error.contains(invalid.0), "{error}");
         }
     }
 }

@@ -1,33 +1,33 @@
-//! A mail as a person reads it: decoded.
+//! A decoded mail.
 
 use chrono::Utc;
 use mail_parser::{Addr, Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
 use shared::value::Instant;
 
-/// A mail that the server was sent.
+/// A mail received by the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mail {
-    /// Its `Message-ID` without the angle brackets; empty when it has none.
+    /// The `Message-ID` without angle brackets, or an empty string.
     pub id: String,
-    /// Its `From`, such as `Ada <ada@example.com>`, or the envelope's sender when it has none.
+    /// The `From` header, such as `Ada <ada@example.com>`, or else the envelope sender.
     pub from: String,
-    /// The envelope's recipients: whom it was sent to, whatever its headers say.
+    /// The envelope recipients, independent of the headers.
     pub to: Vec<String>,
-    /// Its `Subject`.
+    /// The `Subject`, or an empty string.
     pub subject: String,
-    /// The plain text, with `\n` for line ends.
+    /// The plain text, with `\n` as line ends.
     pub text: Option<String>,
-    /// The HTML, with `\n` for line ends.
+    /// The HTML, with `\n` as line ends.
     pub html: Option<String>,
-    /// When it arrived, by the system's clock.
+    /// Time of arrival by the system clock.
     pub received_at: Instant,
 }
 
 impl Mail {
-    /// Reads a message. What is none becomes a mail without headers.
-    pub(super) fn read(sender: &str, recipients: Vec<String>, raw: &[u8]) -> Self {
+    /// Parses a message. Malformed input results in a mail without headers.
+    pub(super) fn parse(sender: &str, recipients: Vec<String>, raw: &[u8]) -> Self {
         let message = MessageParser::default().parse(raw);
         let message = message.as_ref();
         Self {
@@ -51,7 +51,9 @@ fn from(message: &Message<'_>) -> Option<String> {
     })
 }
 
-/// Of a mail that has HTML only, the parser gives that as the text, too.
+/// The plain text of a part.
+///
+/// For a mail with HTML only, the parser returns the HTML part as the text.
 fn text(part: &MessagePart<'_>) -> Option<String> {
     match &part.body {
         PartType::Text(text) => Some(with_plain_line_ends(text)),
@@ -59,7 +61,9 @@ fn text(part: &MessagePart<'_>) -> Option<String> {
     }
 }
 
-/// Of a mail that has plain text only, the parser gives that as the HTML, too.
+/// The HTML of a part.
+///
+/// For a mail with plain text only, the parser returns the text part as the HTML.
 fn html(part: &MessagePart<'_>) -> Option<String> {
     match &part.body {
         PartType::Html(html) => Some(with_plain_line_ends(html)),
@@ -75,13 +79,13 @@ fn with_plain_line_ends(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(raw: &str) -> Mail {
-        Mail::read("sender@example.com", vec!["to@example.com".to_owned()], raw.replace('\n', "\r\n").as_bytes())
+    fn parse(raw: &str) -> Mail {
+        Mail::parse("sender@example.com", vec!["to@example.com".to_owned()], raw.replace('\n', "\r\n").as_bytes())
     }
 
     #[test]
     fn encoded_headers_and_bodies_are_decoded() {
-        let mail = read(
+        let mail = parse(
             "Message-ID: <1@example.com>\nFrom: =?utf-8?b?w4VzYQ==?= <asa@example.com>\nSubject: =?utf-8?q?Caf=C3=A9_=E2=82=AC?=\n\
              MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=b\n\n\
              --b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n\
@@ -96,23 +100,23 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_of_one_kind_has_not_the_other() {
-        let plain = read("Subject: s\n\ntext\n");
+    fn mail_with_one_body_type_lacks_the_other() {
+        let plain = parse("Subject: s\n\ntext\n");
         assert_eq!((plain.text.as_deref(), plain.html), (Some("text\n"), None));
-        let html = read("Content-Type: text/html\n\n<p>html</p>\n");
+        let html = parse("Content-Type: text/html\n\n<p>html</p>\n");
         assert_eq!((html.text, html.html.as_deref()), (None, Some("<p>html</p>\n")));
     }
 
     #[test]
-    fn what_a_mail_has_not_is_empty() {
-        let mail = read("");
+    fn missing_headers_and_bodies_are_empty() {
+        let mail = parse("");
         assert_eq!((mail.id.as_str(), mail.subject.as_str(), mail.text, mail.html), ("", "", None, None));
         assert_eq!(mail.from, "sender@example.com");
     }
 
     #[test]
-    fn its_json_is_in_camel_case() {
-        let json = serde_json::to_value(read("Subject: s\n\n")).unwrap();
+    fn json_field_names_are_in_camel_case() {
+        let json = serde_json::to_value(parse("Subject: s\n\n")).unwrap();
         assert_eq!(json["to"], serde_json::json!(["to@example.com"]));
         assert!(json["receivedAt"].as_str().unwrap().ends_with('Z'), "{json}");
     }

@@ -1,4 +1,4 @@
-//! A mail server that delivers nothing: it keeps what it is sent, for a developer or a test to look at.
+//! An SMTP server for developers and tests: stores mail instead of delivering it.
 
 mod mail;
 mod session;
@@ -13,13 +13,13 @@ use tokio::sync::oneshot;
 
 pub use mail::Mail;
 
-/// How many mails are kept. The oldest makes way.
-const KEPT: usize = 1000;
+/// Maximum number of stored mails. The oldest is discarded first.
+const MAX_MAILS: usize = 1000;
 
-/// A running server, with the mails that it was sent. Dropping it stops it.
+/// A running SMTP server with the mails it has received.
 ///
-/// It has a thread and a runtime of its own, so that all tests of a process can share one, although each test has a
-/// runtime that ends with it.
+/// Dropping it stops the server. The server has its own thread and runtime, so that all tests of a process
+/// can share one server although the runtime of a test ends with the test.
 pub struct Outbox {
     address: SocketAddr,
     mailbox: Arc<Mailbox>,
@@ -27,17 +27,17 @@ pub struct Outbox {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How an address refuses its mails.
+/// How mail to an address is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// With a 451: the sender may try again.
+    /// With a 451: the sender may retry.
     Temporary,
-    /// With a 550: trying again is of no use.
+    /// With a 550: the sender must not retry.
     Permanent,
 }
 
 impl Outbox {
-    /// Starts a server on a free port of this machine, which nobody else can reach.
+    /// Starts a server on a free port of localhost.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -53,28 +53,28 @@ impl Outbox {
         Ok(Self { address, mailbox, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where to send mail: `smtp://127.0.0.1:…`, without TLS and without credentials.
+    /// URL of the server: `smtp://127.0.0.1:<port>`, without TLS and credentials.
     pub fn url(&self) -> String {
         format!("smtp://{}", self.address)
     }
 
-    /// The mails that were received, newest first. At most 1000 are kept.
+    /// The received mails, newest first. At most 1000 are stored.
     pub fn mails(&self) -> Vec<Mail> {
         self.mailbox.lock().mails.iter().cloned().collect()
     }
 
-    /// Those of them that this address was sent, newest first.
+    /// The received mails to this address, newest first.
     pub fn mails_to(&self, recipient: &str) -> Vec<Mail> {
-        let sent_to = |mail: &&Mail| mail.to.iter().any(|address| address.eq_ignore_ascii_case(recipient));
-        self.mailbox.lock().mails.iter().filter(sent_to).cloned().collect()
+        let is_recipient = |mail: &&Mail| mail.to.iter().any(|address| address.eq_ignore_ascii_case(recipient));
+        self.mailbox.lock().mails.iter().filter(is_recipient).cloned().collect()
     }
 
-    /// From now on, refuses every mail to this address.
+    /// Rejects all mail to this address from now on.
     pub fn refuse(&self, recipient: &str, refusal: Refusal) {
         self.mailbox.lock().refusals.insert(recipient.to_ascii_lowercase(), refusal);
     }
 
-    /// Takes mail for this address again.
+    /// Accepts mail to this address again.
     pub fn accept(&self, recipient: &str) {
         self.mailbox.lock().refusals.remove(&recipient.to_ascii_lowercase());
     }
@@ -84,7 +84,7 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the server's thread was reported when it happened.
+            // The panic hook has already reported a panic of the server's thread.
             let _ = thread.join();
         }
     }
@@ -98,13 +98,13 @@ async fn serve(listener: TcpListener, mailbox: &Arc<Mailbox>, mut stopped: onesh
             _ = &mut stopped => return Ok(()),
             accepted = listener.accept() => {
                 let (stream, _) = accepted?;
-                tokio::spawn(session::converse(stream, Arc::clone(mailbox)));
+                tokio::spawn(session::serve(stream, Arc::clone(mailbox)));
             }
         }
     }
 }
 
-/// What the server shares with whoever looks at it.
+/// The state that the server shares with its owner.
 #[derive(Default)]
 struct Mailbox(Mutex<Contents>);
 
@@ -112,7 +112,7 @@ struct Mailbox(Mutex<Contents>);
 struct Contents {
     /// Newest first.
     mails: VecDeque<Mail>,
-    /// By address in lower case.
+    /// By lowercase address.
     refusals: BTreeMap<String, Refusal>,
 }
 
@@ -125,10 +125,10 @@ impl Mailbox {
         self.lock().refusals.get(&recipient.to_ascii_lowercase()).copied()
     }
 
-    fn keep(&self, mail: Mail) {
+    fn store(&self, mail: Mail) {
         let mails = &mut self.lock().mails;
         mails.push_front(mail);
-        mails.truncate(KEPT);
+        mails.truncate(MAX_MAILS);
     }
 }
 
@@ -137,15 +137,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_mail_makes_way() {
+    fn oldest_mail_is_discarded_at_the_limit() {
         let mailbox = Mailbox::default();
-        for number in 0..=KEPT {
+        for number in 0..=MAX_MAILS {
             let raw = format!("Subject: {number}\r\n\r\ntext\r\n");
-            mailbox.keep(Mail::read("a@example.com", vec!["b@example.com".to_owned()], raw.as_bytes()));
+            mailbox.store(Mail::parse("a@example.com", vec!["b@example.com".to_owned()], raw.as_bytes()));
         }
         let contents = mailbox.lock();
-        assert_eq!(contents.mails.len(), KEPT);
-        assert_eq!(contents.mails[0].subject, KEPT.to_string());
-        assert_eq!(contents.mails[KEPT - 1].subject, "1");
+        assert_eq!(contents.mails.len(), MAX_MAILS);
+        assert_eq!(contents.mails[0].subject, MAX_MAILS.to_string());
+        assert_eq!(contents.mails[MAX_MAILS - 1].subject, "1");
     }
 }

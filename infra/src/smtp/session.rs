@@ -1,4 +1,4 @@
-//! One connection's conversation: as much of SMTP (RFC 5321) as it takes to receive a mail.
+//! One SMTP connection: the part of RFC 5321 that is required to receive mail.
 
 use std::io;
 use std::sync::Arc;
@@ -8,43 +8,46 @@ use tokio::net::TcpStream;
 
 use super::{Mail, Mailbox, Refusal};
 
-/// The largest message, which is that of Amazon SES.
+/// Maximum message size in bytes: the limit of Amazon SES.
 const MESSAGE_LIMIT: usize = 40 * 1024 * 1024;
 
-/// The longest line, of a command or of a message. The standard allows 1000 bytes.
+/// Maximum line length in bytes, of commands and messages.
+///
+/// RFC 5321 requires at least 1000.
 const LINE_LIMIT: u64 = 64 * 1024;
 
-const GREETING: &str = "220 localhost ESMTP outbox";
+const READY: &str = "220 localhost ESMTP outbox";
 const OK: &str = "250 OK";
 const EXTENSIONS: &str = "250-localhost\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 41943040";
 const GOODBYE: &str = "221 Goodbye";
 const START_MAIL: &str = "354 End with <CRLF>.<CRLF>";
 const TRY_AGAIN: &str = "451 4.3.0 Try again later";
 const UNKNOWN_COMMAND: &str = "500 5.5.1 Unknown command";
-const NO_ADDRESS: &str = "501 5.5.4 An address in angle brackets is needed";
-const OUT_OF_ORDER: &str = "503 5.5.1 Not now";
+const NO_ADDRESS: &str = "501 5.5.4 An address in angle brackets is required";
+const BAD_SEQUENCE: &str = "503 5.5.1 Bad sequence of commands";
 const NO_MAILBOX: &str = "550 5.1.1 No such mailbox";
-const TOO_LARGE: &str = "552 5.3.4 The message is too large";
+const TOO_LARGE: &str = "552 5.3.4 Message too large";
 
-/// Talks until the client leaves, or breaks off.
-pub(super) async fn converse(stream: TcpStream, mailbox: Arc<Mailbox>) {
+/// Serves a connection until the client quits or disconnects.
+pub(super) async fn serve(stream: TcpStream, mailbox: Arc<Mailbox>) {
     let session = Session { stream: BufStream::new(stream), mailbox, sender: None, recipients: Vec::new() };
     if let Err(error) = session.run().await {
-        tracing::debug!(%error, "a mail client broke off");
+        tracing::debug!(%error, "SMTP client disconnected");
     }
 }
 
 struct Session {
     stream: BufStream<TcpStream>,
     mailbox: Arc<Mailbox>,
-    /// Of the mail that is under way.
+    /// Sender of the current mail.
     sender: Option<String>,
+    /// Recipients of the current mail.
     recipients: Vec<String>,
 }
 
 impl Session {
     async fn run(mut self) -> io::Result<()> {
-        self.reply(GREETING).await?;
+        self.reply(READY).await?;
         loop {
             let line = self.line().await?;
             let line = String::from_utf8_lossy(&line);
@@ -60,8 +63,8 @@ impl Session {
 
     fn command(&mut self, verb: &str, argument: &str) -> &'static str {
         match verb {
-            "EHLO" => self.start_over(EXTENSIONS),
-            "HELO" | "RSET" => self.start_over(OK),
+            "EHLO" => self.reset(EXTENSIONS),
+            "HELO" | "RSET" => self.reset(OK),
             "MAIL" => self.mail(argument),
             "RCPT" => self.recipient(argument),
             "NOOP" => OK,
@@ -69,7 +72,7 @@ impl Session {
         }
     }
 
-    fn start_over(&mut self, reply: &'static str) -> &'static str {
+    fn reset(&mut self, reply: &'static str) -> &'static str {
         self.sender = None;
         self.recipients.clear();
         reply
@@ -77,7 +80,7 @@ impl Session {
 
     fn mail(&mut self, argument: &str) -> &'static str {
         match address(argument) {
-            Some(_) if self.sender.is_some() => OUT_OF_ORDER,
+            Some(_) if self.sender.is_some() => BAD_SEQUENCE,
             Some(sender) => {
                 self.sender = Some(sender.to_owned());
                 OK
@@ -89,7 +92,7 @@ impl Session {
     fn recipient(&mut self, argument: &str) -> &'static str {
         let Some(recipient) = address(argument).filter(|address| !address.is_empty()) else { return NO_ADDRESS };
         if self.sender.is_none() {
-            return OUT_OF_ORDER;
+            return BAD_SEQUENCE;
         }
         match self.mailbox.refusal(recipient) {
             Some(Refusal::Temporary) => TRY_AGAIN,
@@ -103,7 +106,7 @@ impl Session {
 
     async fn data(&mut self) -> io::Result<&'static str> {
         if self.recipients.is_empty() {
-            return Ok(OUT_OF_ORDER);
+            return Ok(BAD_SEQUENCE);
         }
         self.reply(START_MAIL).await?;
         let message = self.message().await?;
@@ -111,11 +114,11 @@ impl Session {
         if message.len() > MESSAGE_LIMIT {
             return Ok(TOO_LARGE);
         }
-        self.mailbox.keep(Mail::read(&sender, recipients, &message));
+        self.mailbox.store(Mail::parse(&sender, recipients, &message));
         Ok(OK)
     }
 
-    /// Reads to the end of the message. What is beyond the limit is not kept, but for a line that tells so.
+    /// Reads a message to its end. Lines after the limit is exceeded are discarded.
     async fn message(&mut self) -> io::Result<Vec<u8>> {
         let mut message = Vec::new();
         loop {
@@ -124,7 +127,7 @@ impl Session {
                 return Ok(message);
             }
             if message.len() <= MESSAGE_LIMIT {
-                // A line that begins with a dot was sent with another before it.
+                // Undo dot-stuffing (RFC 5321, section 4.5.2).
                 message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
             }
         }
@@ -143,7 +146,7 @@ impl Session {
     }
 }
 
-/// The address of `FROM:<ada@example.com> SIZE=100`.
+/// Extracts the address from an argument such as `FROM:<ada@example.com> SIZE=100`.
 fn address(argument: &str) -> Option<&str> {
     let (_, bracketed) = argument.split_once('<')?;
     let (address, _) = bracketed.rsplit_once('>')?;

@@ -1,47 +1,48 @@
-//! What can be booked, and why the rest cannot.
+//! Available slots of a service, and the reasons why other times are unavailable.
 
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::days::Days;
-use super::offering::{BookableService, MAX_CONCURRENCY};
-use crate::Result;
-use crate::auth::ClientScope;
-use crate::booking::{Calendar, ClosedPeriod, SlotRules, UnavailableReason, reach};
-use crate::entity::{ServiceId, StaffId, StaffRow};
-use crate::store::Store;
-use crate::value::Instant;
-use crate::value::TimeRange;
+use crate::appointments::bookable_service::{BookableService, MAX_CONCURRENCY};
+use crate::appointments::{Days, ServiceId, StaffId, StaffRow};
+use crate::booking::{Calendar, SlotRules, UnavailablePeriod, UnavailableReason, reach};
+use crate::identity::ClientScope;
+use crate::table::Store;
+use crate::value::{Instant, TimeRange};
+use crate::web::Result;
 
-/// When a service is offered, and by whom.
+/// The availability of a service.
 pub struct Availability {
-    terms: SlotRules,
-    /// Of each member of the staff who was asked, in the order of their ids.
-    pub offers: Vec<StaffAvailability>,
+    rules: SlotRules,
+    /// The availability of each staff member, by id.
+    pub staff: Vec<StaffAvailability>,
 }
 
-/// When one member of the staff offers it.
+/// The availability of a service with one staff member.
 pub struct StaffAvailability {
-    /// Who.
+    /// The staff member.
     pub staff: StaffId,
-    /// The starts, in order.
+    /// The available starts, in order.
     pub starts: Vec<Instant>,
-    /// What is closed, and by which rule, if that was asked for.
-    pub closed: Vec<ClosedPeriod>,
+    /// The unavailable periods and their reasons, if requested.
+    pub closed: Vec<UnavailablePeriod>,
 }
 
 /// A time that can be booked.
 pub struct Slot {
-    /// From when to when.
+    /// The time without buffers.
     pub span: TimeRange,
-    /// With whom.
+    /// The staff members who are available.
     pub staff: Vec<StaffId>,
 }
 
 impl Availability {
-    /// Reads the starts in a stretch of time that can be booked: with one member of the staff one BatchGetItem and one Query, else a
-    /// Query for each who offers the service.
+    /// Reads the available starts in a time range.
+    ///
+    /// With a staff member, one BatchGetItem and one Query; without, one Query for each staff member who
+    /// offers the service, after the reads of `BookableService::read`. `explain` requests the unavailable
+    /// periods.
     pub async fn read(
         store: &Store,
         client: ClientScope,
@@ -50,51 +51,52 @@ impl Availability {
         explain: bool,
         now: Instant,
     ) -> Result<Self> {
-        let (offering, _) = BookableService::read(store, client, service, staff, |_| Vec::new()).await?;
+        let (bookable, _) = BookableService::read(store, client, service, staff, |_| Vec::new()).await?;
         if let Some(staff) = staff {
-            offering.service.fields.require_offered_by(staff)?;
+            bookable.service.fields.require_offered_by(staff)?;
         }
-        let terms = offering.service.fields.terms();
-        let offers = stream::iter(offering.staff)
-            .map(|row| async move { offer(store, client, &row, &terms, range, explain, now).await })
+        let rules = bookable.service.fields.slot_rules();
+        let staff = stream::iter(bookable.staff)
+            .map(|row| async move { staff_availability(store, client, &row, &rules, range, explain, now).await })
             .buffered(MAX_CONCURRENCY)
             .try_collect()
             .await?;
-        Ok(Self { terms, offers })
+        Ok(Self { rules, staff })
     }
 
-    /// The times at which anybody offers it, in order.
+    /// The available slots of all staff members, by start.
     pub fn slots(&self) -> Vec<Slot> {
         let mut by_start: BTreeMap<Instant, Vec<StaffId>> = BTreeMap::new();
-        for offer in &self.offers {
-            for start in &offer.starts {
-                by_start.entry(*start).or_default().push(offer.staff);
+        for availability in &self.staff {
+            for start in &availability.starts {
+                by_start.entry(*start).or_default().push(availability.staff);
             }
         }
-        by_start.into_iter().map(|(start, staff)| Slot { span: self.terms.without_buffers(start), staff }).collect()
+        by_start.into_iter().map(|(start, staff)| Slot { span: self.rules.without_buffers(start), staff }).collect()
     }
 }
 
-async fn offer(
+async fn staff_availability(
     store: &Store,
     client: ClientScope,
     row: &StaffRow,
-    terms: &SlotRules,
+    rules: &SlotRules,
     range: TimeRange,
     explain: bool,
     now: Instant,
 ) -> Result<StaffAvailability> {
     if !row.staff.fields.active {
-        let closed = ClosedPeriod { span: range, rule: UnavailableReason::Inactive };
+        let closed = UnavailablePeriod { span: range, rule: UnavailableReason::Inactive };
         return Ok(StaffAvailability {
             staff: row.id(),
             starts: Vec::new(),
             closed: explain.then_some(closed).into_iter().collect(),
         });
     }
-    let (hours, off) = (row.staff.fields.hours(), row.time_off());
-    let bookings = Days::within(store, client, row.id(), reach(&hours, terms, now, range)).await?.bookings(None);
-    let calendar = Calendar { hours: &hours, time_off: &off, bookings: &bookings };
-    let closed = if explain { calendar.closed(terms, now, range) } else { Vec::new() };
-    Ok(StaffAvailability { staff: row.id(), starts: calendar.slots(terms, now, range), closed })
+    let (hours, time_off) = (row.staff.fields.hours(), row.time_off());
+    let days = Days::in_range(store, client, row.id(), reach(&hours, rules, now, range)).await?;
+    let bookings = days.bookings(None);
+    let calendar = Calendar { hours: &hours, time_off: &time_off, bookings: &bookings };
+    let closed = if explain { calendar.unavailable(rules, now, range) } else { Vec::new() };
+    Ok(StaffAvailability { staff: row.id(), starts: calendar.slots(rules, now, range), closed })
 }

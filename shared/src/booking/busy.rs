@@ -2,62 +2,67 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::entity::AppointmentId;
-use crate::value::Instant;
-use crate::value::TimeRange;
+use crate::value::{AppointmentId, Instant, TimeRange};
 
-/// Minutes that are kept free around an appointment.
+/// Minutes that are kept free before and after an appointment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Buffers {
-    /// Before it begins.
+    /// Minutes before the start.
     pub before: u16,
-    /// After it ends.
+    /// Minutes after the end.
     pub after: u16,
 }
 
 impl Buffers {
-    /// `span` with its buffers.
-    pub fn around(self, span: TimeRange) -> TimeRange {
-        TimeRange { start: span.start.before(minutes(self.before)), end: span.end.after(minutes(self.after)) }
+    /// The time range with these buffers added to both ends.
+    pub fn around(self, range: TimeRange) -> TimeRange {
+        TimeRange { start: range.start.before(minutes(self.before)), end: range.end.after(minutes(self.after)) }
     }
 
-    /// The time that a core with these buffers must not meet because `extent` is taken. Buffers add: what comes before needs its own
-    /// time after it, and what comes after needs its own time before it.
-    pub fn kept_from(self, extent: TimeRange) -> TimeRange {
-        Self { before: self.after, after: self.before }.around(extent)
+    /// The time around `occupied` that an appointment must not overlap.
+    ///
+    /// The appointment has these buffers but is compared without them, and `occupied` includes the buffers of
+    /// the other appointment. Buffers add up: before `occupied` the appointment needs its buffer after, and
+    /// after `occupied` its buffer before.
+    pub fn blocked_around(self, occupied: TimeRange) -> TimeRange {
+        Self { before: self.after, after: self.before }.around(occupied)
     }
 }
 
-/// So many minutes of elapsed time.
+/// A number of minutes as a duration.
 pub(super) fn minutes(count: impl Into<u64>) -> Duration {
     Duration::from_mins(count.into())
 }
 
-/// Time that an appointment takes.
+/// The time that an appointment occupies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Booking {
-    /// Which appointment it is.
+    /// The appointment.
     pub appointment: AppointmentId,
-    /// From its start to its end.
+    /// The time from start to end, without buffers.
     pub span: TimeRange,
-    /// What is kept free around it.
+    /// The buffers around the appointment.
     pub buffers: Buffers,
 }
 
 impl Booking {
-    /// With its buffers.
+    /// The time that is occupied, buffers included.
     pub fn with_buffers(&self) -> TimeRange {
         self.buffers.around(self.span)
     }
 
-    /// Whether only one of both can be. As buffers add, this is whether they meet when each has its own around it.
+    /// Whether two bookings of one staff member conflict.
+    ///
+    /// Buffers add up: the bookings conflict if they overlap with the buffers of both.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         self.with_buffers().overlaps(&other.with_buffers())
     }
 }
 
-/// As it lies in the row of a day, which holds many: short names, and milliseconds since 1970.
+/// The stored form of a booking.
+///
+/// The row of a day has many bookings: hence short names, and milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     #[serde(rename = "i")]
@@ -88,10 +93,10 @@ impl TryFrom<Stored> for Booking {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let moment = |millis| Instant::from_unix_millis(millis).ok_or("a moment beyond the years that there are");
+        let instant = |millis| Instant::from_unix_millis(millis).ok_or("a timestamp out of range");
         Ok(Self {
             appointment: stored.appointment,
-            span: TimeRange { start: moment(stored.start)?, end: moment(stored.end)? },
+            span: TimeRange { start: instant(stored.start)?, end: instant(stored.end)? },
             buffers: Buffers { before: stored.before, after: stored.after },
         })
     }
@@ -119,37 +124,40 @@ mod tests {
     }
 
     proptest! {
-        /// A new booking with buffers `(b, a)` conflicts with `[s, e)` that has `(b', a')` when it meets `(s - b' - a, e + a' + b)`.
+        /// Compares the implementation with the formula of a conflict.
+        ///
+        /// A new booking with buffers `(b, a)` conflicts with `[s, e)` with buffers `(b', a')` if it overlaps
+        /// `(s - b' - a, e + a' + b)`.
         #[test]
-        fn bookings_conflict_as_the_formula_says(new in bookings(), old in bookings()) {
-            let since = old.span.start.before(minutes(old.buffers.before)).before(minutes(new.buffers.after));
-            let until = old.span.end.after(minutes(old.buffers.after)).after(minutes(new.buffers.before));
-            let conflict = new.span.end > since && new.span.start < until;
+        fn bookings_conflict_as_in_the_formula(new in bookings(), old in bookings()) {
+            let blocked_from = old.span.start.before(minutes(old.buffers.before)).before(minutes(new.buffers.after));
+            let blocked_until = old.span.end.after(minutes(old.buffers.after)).after(minutes(new.buffers.before));
+            let conflict = new.span.end > blocked_from && new.span.start < blocked_until;
             prop_assert_eq!(new.conflicts_with(&old), conflict);
             prop_assert_eq!(old.conflicts_with(&new), conflict);
-            prop_assert_eq!(new.buffers.kept_from(old.with_buffers()).overlaps(&new.span), conflict);
+            prop_assert_eq!(new.buffers.blocked_around(old.with_buffers()).overlaps(&new.span), conflict);
         }
 
         #[test]
-        fn a_booking_reads_back_from_its_row(booking in bookings()) {
+        fn booking_survives_storage(booking in bookings()) {
             let item = serde_dynamo::to_attribute_value::<_, aws_sdk_dynamodb::types::AttributeValue>(booking).unwrap();
             prop_assert_eq!(serde_dynamo::from_attribute_value::<_, Booking>(item).unwrap(), booking);
         }
     }
 
     #[test]
-    fn buffers_add() {
+    fn buffers_of_adjacent_bookings_add_up() {
         let old = booking(60, 60, 5, 10);
-        // From minute 120 on the old one needs 10, the new one 15.
+        // After minute 120 the old booking needs 10 minutes and the new one 15.
         assert!(booking(144, 30, 15, 0).conflicts_with(&old));
         assert!(!booking(145, 30, 15, 0).conflicts_with(&old));
-        // Until minute 60 the old one needs 5, the new one 20.
+        // Before minute 60 the old booking needs 5 minutes and the new one 20.
         assert!(booking(6, 30, 0, 20).conflicts_with(&old));
         assert!(!booking(5, 30, 0, 20).conflicts_with(&old));
     }
 
     #[test]
-    fn a_booking_is_stored_in_few_bytes() {
+    fn booking_is_stored_with_short_names() {
         let stored =
             json!({ "i": Uuid::nil(), "s": 1_764_000_000_000_i64, "e": 1_764_001_800_000_i64, "b": 5, "a": 10 });
         assert_eq!(json!(booking(0, 30, 5, 10)), stored);

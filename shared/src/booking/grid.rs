@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use crate::value::TimeRange;
-use crate::value::{Instant, TimeZone};
+use crate::value::{Instant, TimeRange, TimeZone};
 
-/// The minutes of the hour, local time, at which starts begin to be offered.
+/// The minutes of the local hour to which the first slot of free time is rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
     zone: TimeZone,
@@ -11,41 +10,47 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The widest one that a start every `interval` minutes keeps.
+    /// The widest grid that contains a start every `interval` minutes.
     pub(super) fn of(zone: TimeZone, interval: u16) -> Self {
-        let minutes = [60, 30, 20, 15, 10, 5].into_iter().find(|minutes| interval.is_multiple_of(*minutes));
-        Self { zone, minutes: minutes.unwrap_or(1) }
+        let widest = [60, 30, 20, 15, 10, 5].into_iter().find(|minutes| interval.is_multiple_of(*minutes));
+        Self { zone, minutes: widest.unwrap_or(1) }
     }
 
-    /// Whether a start every `interval` minutes is each of its points at the end of `span`, from wherever in it they are counted: then
-    /// clocks must not have changed in it by a part of the grid.
-    pub(super) fn has_all(self, interval: u16, span: TimeRange) -> bool {
-        const LOOK: Duration = Duration::from_hours(24 * 7);
+    /// Whether each grid point at the end of `range` is a start.
+    ///
+    /// If so, the starts do not depend on the point in `range` from which `interval` is counted: the
+    /// interval equals the grid, and within `range` the UTC offset never differs by a fraction of the grid.
+    pub(super) fn has_all(self, interval: u16, range: TimeRange) -> bool {
+        // The interval at which the offset is sampled.
+        const STEP: Duration = Duration::from_hours(24 * 7);
         let phase = |at: Instant| self.zone.offset_at(at).rem_euclid(i32::from(self.minutes) * 60);
-        let phases = |from: Instant| std::iter::successors(Some(from), |at| Some(at.after(LOOK)));
+        let samples = |from: Instant| std::iter::successors(Some(from), |at| Some(at.after(STEP)));
         interval == self.minutes
-            && phases(span.start).take_while(|at| *at < span.end).all(|at| phase(at) == phase(span.end))
+            && samples(range.start).take_while(|at| *at < range.end).all(|at| phase(at) == phase(range.end))
     }
 
-    /// The first moment on it that is not before `at`.
+    /// The first grid point at or after `at`.
     pub(super) fn round_up(self, at: Instant) -> Instant {
-        let there = self.ahead(at);
-        if self.zone.offset_at(there) == self.zone.offset_at(at) {
-            return there;
+        let rounded = self.round_up_at_constant_offset(at);
+        if self.zone.offset_at(rounded) == self.zone.offset_at(at) {
+            return rounded;
         }
-        // Clocks change between both: what was ahead before the change may be off the grid, or behind a point of it that is new.
+        // The offset changes between the two: the rounded instant may be off the new grid, or after an
+        // earlier point of it. Search minute by minute.
         let by_minute = Self { minutes: 1, ..self };
-        std::iter::successors(Some(by_minute.ahead(at)), |minute| Some(by_minute.ahead(minute.next())))
-            .find(|minute| self.ahead(*minute) == *minute)
-            .unwrap_or(there)
+        let first = by_minute.round_up_at_constant_offset(at);
+        let next_minute = |minute: &Instant| Some(by_minute.round_up_at_constant_offset(minute.next()));
+        std::iter::successors(Some(first), next_minute)
+            .find(|minute| self.round_up_at_constant_offset(*minute) == *minute)
+            .unwrap_or(rounded)
     }
 
-    /// The same, as if clocks never changed.
-    fn ahead(self, at: Instant) -> Instant {
+    /// The first grid point at or after `at` if the UTC offset stays that of `at`.
+    fn round_up_at_constant_offset(self, at: Instant) -> Instant {
         let period = i64::from(self.minutes) * 60_000;
         let local = at.unix_millis() + i64::from(self.zone.offset_at(at)) * 1000;
         let missing = (-local).rem_euclid(period);
-        at.after(std::time::Duration::from_millis(missing.unsigned_abs()))
+        at.after(Duration::from_millis(missing.unsigned_abs()))
     }
 }
 
@@ -54,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_grid_is_the_widest_that_the_interval_keeps() {
+    fn grid_is_the_widest_divisor_of_the_interval() {
         for (interval, minutes) in [
             (60, 60),
             (120, 60),
@@ -80,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_rounded_up_in_local_minutes_of_the_hour() {
+    fn starts_are_rounded_up_to_local_minutes() {
         for (zone, interval, at, on_grid) in [
             ("UTC", 60, "2026-06-01T09:00:00Z", "2026-06-01T09:00:00Z"),
             ("UTC", 60, "2026-06-01T09:00:00.001Z", "2026-06-01T10:00:00Z"),
@@ -93,17 +98,17 @@ mod tests {
             ("Asia/Kolkata", 30, "2026-06-01T03:40:00Z", "2026-06-01T04:00:00Z"),
             ("Asia/Kathmandu", 60, "2026-06-01T03:40:00Z", "2026-06-01T04:15:00Z"),
             ("Asia/Kathmandu", 15, "2026-06-01T03:40:00Z", "2026-06-01T03:45:00Z"),
-            // A whole hour more or less leaves the minutes as they are.
+            // A change by a whole hour does not change the minutes.
             ("America/New_York", 60, "2026-03-08T06:10:00Z", "2026-03-08T07:00:00Z"),
             ("America/New_York", 60, "2026-11-01T05:10:00Z", "2026-11-01T06:00:00Z"),
-            // 02:00 is 01:30 again: the next full hour is 02:00, once more.
+            // At 02:00 clocks go back to 01:30: the next full hour is the second 02:00.
             ("Australia/Lord_Howe", 60, "2026-04-04T14:40:00Z", "2026-04-04T15:30:00Z"),
             ("Australia/Lord_Howe", 30, "2026-04-04T14:40:00Z", "2026-04-04T15:00:00Z"),
-            // 02:00 is 02:30 at once: the next full hour is 03:00.
+            // At 02:00 clocks go forward to 02:30: the next full hour is 03:00.
             ("Australia/Lord_Howe", 60, "2026-10-03T14:40:00Z", "2026-10-03T16:00:00Z"),
-            // 23:30 is midnight at once: a full hour, sooner than the clock promised.
+            // At 23:30 clocks go forward to midnight: the full hour is 30 minutes earlier.
             ("Asia/Pyongyang", 60, "2018-05-04T14:40:00Z", "2018-05-04T15:00:00Z"),
-            // 00:00 is 00:44:30 at once: the hour that was ahead does not come.
+            // At 00:00 clocks go forward to 00:44:30: the expected full hour is skipped.
             ("Africa/Monrovia", 60, "1972-01-07T00:20:00Z", "1972-01-07T01:00:00Z"),
         ] {
             let rounded = Grid::of(zone.parse().unwrap(), interval).round_up(at.parse().unwrap());

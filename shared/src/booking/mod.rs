@@ -1,18 +1,19 @@
-//! When something can be booked: the rules, as pure functions over moments, without a clock of their own.
+//! Booking rules: pure functions, without a clock, that compute available slots.
 //!
-//! Working hours are wall clock in the zone of who works ([`Hours`]). Less what is taken ([`Booking`], time off) they are free time,
-//! and in free time are the starts that are offered ([`Calendar`]). Everything is half-open ([`TimeRange`]), and costs by the days, the
-//! windows and the bookings that there are, never by their product.
+//! Working hours are local times in the time zone of the staff member ([`Hours`]). Free time is working hours
+//! without bookings ([`Booking`]) and time off, and slots start in free time ([`Calendar`]). All time ranges
+//! are half-open ([`TimeRange`](crate::value::TimeRange)). The cost grows with the sum of days, windows and
+//! bookings, never with their product.
 
 mod busy;
-mod closed;
 mod grid;
 mod hours;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod unavailable;
 
 pub use busy::{Booking, Buffers};
-pub use closed::{ClosedPeriod, UnavailableReason};
-pub use hours::{Day, Hours, Overrides, WeeklyEntry, WeeklyHours, Window};
+pub use hours::{Day, Hours, Overrides, WeeklyEntry, WeeklyHours, WorkingPeriod};
 pub use slots::{Calendar, SlotRules, reach};
+pub use unavailable::{UnavailablePeriod, UnavailableReason};

@@ -1,136 +1,153 @@
 use super::busy::minutes;
 use super::grid::Grid;
 use super::{Booking, Buffers, Hours};
-use crate::value::Instant;
-use crate::value::{TimeRange, merge, subtract};
+use crate::value::{Instant, TimeRange, merge, subtract};
 
-/// What is asked for.
+/// The rules of a service for its time slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotRules {
-    /// How many minutes it takes.
+    /// The duration of an appointment, in minutes.
     pub duration: u16,
-    /// How many minutes of elapsed time after one start the next one is offered.
+    /// The elapsed time from one start to the next, in minutes.
     pub slot_interval: u16,
-    /// What is kept free around it.
+    /// The buffers around an appointment.
     pub buffers: Buffers,
-    /// How many minutes ahead it has to be booked at least.
+    /// The minimum time from the booking to the start, in minutes.
     pub min_notice: u32,
-    /// How many times 24 hours ahead it can be booked at most.
+    /// The maximum time from the booking to the start, in days of 24 hours.
     pub horizon_days: u16,
 }
 
-/// What is known of a staff member's time: as much as [`reach`] tells, or more.
+/// The hours, time off and bookings of a staff member.
+///
+/// Must include the time off and the bookings within [`reach`], and may include more.
 #[derive(Clone, Copy, Debug)]
 pub struct Calendar<'a> {
-    /// When they work.
+    /// The working hours.
     pub hours: &'a Hours<'a>,
-    /// When they do not, all the same. It is as a booking without buffers of its own; those of what is booked keep away from it.
+    /// The time off.
+    ///
+    /// Time off has no buffers of its own; the buffers of an appointment must not overlap it.
     pub time_off: &'a [TimeRange],
-    /// What is booked.
+    /// The bookings.
     pub bookings: &'a [Booking],
 }
 
 impl SlotRules {
-    /// The first moment at which it may start.
+    /// The first instant at which an appointment may start.
     pub(super) fn earliest(&self, now: Instant) -> Instant {
         now.after(minutes(self.min_notice))
     }
 
-    /// The first moment at which it may no longer start: one start is exactly at the horizon.
-    pub(super) fn beyond(&self, now: Instant) -> Instant {
+    /// The first instant after the horizon.
+    ///
+    /// An appointment may start exactly at the horizon.
+    pub(super) fn after_horizon(&self, now: Instant) -> Instant {
         now.after(minutes(u32::from(self.horizon_days) * 24 * 60)).next()
     }
 
-    /// The part of `range` that notice and horizon leave.
-    fn starts(&self, now: Instant, range: TimeRange) -> TimeRange {
-        TimeRange { start: range.start.max(self.earliest(now)), end: range.end.min(self.beyond(now)) }
+    /// The part of `range` that minimum notice and horizon allow.
+    fn allowed_starts(&self, now: Instant, range: TimeRange) -> TimeRange {
+        TimeRange { start: range.start.max(self.earliest(now)), end: range.end.min(self.after_horizon(now)) }
     }
 
-    /// From such a start to the end.
+    /// The time of an appointment from its start to its end, without buffers.
     pub fn without_buffers(&self, start: Instant) -> TimeRange {
         TimeRange { start, end: start.after(minutes(self.duration)) }
     }
 }
 
-/// The time whose bookings (with their buffers) and time off have to be known to tell the slots of `range`, and what closes it. It
-/// begins with the window in which `range` begins, if starts are counted from there; empty if nothing has to be known.
-pub fn reach(hours: &Hours, terms: &SlotRules, now: Instant, range: TimeRange) -> TimeRange {
-    let starts = terms.starts(now, range);
+/// The time range of the bookings and time off that determine the slots of `range`.
+///
+/// Bookings count with their buffers. The same range determines the unavailable periods. It begins with the
+/// working window that contains the start of `range` if starts are counted from there. It is empty if no
+/// start is allowed.
+pub fn reach(hours: &Hours, rules: &SlotRules, now: Instant, range: TimeRange) -> TimeRange {
+    let starts = rules.allowed_starts(now, range);
     if starts.is_empty() {
         return TimeRange { start: range.start, end: range.start };
     }
-    let occupied = occupied(hours, terms, now, starts);
+    let occupied = occupied(hours, rules, now, starts);
     let before = TimeRange { start: occupied.start, end: starts.start };
-    let grid = Grid::of(hours.time_zone, terms.slot_interval);
-    let start = if grid.has_all(terms.slot_interval, before) { starts.start } else { occupied.start };
-    terms.buffers.around(TimeRange { start, ..occupied })
+    let grid = Grid::of(hours.time_zone, rules.slot_interval);
+    let start = if grid.has_all(rules.slot_interval, before) { starts.start } else { occupied.start };
+    rules.buffers.around(TimeRange { start, ..occupied })
 }
 
-/// From where the first of `starts` is counted from to the end of the last one.
-fn occupied(hours: &Hours, terms: &SlotRules, now: Instant, starts: TimeRange) -> TimeRange {
-    TimeRange { start: hours.opening(starts.start, terms.earliest(now)), end: terms.without_buffers(starts.end).end }
+/// The time from the opening before `starts` to the end of the last appointment.
+///
+/// The first of `starts` is counted from that opening.
+fn occupied(hours: &Hours, rules: &SlotRules, now: Instant, starts: TimeRange) -> TimeRange {
+    TimeRange { start: hours.opening(starts.start, rules.earliest(now)), end: rules.without_buffers(starts.end).end }
 }
 
 impl Calendar<'_> {
-    /// The starts in `range` that are offered.
+    /// The available starts in `range`.
     ///
-    /// Free time is windows less what is taken with the buffers of both. From the start of each stretch of it, or from where notice
-    /// ends if that is later, rounded up to the grid of local time, there is a start every slot interval, as long as its end is in
-    /// the window. Buffers may reach out of the window.
-    pub fn slots(&self, terms: &SlotRules, now: Instant, range: TimeRange) -> Vec<Instant> {
-        let starts = terms.starts(now, range);
+    /// Free time is working time without bookings and time off, with the buffers of both sides. Each period
+    /// of free time has a first start: its beginning, or the end of the minimum notice if that is later,
+    /// rounded up to the grid of local time. From there a start follows every slot interval, provided that
+    /// the appointment ends within the window. Buffers may extend beyond the window.
+    pub fn slots(&self, rules: &SlotRules, now: Instant, range: TimeRange) -> Vec<Instant> {
+        let starts = rules.allowed_starts(now, range);
         if starts.is_empty() {
             return Vec::new();
         }
-        let windows = self.hours.windows(occupied(self.hours, terms, now, starts));
-        let free = subtract(&windows, &merge(self.blocked(terms).collect()));
-        let ahead = free.into_iter().filter(|free| free.end > starts.start);
-        ahead.flat_map(|free| self.starts_in(free, terms, now, starts)).collect()
+        let windows = self.hours.windows(occupied(self.hours, rules, now, starts));
+        let free = subtract(&windows, &merge(self.blocked(rules).collect()));
+        let relevant = free.into_iter().filter(|free| free.end > starts.start);
+        relevant.flat_map(|free| self.starts_in(free, rules, now, starts)).collect()
     }
 
-    /// Whether `start` is offered: what [`slots`](Self::slots) says of any range that it is in.
-    pub fn offers(&self, terms: &SlotRules, now: Instant, start: Instant) -> bool {
-        !self.slots(terms, now, TimeRange { start, end: start.next() }).is_empty()
+    /// Whether `start` is available.
+    ///
+    /// An available start is among the [`slots`](Self::slots) of any range that contains it.
+    pub fn offers(&self, rules: &SlotRules, now: Instant, start: Instant) -> bool {
+        !self.slots(rules, now, TimeRange { start, end: start.next() }).is_empty()
     }
 
-    /// Whether neither a booking nor time off is in the way of `start`, whatever hours, notice and horizon say.
-    pub fn is_free(&self, terms: &SlotRules, start: Instant) -> bool {
-        let core = terms.without_buffers(start);
-        !self.blocked(terms).any(|blocked| blocked.overlaps(&core))
+    /// Whether an appointment at `start` has no conflict with a booking or time off.
+    ///
+    /// Working hours, minimum notice and horizon are not checked.
+    pub fn is_free(&self, rules: &SlotRules, start: Instant) -> bool {
+        let appointment = rules.without_buffers(start);
+        !self.blocked(rules).any(|blocked| blocked.overlaps(&appointment))
     }
 
-    /// From when on `start` is counted: the beginning of the free time that it is in, or the end of the notice. `None` if it does not
-    /// matter, because each point of the grid is a start whatever came before.
-    pub fn counted_from(&self, terms: &SlotRules, now: Instant, start: Instant) -> Option<Instant> {
-        let opening = self.hours.opening(start, terms.earliest(now));
-        if Grid::of(self.hours.time_zone, terms.slot_interval)
-            .has_all(terms.slot_interval, TimeRange { start: opening, end: start })
-        {
+    /// The instant from which `start` is counted.
+    ///
+    /// This is the beginning of the free time, or the end of the minimum notice if that is later.
+    /// `None` if each grid point is a start: then the result does not depend on this instant.
+    pub fn counted_from(&self, rules: &SlotRules, now: Instant, start: Instant) -> Option<Instant> {
+        let opening = self.hours.opening(start, rules.earliest(now));
+        let grid = Grid::of(self.hours.time_zone, rules.slot_interval);
+        if grid.has_all(rules.slot_interval, TimeRange { start: opening, end: start }) {
             return None;
         }
-        let before = self.blocked(terms).map(|blocked| blocked.end).filter(|end| *end <= start);
-        Some(before.fold(opening, Instant::max))
+        let ends_before = self.blocked(rules).map(|blocked| blocked.end).filter(|end| *end <= start);
+        Some(ends_before.fold(opening, Instant::max))
     }
 
-    /// The time that must not be met by what `terms` ask for, from its start to its end.
-    pub(super) fn blocked(&self, terms: &SlotRules) -> impl Iterator<Item = TimeRange> {
-        let taken = self.time_off.iter().copied().chain(self.bookings.iter().map(Booking::with_buffers));
-        taken.map(|extent| terms.buffers.kept_from(extent))
+    /// The time that an appointment, without its buffers, must not overlap.
+    pub(super) fn blocked(&self, rules: &SlotRules) -> impl Iterator<Item = TimeRange> {
+        let occupied = self.time_off.iter().copied().chain(self.bookings.iter().map(Booking::with_buffers));
+        occupied.map(|occupied| rules.buffers.blocked_around(occupied))
     }
 
+    /// The starts within `starts` that a period of free time offers.
     fn starts_in(
         &self,
         free: TimeRange,
-        terms: &SlotRules,
+        rules: &SlotRules,
         now: Instant,
         starts: TimeRange,
     ) -> impl Iterator<Item = Instant> {
-        let grid = Grid::of(self.hours.time_zone, terms.slot_interval);
-        let interval = minutes(terms.slot_interval.max(1));
-        let first = grid.round_up(free.start.max(terms.earliest(now)));
-        let end = starts.end.min(free.end.before(minutes(terms.duration)).next());
-        let passed = starts.start.since(first).as_millis().div_ceil(interval.as_millis());
-        let next = first.after(interval * u32::try_from(passed).unwrap_or(u32::MAX));
+        let grid = Grid::of(self.hours.time_zone, rules.slot_interval);
+        let interval = minutes(rules.slot_interval.max(1));
+        let first = grid.round_up(free.start.max(rules.earliest(now)));
+        let end = starts.end.min(free.end.before(minutes(rules.duration)).next());
+        let skipped = starts.start.since(first).as_millis().div_ceil(interval.as_millis());
+        let next = first.after(interval * u32::try_from(skipped).unwrap_or(u32::MAX));
         std::iter::successors(Some(next), move |start| Some(start.after(interval)))
             .take_while(move |start| *start < end)
     }

@@ -2,16 +2,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidValue, string_value};
+use crate::value::{InvalidValue, string_value};
 
-/// A country by its ISO 3166-1 alpha-2 code, such as `FR`: one that has a telephone network, for its numbering plan is what a
-/// country is for here.
+/// A country by its ISO 3166-1 alpha-2 code, such as `FR`.
+///
+/// Only countries with a numbering plan are accepted, because countries are used to parse telephone numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Country(phonenumber::country::Id);
 
 impl Country {
-    /// The same, for reading telephone numbers.
+    /// The country as the key of its numbering plan, for parsing telephone numbers.
     pub(super) const fn numbering_plan(self) -> phonenumber::country::Id {
         self.0
     }
@@ -41,11 +42,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_country_is_two_letters_of_iso_3166() {
-        for (typed, kept) in [("FR", "FR"), ("fr", "FR"), (" gB ", "GB"), ("XK", "XK")] {
-            let country: Country = typed.parse().unwrap();
-            assert_eq!(json!(country), json!(kept));
-            assert_eq!(serde_json::from_value::<Country>(json!(kept)).unwrap(), country);
+    fn country_is_an_iso_3166_code() {
+        for (raw, code) in [("FR", "FR"), ("fr", "FR"), (" gB ", "GB"), ("XK", "XK")] {
+            let country: Country = raw.parse().unwrap();
+            assert_eq!(json!(country), json!(code));
+            assert_eq!(serde_json::from_value::<Country>(json!(code)).unwrap(), country);
         }
         for bad in ["", "F", "FRA", "France", "UK", "ZZ", "EU", "00", "ＦＲ"] {
             assert_eq!(bad.parse::<Country>().unwrap_err().code(), "invalid_country", "{bad}");

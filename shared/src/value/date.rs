@@ -5,20 +5,20 @@ use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::{KnownFormat, SchemaFormat};
 
-use super::{Instant, InvalidValue, string_value};
+use crate::value::{Instant, InvalidValue, string_value};
 
-/// A day of the calendar, wherever: RFC 3339's `full-date`.
+/// A calendar date without a time zone: RFC 3339's `full-date`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Date(NaiveDate);
 
 impl Date {
-    /// The day, by UTC, in which an instant lies.
+    /// The UTC date of an instant.
     pub fn of(instant: Instant) -> Self {
         Self(instant.to_utc().date_naive())
     }
 
-    /// For arithmetic.
+    /// The date as a [`NaiveDate`], for arithmetic.
     pub const fn to_naive(self) -> NaiveDate {
         self.0
     }
@@ -35,7 +35,7 @@ impl Date {
         Self(self.0 + Days::new(1))
     }
 
-    /// Each day from this one to `last`, both included.
+    /// The dates from this one to `last`, both included.
     pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
         self.0.iter_days().map(Self).take_while(move |day| *day <= last)
     }
@@ -51,9 +51,9 @@ impl FromStr for Date {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let day = text.parse().map(Self).ok();
-        // The parser takes other spellings, and years of other lengths.
-        day.filter(|day| text.len() == 10 && day.to_string() == text)
+        let date = text.parse().map(Self).ok();
+        // The parser also accepts other formats and years that do not have four digits.
+        date.filter(|date| text.len() == 10 && date.to_string() == text)
             .ok_or(InvalidValue::new("invalid_date", "must be a date, such as 2026-12-24"))
     }
 }
@@ -73,10 +73,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_written_in_one_way() {
+    fn only_the_canonical_form_is_accepted() {
         assert_eq!("2024-02-29".parse::<Date>().unwrap().to_string(), "2024-02-29");
-        for no in ["2023-02-29", "2026-1-2", "+2026-01-02", "20260102", "2026-01-02T00:00:00Z", ""] {
-            assert!(no.parse::<Date>().is_err(), "{no}");
+        for bad in ["2023-02-29", "2026-1-2", "+2026-01-02", "20260102", "2026-01-02T00:00:00Z", ""] {
+            assert!(bad.parse::<Date>().is_err(), "{bad}");
         }
     }
 }

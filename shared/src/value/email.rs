@@ -4,10 +4,12 @@ use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{InvalidValue, NormalizedText, string_value};
+use crate::value::{InvalidValue, NormalizedText, string_value};
 
-/// An email address as its owner writes it, in Unicode normalisation form C, at most 254 bytes (RFC 5321, 4.5.3.1.3). Two that
-/// differ only in case are the same: compare [`folded`](Self::folded).
+/// An email address of at most 254 bytes (RFC 5321, 4.5.3.1.3).
+///
+/// The text keeps its case and is in Unicode normalization form C. Addresses that differ only in case are the
+/// same address: compare [`folded`](Self::folded).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Email(String);
@@ -15,13 +17,15 @@ pub struct Email(String);
 const MAX: usize = 254;
 
 impl Email {
-    /// Its text.
+    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form under which addresses are compared and are unique: one for all spellings of a mailbox, whatever the case, the
-    /// composition of letters, or whether an international domain is written in letters or in ASCII.
+    /// The form for comparison and uniqueness: lower case, with the domain in ASCII.
+    ///
+    /// All spellings of a mailbox have the same form, independent of case, of Unicode composition, and of the
+    /// encoding (Unicode or ASCII) of an internationalized domain.
     pub fn folded(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         let local = local.to_lowercase();
@@ -29,8 +33,7 @@ impl Email {
         format!("{local}@{domain}")
     }
 
-    /// The form under which an address is searched: its domain in letters, also where it is written in ASCII, because a searcher
-    /// types letters.
+    /// The form for searches, with the domain in Unicode, as users type it.
     pub fn search_form(&self) -> NormalizedText {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
         match idna::domain_to_unicode(domain) {
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_spellings_of_a_mailbox_fold_to_one() {
+    fn all_spellings_of_a_mailbox_have_one_folded_form() {
         let folded = |text: &str| text.parse::<Email>().unwrap().folded();
         assert_eq!(folded("Ada@Example.COM"), "ada@example.com");
         assert_eq!(folded("ada@Bücher.example"), folded("ada@xn--bcher-kva.example"));
@@ -70,18 +73,18 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_finds_an_address_however_its_domain_is_written() {
+    fn search_form_has_the_domain_in_unicode() {
         for address in ["Ada@Bücher.example", "ada@xn--bcher-kva.example", "\u{e1}da@BU\u{308}CHER.example"] {
             let form = address.parse::<Email>().unwrap().search_form();
             assert_eq!(form.as_str(), "ada@bucher.example", "{address}");
             assert!(form.starts_with(&NormalizedText::of("ada@büch")), "{address}");
         }
         let form = "ada@xn--a.example".parse::<Email>().unwrap().search_form();
-        assert_eq!(form.as_str(), "ada@xn--a.example", "not an international name after all");
+        assert_eq!(form.as_str(), "ada@xn--a.example", "an invalid internationalized domain stays as it is");
     }
 
     #[test]
-    fn addresses_and_what_is_none() {
+    fn only_addresses_with_a_domain_name_are_accepted() {
         for good in ["a@example.com", " Ada.Lovelace+x@mail.example.co.uk ", "用户@例子.广告"] {
             assert!(good.parse::<Email>().is_ok(), "{good}");
         }

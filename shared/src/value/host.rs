@@ -2,15 +2,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidValue, string_value};
+use crate::value::{InvalidValue, string_value};
 
-/// A host name of at least two labels, in lower case and ASCII (IDNA 2008, UTS 46), such as `xn--bcher-kva.example`.
+/// A host name of at least two labels, such as `xn--bcher-kva.example`.
+///
+/// In lower case and ASCII (IDNA 2008, UTS 46).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Host(String);
 
 impl Host {
-    /// Its text.
+    /// The host name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -35,8 +37,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_kept_in_ascii_and_lower_case() {
+    fn host_is_kept_in_ascii_and_lower_case() {
         assert_eq!("Bücher.Example".parse::<Host>().unwrap(), Host("xn--bcher-kva.example".to_owned()));
+    }
+
+    #[test]
+    fn anything_else_than_a_host_name_is_rejected() {
         let long = format!("{}.example", "a".repeat(64));
         for bad in
             ["", "localhost", "a b.example", "https://a.example", "a.example:80", "127.0.0.1", "a..example", &long]

@@ -1,4 +1,6 @@
-//! Identifiers: `UUIDv7`, typed by what they name, so that a contact's id is never taken for a tag's.
+//! Typed ids (`UUIDv7`).
+//!
+//! The compiler distinguishes ids by what they identify: a contact's id is not accepted for a tag's.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,30 +9,47 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
+use data_encoding::BASE32_DNSSEC;
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::value::Clock;
-use crate::value::{InvalidValue, ValidationErrors, parse_string};
+use super::{Clock, InvalidValue, ValidationErrors, parse_string};
 
-/// The id of a `T`. Its text is a UUID, lower case and hyphenated; ids sort by creation (RFC 9562, version 7).
+/// The id of a `T`: a UUID, written in lower case with hyphens.
+///
+/// Ids sort by creation time (RFC 9562, version 7).
 pub struct Id<T> {
     uuid: Uuid,
-    names: PhantomData<fn() -> T>,
+    identifies: PhantomData<fn() -> T>,
 }
 
 impl<T> Id<T> {
-    /// An id whose UUID is known from elsewhere.
+    /// An id with the given UUID.
     pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self { uuid, names: PhantomData }
+        Self { uuid, identifies: PhantomData }
     }
 
-    /// The UUID itself.
+    /// The UUID.
     pub const fn uuid(self) -> Uuid {
         self.uuid
+    }
+
+    /// The form of the id in keys: base32hex in lower case (RFC 4648, 7).
+    ///
+    /// It has 26 characters and the sort order of the ids.
+    pub fn to_key(self) -> String {
+        BASE32_DNSSEC.encode(self.uuid.as_bytes())
+    }
+
+    /// The id with this form in keys.
+    pub fn from_key(text: &str) -> Option<Self> {
+        let bytes = BASE32_DNSSEC.decode(text.as_bytes()).ok()?;
+        let id = Self::from_uuid(Uuid::from_slice(&bytes).ok()?);
+        // Upper case is decoded too.
+        (id.to_key() == text).then_some(id)
     }
 }
 
@@ -42,7 +61,7 @@ impl<T> FromStr for Id<T> {
             .ok()
             .filter(|uuid| uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text)
             .map(Self::from_uuid)
-            .ok_or(InvalidValue::new("invalid_id", "must be a UUID, lower case and hyphenated"))
+            .ok_or(InvalidValue::new("invalid_id", "must be a UUID in lower case with hyphens"))
     }
 }
 
@@ -87,7 +106,7 @@ impl<T> PartialSchema for Id<T> {
 
 impl<T> ToSchema for Id<T> {}
 
-// By hand, because a derive would ask the same of `T`, which is only a name.
+// Not derived: a derive would require the same traits of `T`, which is only a marker.
 impl<T> Clone for Id<T> {
     fn clone(&self) -> Self {
         *self
@@ -116,7 +135,9 @@ impl<T> Hash for Id<T> {
     }
 }
 
-/// Makes ids from the injected clock. Within one process they only rise, also within a millisecond.
+/// Generates ids from the injected clock.
+///
+/// Within a process, each id is greater than the ones before, also within a millisecond.
 #[derive(Clone, Debug)]
 pub struct IdMaker {
     clock: Clock,
@@ -124,7 +145,7 @@ pub struct IdMaker {
 }
 
 impl IdMaker {
-    /// A maker of ids that carry the time of `clock`.
+    /// A generator of ids with the time of `clock`.
     pub fn new(clock: Clock) -> Self {
         Self { clock, context: Arc::new(Mutex::new(ContextV7::new())) }
     }
@@ -143,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_and_only_in_its_one_spelling() {
+    fn id_is_only_parsed_from_its_canonical_form() {
         let id: Id<()> = IdMaker::new(Clock::default()).make();
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
@@ -153,7 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn ids_rise_even_within_a_millisecond() {
+    fn key_form_reads_back_and_sorts_as_the_ids_do() {
+        let ids = IdMaker::new(Clock::default());
+        let made: Vec<Id<()>> = (0..1000).map(|_| ids.make()).collect();
+        let keys: Vec<_> = made.iter().map(|id| id.to_key()).collect();
+        assert!(keys.is_sorted() && keys.iter().all(|key| key.len() == 26));
+        assert_eq!(keys.iter().map(|key| Id::from_key(key).unwrap()).collect::<Vec<_>>(), made);
+        for other in ["", "0", &keys[0].to_uppercase(), &made[0].to_string(), &keys[0][1..]] {
+            assert!(other == keys[0] || Id::<()>::from_key(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn ids_increase_within_a_millisecond() {
         let ids = IdMaker::new(Clock::default());
         let made: Vec<Id<()>> = (0..10_000).map(|_| ids.make()).collect();
         assert!(made.windows(2).all(|pair| pair[0] < pair[1]));

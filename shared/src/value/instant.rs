@@ -1,48 +1,51 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{InvalidValue, string_value};
+use crate::value::{InvalidValue, string_value};
 
-/// A moment in UTC to the millisecond. Its text is RFC 3339 with `Z` and always three decimals, so that texts sort as the
-/// moments do.
+/// A point in time in UTC, to the millisecond.
+///
+/// The text form is RFC 3339 with `Z` and always three decimals, so that texts sort in chronological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(DateTime<Utc>);
 
-/// The years that an instant is read in. What is computed from it may be some time before or after, and has to have a year of four
-/// digits too.
+/// The accepted years.
+///
+/// Instants computed from a parsed one must have a year of four digits too.
 const YEARS: RangeInclusive<i32> = 1..=9998;
 
 impl Instant {
-    /// For arithmetic.
+    /// The instant as a [`DateTime`], for arithmetic.
     pub const fn to_utc(self) -> DateTime<Utc> {
         self.0
     }
 
-    /// So much later.
+    /// The instant `duration` later.
     #[must_use]
-    pub fn after(self, span: std::time::Duration) -> Self {
-        Self(self.0 + span)
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
     }
 
-    /// So much earlier.
+    /// The instant `duration` earlier.
     #[must_use]
-    pub fn before(self, span: std::time::Duration) -> Self {
-        Self(self.0 - span)
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0 - duration)
     }
 
-    /// For how long `other` has been over; zero if it is yet to come.
-    pub fn since(self, other: Self) -> std::time::Duration {
+    /// The time from `other` to this instant; zero if `other` is later.
+    pub fn since(self, other: Self) -> Duration {
         (self.0 - other.0).to_std().unwrap_or_default()
     }
 
-    /// The next moment that there is.
+    /// The next instant: one millisecond later.
     #[must_use]
     pub fn next(self) -> Self {
-        self.after(std::time::Duration::from_millis(1))
+        self.after(Duration::from_millis(1))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -50,24 +53,26 @@ impl Instant {
         self.0.timestamp_millis()
     }
 
-    /// The same from milliseconds; `None` beyond the years that there are.
+    /// The instant at a number of milliseconds since 1970-01-01T00:00:00Z.
+    ///
+    /// `None` if the number is out of range.
     pub const fn from_unix_millis(millis: i64) -> Option<Self> {
         match DateTime::from_timestamp_millis(millis) {
-            Some(moment) => Some(Self(moment)),
+            Some(time) => Some(Self(time)),
             None => None,
         }
     }
 
-    /// Seconds since 1970-01-01T00:00:00Z, as tokens and DynamoDB's time to live count.
+    /// Seconds since 1970-01-01T00:00:00Z, as in tokens and DynamoDB's time to live.
     pub const fn unix_seconds(self) -> i64 {
         self.0.timestamp()
     }
 }
 
 impl From<DateTime<Utc>> for Instant {
-    fn from(moment: DateTime<Utc>) -> Self {
-        // In whole milliseconds, a leap second is the next one.
-        Self(DateTime::from_timestamp_millis(moment.timestamp_millis()).unwrap_or(moment))
+    fn from(time: DateTime<Utc>) -> Self {
+        // As a number of milliseconds, a leap second is equal to the second after it.
+        Self(DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time))
     }
 }
 
@@ -75,9 +80,9 @@ impl FromStr for Instant {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let why = "must be an RFC 3339 instant of the years 1 to 9998, such as 2026-03-08T06:30:00Z";
-        let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| Self::from(moment.to_utc()));
-        moment.filter(|moment| YEARS.contains(&moment.0.year())).ok_or(InvalidValue::new("invalid_instant", why))
+        let detail = "must be an RFC 3339 timestamp in the years 1 to 9998, such as 2026-03-08T06:30:00Z";
+        let instant = DateTime::parse_from_rfc3339(text).ok().map(|time| Self::from(time.to_utc()));
+        instant.filter(|instant| YEARS.contains(&instant.0.year())).ok_or(InvalidValue::new("invalid_instant", detail))
     }
 }
 
@@ -108,30 +113,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_is_written_so_that_texts_sort_as_moments_do() {
-        for (read, written) in [
+    fn instant_is_written_in_utc_with_three_decimals() {
+        for (text, written) in [
             ("2026-03-08T06:30:00Z", "2026-03-08T06:30:00.000Z"),
             ("2026-03-08t06:30:00.1239+05:45", "2026-03-08T00:45:00.123Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
             ("9998-12-31T23:59:59.999Z", "9998-12-31T23:59:59.999Z"),
             ("2016-12-31T23:59:60.5Z", "2017-01-01T00:00:00.500Z"),
         ] {
-            let instant: Instant = read.parse().unwrap();
+            let instant: Instant = text.parse().unwrap();
             assert_eq!(instant.to_string(), written);
             assert_eq!(Instant::from_unix_millis(instant.unix_millis()), Some(instant));
         }
     }
 
     #[test]
-    fn what_is_no_instant_or_has_no_year_of_four_digits_is_refused() {
-        for no in [
+    fn other_formats_and_years_are_rejected() {
+        for bad in [
             "2026-03-08",
             "2026-03-08T06:30:00",
             "0000-12-31T23:59:59Z",
             "9999-01-01T00:00:00Z",
             "0001-01-01T00:00:00+01:00",
         ] {
-            assert_eq!(no.parse::<Instant>().unwrap_err().code(), "invalid_instant", "{no}");
+            assert_eq!(bad.parse::<Instant>().unwrap_err().code(), "invalid_instant", "{bad}");
         }
     }
 }

@@ -1,77 +1,84 @@
-//! Values that are valid because they exist: each is parsed once, at the edge, and never checked again.
+//! Values that are valid by construction.
 //!
-//! A request is parsed with [`deserr`], which reports every field at fault; what comes back from the table was valid when
-//! it was written and is read with `serde`, without a second judgement (a rule may become stricter, old rows stay readable).
+//! Each value is validated once, when a request is parsed.
+//!
+//! A request is parsed with [`deserr`], which reports every invalid field. A stored value was valid when it was
+//! written, and is read with `serde` without another check: existing rows stay readable if a rule becomes
+//! stricter.
 
 mod amount;
+mod bounded_int;
 mod clock;
 mod country;
 mod currency;
 mod date;
 mod email;
-mod flag;
-mod folded;
+mod enumeration;
 mod host;
 mod id;
+mod ids;
 mod instant;
-mod invalid;
-mod lines;
 mod month;
+mod multiline_text;
+mod normalized_text;
 mod percent;
 mod phone;
+mod query_bool;
 mod rank;
 mod text;
 mod time_range;
 mod time_zone;
+mod validation;
 mod wall_time;
 mod web_domain;
-mod whole;
 
 use std::str::FromStr;
 
-use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 
 pub use amount::Amount;
+pub use bounded_int::BoundedInt;
 pub use clock::Clock;
 pub use country::Country;
 pub use currency::Currency;
 pub use date::Date;
 pub use email::Email;
-pub use flag::QueryBool;
-pub use folded::NormalizedText;
+#[cfg(test)]
+pub(crate) use enumeration::assert_names_agree;
+pub(crate) use enumeration::{enum_value, parse_name};
 pub use host::Host;
 pub use id::{Id, IdMaker};
+pub use ids::{AgencyId, AppointmentId, ClientId, SessionId, TenantId, UserId, marker};
 pub use instant::Instant;
-pub(crate) use invalid::member;
-pub use invalid::{FieldError, InvalidValue, ValidationErrors};
-pub use lines::MultilineText;
 pub use month::{Month, months};
+pub use multiline_text::MultilineText;
+pub use normalized_text::NormalizedText;
 pub use percent::Percent;
 pub use phone::Phone;
+pub use query_bool::QueryBool;
 pub use rank::Rank;
 pub use text::Text;
 pub use time_range::{TimeRange, merge, subtract};
 pub use time_zone::TimeZone;
+pub(crate) use validation::member;
+pub use validation::{FieldError, InvalidValue, ValidationErrors};
 pub use wall_time::WallTime;
 pub use web_domain::WebDomain;
-pub use whole::BoundedInt;
 
-/// A person's, a company's or a thing's name: 1 to 200 characters of any script.
+/// The name of a person or a thing: 1 to 200 characters of any script.
 pub type Name = Text<200>;
 
-/// Reads a JSON string into a value that parses itself; the field at fault is named by `location`.
+/// Parses a JSON string into a value; errors point to `location`.
 pub(crate) fn parse_string<T, V>(value: Value<V>, location: ValuePointerRef) -> Result<T, ValidationErrors>
 where
     T: FromStr<Err = InvalidValue>,
     V: IntoValue,
 {
     let text = String::deserialize_from_value(value, location)?;
-    text.parse().map_err(|rejected| {
-        take_cf_content(<ValidationErrors as deserr::MergeWithError<InvalidValue>>::merge(None, rejected, location))
-    })
+    text.parse().map_err(|error| ValidationErrors::at(location, error))
 }
 
-/// Gives a type that parses itself from a string its way in from a request ([`Deserr`]).
+/// Implements [`Deserr`] for a type that implements [`FromStr`].
 macro_rules! parsed_value {
     ([$($generics:tt)*] $type:ty) => {
         impl<$($generics)*> deserr::Deserr<$crate::value::ValidationErrors> for $type {
@@ -86,7 +93,7 @@ macro_rules! parsed_value {
 }
 pub(crate) use parsed_value;
 
-/// The same for a newtype over a string, with its place in the OpenAPI document.
+/// Implements [`Deserr`] and a string schema for a type with [`FromStr`].
 macro_rules! string_value {
     ([$($generics:tt)*] $type:ty, $name:expr, |$schema:ident| $describe:expr) => {
         $crate::value::parsed_value!([$($generics)*] $type);

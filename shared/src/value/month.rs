@@ -2,9 +2,9 @@ use std::fmt;
 
 use chrono::Datelike;
 
-use super::{Instant, TimeRange};
+use crate::value::{Instant, TimeRange};
 
-/// A month of the calendar, by UTC: `yyyy-mm`.
+/// A calendar month in UTC, written `yyyy-mm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
     year: i32,
@@ -12,10 +12,10 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month in which an instant lies.
+    /// The month of an instant.
     pub fn of(instant: Instant) -> Self {
-        let moment = instant.to_utc();
-        Self { year: moment.year(), month: moment.month() }
+        let time = instant.to_utc();
+        Self { year: time.year(), month: time.month() }
     }
 
     const fn next(self) -> Self {
@@ -32,11 +32,11 @@ impl fmt::Display for Month {
     }
 }
 
-/// The months that a stretch of time touches, in order.
-pub fn months(span: TimeRange) -> impl Iterator<Item = Month> {
-    let first = (span.start < span.end).then(|| Month::of(span.start));
-    let end = span.end.to_string();
-    // Texts of instants sort as the instants do.
+/// The months that a time range overlaps, in order.
+pub fn months(range: TimeRange) -> impl Iterator<Item = Month> {
+    let first = (range.start < range.end).then(|| Month::of(range.start));
+    let end = range.end.to_string();
+    // The texts of instants sort in the order of time.
     std::iter::successors(first, move |month| {
         Some(month.next()).filter(|next| format!("{next}-01T00:00:00.000Z") < end)
     })
@@ -46,16 +46,16 @@ pub fn months(span: TimeRange) -> impl Iterator<Item = Month> {
 mod tests {
     use super::*;
 
-    fn touched(start: &str, end: &str) -> Vec<String> {
-        let span = TimeRange { start: start.parse().unwrap(), end: end.parse().unwrap() };
-        months(span).map(|month| month.to_string()).collect()
+    fn overlapped(start: &str, end: &str) -> Vec<String> {
+        let range = TimeRange { start: start.parse().unwrap(), end: end.parse().unwrap() };
+        months(range).map(|month| month.to_string()).collect()
     }
 
     #[test]
-    fn a_stretch_touches_the_months_in_which_an_instant_of_it_lies() {
-        assert_eq!(touched("2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z"), ["2026-01"]);
-        assert_eq!(touched("2026-01-31T23:59:59Z", "2026-02-01T00:00:00.001Z"), ["2026-01", "2026-02"]);
-        assert_eq!(touched("2026-11-05T00:00:00Z", "2027-01-05T00:00:00Z"), ["2026-11", "2026-12", "2027-01"]);
-        assert!(touched("2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z").is_empty());
+    fn range_overlaps_the_months_of_its_instants() {
+        assert_eq!(overlapped("2026-01-31T23:59:59Z", "2026-02-01T00:00:00Z"), ["2026-01"]);
+        assert_eq!(overlapped("2026-01-31T23:59:59Z", "2026-02-01T00:00:00.001Z"), ["2026-01", "2026-02"]);
+        assert_eq!(overlapped("2026-11-05T00:00:00Z", "2027-01-05T00:00:00Z"), ["2026-11", "2026-12", "2027-01"]);
+        assert!(overlapped("2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z").is_empty());
     }
 }

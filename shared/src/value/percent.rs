@@ -1,25 +1,34 @@
-use deserr::{Deserr, IntoValue, Value, ValuePointerRef, take_cf_content};
+use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{InvalidValue, ValidationErrors};
+use super::{BoundedInt, ValidationErrors};
 
-/// A whole number of hundredths, 0 to 100.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A percentage: an integer from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Percent(u8);
+pub struct Percent(BoundedInt<0, 100>);
 
 impl Percent {
-    /// So many, at most 100.
-    pub const fn new(percent: u8) -> Option<Self> {
-        if percent <= 100 { Some(Self(percent)) } else { None }
+    /// The percentage, if it is at most 100.
+    pub const fn new(percent: u32) -> Option<Self> {
+        match BoundedInt::new(percent) {
+            Some(percent) => Some(Self(percent)),
+            None => None,
+        }
     }
 
-    /// How many.
-    pub const fn get(self) -> u8 {
-        self.0
+    /// The percentage, from 0 to 100.
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl Default for Percent {
+    fn default() -> Self {
+        Self(BoundedInt::LEAST)
     }
 }
 
@@ -28,14 +37,7 @@ impl Deserr<ValidationErrors> for Percent {
         value: Value<V>,
         location: ValuePointerRef,
     ) -> Result<Self, ValidationErrors> {
-        let percent = match value {
-            Value::Integer(number) => u8::try_from(number).ok().and_then(Self::new),
-            _ => None,
-        };
-        percent.ok_or_else(|| {
-            let why = InvalidValue::new("out_of_range", "must be a whole number from 0 to 100");
-            take_cf_content(<ValidationErrors as deserr::MergeWithError<InvalidValue>>::merge(None, why, location))
-        })
+        BoundedInt::deserialize_from_value(value, location).map(Self)
     }
 }
 

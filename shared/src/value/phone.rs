@@ -5,22 +5,22 @@ use phonenumber::country::Source;
 use phonenumber::{Mode, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
-use super::{Country, InvalidValue, string_value};
+use crate::value::{Country, InvalidValue, string_value};
 
-/// A telephone number in E.164: `+`, country code, number.
+/// A telephone number in E.164 format: `+`, country code, number.
 ///
-/// The first one that a process reads waits some 40 ms for the numbering plans of the world. Reading them at start-up would have
-/// every cold start wait instead, also of those that see no number.
+/// The first number that a process parses takes about 40 ms longer, because it loads the numbering plans. Loading
+/// them at startup would slow down the cold starts of all processes, even those that never parse a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Phone(String);
 
 impl Phone {
-    /// A number as people of `country` write it: with its country code, or as it is dialled at home.
+    /// Parses a number in international format, or in the national format of `country`.
     pub fn in_country(text: &str, country: Option<Country>) -> Result<Self, InvalidValue> {
         match (text.parse(), country) {
             (Ok(phone), _) => Ok(phone),
-            (Err(_), Some(country)) => Self::dialled_in(country, text).ok_or(InvalidValue::new(
+            (Err(_), Some(country)) => Self::dialed_in(country, text).ok_or(InvalidValue::new(
                 INVALID,
                 "must be a telephone number of the client's country, or one with its country code, such as +14155552671",
             )),
@@ -31,25 +31,27 @@ impl Phone {
         }
     }
 
-    fn dialled_in(country: Country, text: &str) -> Option<Self> {
-        // With a plus it names its country. Letters are read as the keys that they are on, so that a remark would be dialled too.
+    fn dialed_in(country: Country, text: &str) -> Option<Self> {
+        // A number with a plus has a country code. The parser converts letters to digits of the keypad, so that
+        // a remark would become part of the number.
         if text.contains(|c: char| matches!(c, '+' | '\u{ff0b}') || c.is_alphabetic()) {
             return None;
         }
-        // 00 is what ITU-T recommends to dial for the plus (E.164, 6.2). Where something else is dialled, 00 begins no number.
-        if let Some(rest) = text.trim_start_matches(is_no_digit).strip_prefix("00") {
-            return format!("+{}", rest.trim_start_matches(is_no_digit)).parse().ok();
+        // 00 is the international prefix that ITU-T recommends (E.164, 6.2). In countries with another prefix,
+        // no number starts with 00.
+        if let Some(rest) = text.trim_start_matches(is_not_digit).strip_prefix("00") {
+            return format!("+{}", rest.trim_start_matches(is_not_digit)).parse().ok();
         }
         let number = phonenumber::parse(Some(country.numbering_plan()), text).ok()?;
-        let abroad = number.country().source() == Source::Idd;
+        let has_international_prefix = number.country().source() == Source::Idd;
         let phone = Self::of(&number)?;
-        // What follows another prefix for the plus is read as if it could have this country's own prefix for long distance. That
-        // may take off a digit.
-        (!abroad || text.replace(is_no_digit, "").ends_with(&phone.0[1..])).then_some(phone)
+        // After an international prefix, the parser also strips this country's national prefix, which may
+        // remove a digit of the number.
+        (!has_international_prefix || text.replace(is_not_digit, "").ends_with(&phone.0[1..])).then_some(phone)
     }
 
     fn of(number: &PhoneNumber) -> Option<Self> {
-        // E.164 has no place for an extension: it would be lost in silence.
+        // E.164 has no extensions: an extension would be lost without an error.
         (phonenumber::is_valid(number) && number.extension().is_none())
             .then(|| Self(number.format().mode(Mode::E164).to_string()))
     }
@@ -57,7 +59,7 @@ impl Phone {
 
 const INVALID: &str = "invalid_phone";
 
-const fn is_no_digit(c: char) -> bool {
+const fn is_not_digit(c: char) -> bool {
     !c.is_ascii_digit()
 }
 
@@ -86,21 +88,25 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_number_is_kept_in_e164() {
+    fn number_is_kept_in_e164() {
         let phone: Phone = "+1 (415) 555-2671".parse().unwrap();
         assert_eq!(phone, Phone("+14155552671".to_owned()));
+    }
+
+    #[test]
+    fn number_without_country_code_is_rejected() {
         for bad in ["", "415 555 2671", "+1", "+999 1234 5678", "phone", "+1 415 555 2671 ext. 5"] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");
         }
     }
 
-    fn read(country: &str, text: &str) -> Option<String> {
+    fn parse(country: &str, text: &str) -> Option<String> {
         Phone::in_country(text, country.parse().ok()).map(|phone| phone.to_string()).ok()
     }
 
     #[test]
-    fn a_number_is_read_as_it_is_dialled_in_a_country() {
-        for (country, text, kept) in [
+    fn national_number_is_parsed_by_the_rules_of_its_country() {
+        for (country, text, e164) in [
             ("FR", "01 42 68 53 00", "+33142685300"),
             ("FR", "00 33 1 42 68 53 00", "+33142685300"),
             ("FR", " +1 415 555 2671", "+14155552671"),
@@ -115,12 +121,12 @@ mod tests {
             ("AG", "464 1234", "+12684641234"),
             ("AR", "011 15-2345-6789", "+5491123456789"),
         ] {
-            assert_eq!(read(country, text).as_deref(), Some(kept), "{text} in {country}");
+            assert_eq!(parse(country, text).as_deref(), Some(e164), "{text} in {country}");
         }
     }
 
     #[test]
-    fn what_would_be_another_number_is_refused() {
+    fn ambiguous_number_is_rejected() {
         for (country, text) in [
             ("", "01 42 68 53 00"),
             ("", "0033 1 42 68 53 00"),
@@ -132,23 +138,23 @@ mod tests {
             ("US", "011 44 1632 960001"),
             ("ID", "0062 1 234"),
         ] {
-            assert_eq!(read(country, text), None, "{text} in {country}");
+            assert_eq!(parse(country, text), None, "{text} in {country}");
         }
     }
 
     proptest! {
         #[test]
-        fn anything_is_read_or_refused(text in "([-+0-9 ()/#;.]|\\PC|tel:){0,24}", first in "[A-Z]", second in "[A-Z]") {
-            if let Some(phone) = read(&format!("{first}{second}"), &text) {
+        fn parsed_number_is_valid_e164(text in "([-+0-9 ()/#;.]|\\PC|tel:){0,24}", first in "[A-Z]", second in "[A-Z]") {
+            if let Some(phone) = parse(&format!("{first}{second}"), &text) {
                 prop_assert_eq!(phone.parse::<Phone>().unwrap().to_string(), phone);
             }
         }
 
         #[test]
-        fn a_number_is_the_same_in_every_country(first in "[A-Z]", second in "[A-Z]") {
+        fn international_number_is_the_same_in_every_country(first in "[A-Z]", second in "[A-Z]") {
             let code = format!("{first}{second}");
-            prop_assert_eq!(read(&code, "+44 20 7946 0958"), Some("+442079460958".to_owned()));
-            prop_assert!(code.parse::<Country>().is_err() || read(&code, "0044 20 7946 0958").is_some());
+            prop_assert_eq!(parse(&code, "+44 20 7946 0958"), Some("+442079460958".to_owned()));
+            prop_assert!(code.parse::<Country>().is_err() || parse(&code, "0044 20 7946 0958").is_some());
         }
     }
 }

@@ -4,11 +4,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{InvalidValue, string_value};
+use crate::value::{InvalidValue, string_value};
 
-/// One line of text: 1 to `MAX` characters (Unicode scalar values) after trimming, of any script, in Unicode normalisation
-/// form C, so that equal texts are equal bytes. It has neither control characters nor those that turn the direction of what
-/// is written around it.
+/// One line of text of any script, of 1 to `MAX` characters.
+///
+/// Characters are Unicode scalar values, counted after trimming. The text is in Unicode normalization form C,
+/// so that equal texts have equal bytes. It has no control characters and no characters that change the direction
+/// of surrounding text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text<const MAX: usize>(String);
@@ -24,20 +26,22 @@ impl<const MAX: usize> FromStr for Text<MAX> {
         if text.chars().count() > MAX {
             return Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long")));
         }
-        if text.chars().any(|c| c.is_control() || turns_direction(c)) {
+        if text.chars().any(|c| c.is_control() || is_direction_control(c)) {
             return Err(InvalidValue::new("control_character", "must not contain control characters"));
         }
         Ok(Self(text))
     }
 }
 
-/// White space, and the characters that show as nothing.
+/// Whether a character is white space or invisible.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
-/// Embeddings, overrides and isolates (Unicode Standard Annex 9).
-fn turns_direction(c: char) -> bool {
+/// Whether a character changes the direction of text (Unicode Standard Annex 9).
+///
+/// These are embeddings, overrides and isolates.
+fn is_direction_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -62,6 +66,10 @@ mod tests {
     fn length_is_counted_in_characters() {
         assert!("日本語".parse::<Text<3>>().is_ok());
         assert!("日本語!".parse::<Text<3>>().is_err());
+    }
+
+    #[test]
+    fn blank_and_control_text_is_rejected() {
         assert!(" \t ".parse::<Text<3>>().is_err());
         assert!("a\u{0}b".parse::<Text<3>>().is_err());
         assert!("\u{200b}".parse::<Text<3>>().is_err());

@@ -3,71 +3,77 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Instant;
+use crate::value::Instant;
 
-/// A stretch of time: it has its start, but not its end.
+/// A half-open range of time: it includes its start and excludes its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TimeRange {
-    /// Its first moment.
+    /// The start, included.
     pub start: Instant,
-    /// The first moment after it.
+    /// The end, excluded.
     pub end: Instant,
 }
 
 impl TimeRange {
-    /// Whether it has no moment.
+    /// Whether the range contains no instant.
     pub fn is_empty(&self) -> bool {
         self.end <= self.start
     }
 
-    /// How long it is.
+    /// The duration of the range.
     pub fn length(&self) -> Duration {
         self.end.since(self.start)
     }
 
-    /// Whether it has this moment.
+    /// Whether the range contains an instant.
     pub fn contains(&self, at: Instant) -> bool {
         self.start <= at && at < self.end
     }
 
-    /// Whether both have a moment in common, if neither is empty. Those that only touch have none.
+    /// Whether both ranges, if not empty, have an instant in common.
+    ///
+    /// Adjacent ranges have none.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 }
 
-/// The same time in as few spans as can be: sorted, none empty, with some time between one and the next.
-pub fn merge(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
-    spans.retain(|span| !span.is_empty());
-    spans.sort_unstable_by_key(|span| span.start);
-    spans.dedup_by(|next, last| {
-        let touches = next.start <= last.end;
-        if touches {
+/// Merges overlapping and adjacent ranges.
+///
+/// The result covers the same time in sorted, disjoint ranges that are neither empty nor adjacent.
+pub fn merge(mut ranges: Vec<TimeRange>) -> Vec<TimeRange> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let continues = next.start <= last.end;
+        if continues {
             last.end = last.end.max(next.end);
         }
-        touches
+        continues
     });
-    spans
+    ranges
 }
 
-/// What is in `spans` and in none of `holes`. Both are as [`merge`] gives them, and so is the result.
-pub fn subtract(spans: &[TimeRange], holes: &[TimeRange]) -> Vec<TimeRange> {
-    let mut rest = Vec::with_capacity(spans.len() + holes.len());
-    let mut holes = holes.iter().peekable();
-    for span in spans {
-        let mut start = span.start;
-        while let Some(hole) = holes.peek().filter(|hole| hole.start < span.end) {
+/// The time that is in `ranges` but not in `removed`.
+///
+/// Both arguments must be merged ([`merge`]), and the result is merged too.
+pub fn subtract(ranges: &[TimeRange], removed: &[TimeRange]) -> Vec<TimeRange> {
+    let mut rest = Vec::with_capacity(ranges.len() + removed.len());
+    let mut removed = removed.iter().peekable();
+    for range in ranges {
+        let mut start = range.start;
+        while let Some(hole) = removed.peek().filter(|hole| hole.start < range.end) {
             rest.push(TimeRange { start, end: hole.start });
             start = start.max(hole.end);
-            if hole.end > span.end {
-                // It may reach into the next span, too.
+            if hole.end > range.end {
+                // It may also overlap the next range.
                 break;
             }
-            holes.next();
+            removed.next();
         }
-        rest.push(TimeRange { start, end: span.end });
+        rest.push(TimeRange { start, end: range.end });
     }
-    rest.retain(|span| !span.is_empty());
+    rest.retain(|range| !range.is_empty());
     rest
 }
 
@@ -77,48 +83,48 @@ mod tests {
 
     use super::*;
 
-    /// Spans of the first 40 milliseconds of 1970, some of them empty or inverted.
-    fn spans() -> impl Strategy<Value = Vec<TimeRange>> {
+    /// Ranges within the first 50 milliseconds of 1970, some of them empty or inverted.
+    fn ranges() -> impl Strategy<Value = Vec<TimeRange>> {
         let at = |millis| Instant::from_unix_millis(millis).unwrap();
-        let span = (0..40_i64, -2..9_i64)
+        let range = (0..40_i64, -2..9_i64)
             .prop_map(move |(start, length)| TimeRange { start: at(start), end: at(start + length) });
-        prop::collection::vec(span, 0..9)
+        prop::collection::vec(range, 0..9)
     }
 
-    fn moments() -> impl Iterator<Item = Instant> {
+    fn instants() -> impl Iterator<Item = Instant> {
         (-1..50).filter_map(Instant::from_unix_millis)
     }
 
-    fn holds(spans: &[TimeRange], at: Instant) -> bool {
-        spans.iter().any(|span| span.contains(at))
+    fn contains(ranges: &[TimeRange], at: Instant) -> bool {
+        ranges.iter().any(|range| range.contains(at))
     }
 
-    fn is_merged(spans: &[TimeRange]) -> bool {
-        spans.iter().all(|span| !span.is_empty()) && spans.is_sorted_by(|one, next| one.end < next.start)
+    fn is_merged(ranges: &[TimeRange]) -> bool {
+        ranges.iter().all(|range| !range.is_empty()) && ranges.is_sorted_by(|one, next| one.end < next.start)
     }
 
     proptest! {
         #[test]
-        fn merging_keeps_the_time_and_is_done_once(spans in spans()) {
-            let merged = merge(spans.clone());
+        fn merge_keeps_the_time_and_is_idempotent(ranges in ranges()) {
+            let merged = merge(ranges.clone());
             prop_assert!(is_merged(&merged), "{merged:?}");
-            prop_assert!(moments().all(|at| holds(&merged, at) == holds(&spans, at)));
+            prop_assert!(instants().all(|at| contains(&merged, at) == contains(&ranges, at)));
             prop_assert_eq!(merge(merged.clone()), merged);
         }
 
         #[test]
-        fn what_is_left_is_in_the_one_and_not_in_the_other(spans in spans(), holes in spans()) {
-            let [spans, holes] = [spans, holes].map(merge);
-            let rest = subtract(&spans, &holes);
+        fn subtract_keeps_the_time_that_is_not_removed(ranges in ranges(), removed in ranges()) {
+            let [ranges, removed] = [ranges, removed].map(merge);
+            let rest = subtract(&ranges, &removed);
             prop_assert!(is_merged(&rest), "{rest:?}");
-            prop_assert!(moments().all(|at| holds(&rest, at) == (holds(&spans, at) && !holds(&holes, at))));
+            prop_assert!(instants().all(|at| contains(&rest, at) == (contains(&ranges, at) && !contains(&removed, at))));
         }
 
         #[test]
-        fn spans_meet_if_they_have_a_moment_in_common(spans in spans()) {
-            let spans: Vec<_> = spans.into_iter().filter(|span| !span.is_empty()).collect();
-            for (one, other) in spans.iter().flat_map(|one| spans.iter().map(move |other| (one, other))) {
-                let common = moments().any(|at| one.contains(at) && other.contains(at));
+        fn ranges_overlap_if_they_have_an_instant_in_common(ranges in ranges()) {
+            let ranges: Vec<_> = ranges.into_iter().filter(|range| !range.is_empty()).collect();
+            for (one, other) in ranges.iter().flat_map(|one| ranges.iter().map(move |other| (one, other))) {
+                let common = instants().any(|at| one.contains(at) && other.contains(at));
                 prop_assert_eq!(one.overlaps(other), common);
             }
         }

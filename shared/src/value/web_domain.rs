@@ -3,16 +3,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Host, InvalidValue, string_value};
+use crate::value::{Host, InvalidValue, string_value};
 
-/// Where a website is: a host such as `shop.example.com`, all hosts below one (`*.example.com`, without that one itself), or
-/// `localhost`. In lower case and ASCII (IDNA). Never a public suffix, under which strangers have names of their own
+/// The domain of a website, such as `shop.example.com`.
+///
+/// A host, all hosts below a host (`*.example.com`, which does not include `example.com`), or `localhost`, in lower
+/// case and ASCII (IDNA). A public suffix is rejected, because unrelated parties can register names below it
 /// ([Public Suffix List](https://publicsuffix.org)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebDomain(String);
 
-/// The one host without a dot that a browser takes for itself (RFC 6761, 6.3).
+/// The only accepted host without a dot: the local machine (RFC 6761, 6.3).
 const LOCALHOST: &str = "localhost";
 
 impl FromStr for WebDomain {
@@ -23,24 +25,24 @@ impl FromStr for WebDomain {
         if text.eq_ignore_ascii_case(LOCALHOST) {
             return Ok(Self(LOCALHOST.to_owned()));
         }
-        let (star, host) = text.strip_prefix("*.").map_or(("", text), |host| ("*.", host));
+        let (wildcard, host) = text.strip_prefix("*.").map_or(("", text), |host| ("*.", host));
         let host: Host = match host.parse() {
             Ok(host) => host,
             Err(_) if is_top_level(host) => return Err(public_suffix()),
             Err(_) => {
-                let detail = "must be a host name such as shop.example.com, or *.example.com for all below it";
+                let detail = "must be a host name, such as shop.example.com, or a wildcard, such as *.example.com";
                 return Err(InvalidValue::new("invalid_domain", detail));
             }
         };
-        let below = format!("a.{}", host.as_str());
-        if is_public_suffix(host.as_str()) || (!star.is_empty() && is_public_suffix(&below)) {
+        let subdomain = format!("a.{}", host.as_str());
+        if is_public_suffix(host.as_str()) || (!wildcard.is_empty() && is_public_suffix(&subdomain)) {
             return Err(public_suffix());
         }
-        Ok(Self(format!("{star}{}", host.as_str())))
+        Ok(Self(format!("{wildcard}{}", host.as_str())))
     }
 }
 
-/// Whether it is a host but for its one label, such as `com`.
+/// Whether a label, such as `com`, could be a top-level domain.
 fn is_top_level(label: &str) -> bool {
     !label.contains('.') && format!("a.{label}").parse::<Host>().is_ok()
 }
@@ -60,20 +62,20 @@ impl fmt::Display for WebDomain {
 }
 
 string_value!([] WebDomain, "WebDomain", |schema| schema
-    .description(Some("A host, `*.` and a host for all below it, or `localhost`."))
+    .description(Some("A host, a wildcard for all hosts below one, or `localhost`."))
     .examples([serde_json::json!("shop.example.com")]));
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<String, &'static str> {
-        text.parse::<WebDomain>().map(|domain| domain.to_string()).map_err(|rejected| rejected.code())
+    fn parse(text: &str) -> Result<String, &'static str> {
+        text.parse::<WebDomain>().map(|domain| domain.to_string()).map_err(|error| error.code())
     }
 
     #[test]
-    fn a_domain_has_one_spelling() {
-        for (typed, kept) in [
+    fn domain_is_kept_in_ascii_and_lower_case() {
+        for (raw, domain) in [
             ("Shop.Example.com", "shop.example.com"),
             (" *.example.com ", "*.example.com"),
             ("*.Bücher.example", "*.xn--bcher-kva.example"),
@@ -83,12 +85,12 @@ mod tests {
             ("*.city.kawasaki.jp", "*.city.kawasaki.jp"),
             ("LocalHost", "localhost"),
         ] {
-            assert_eq!(read(typed).as_deref(), Ok(kept), "{typed}");
+            assert_eq!(parse(raw).as_deref(), Ok(domain), "{raw}");
         }
     }
 
     #[test]
-    fn what_strangers_share_is_refused() {
+    fn public_suffix_is_rejected() {
         for suffix in [
             "com",
             "co.uk",
@@ -98,16 +100,16 @@ mod tests {
             "公司.cn",
             "xn--55qx5d.cn",
             "*.s3.amazonaws.com",
-            // Whatever stands before it is a public suffix.
+            // Every name directly below these is a public suffix.
             "*.kawasaki.jp",
             "*.compute.amazonaws.com",
         ] {
-            assert_eq!(read(suffix), Err("public_suffix"), "{suffix}");
+            assert_eq!(parse(suffix), Err("public_suffix"), "{suffix}");
         }
     }
 
     #[test]
-    fn what_is_no_host_is_refused() {
+    fn anything_else_than_a_domain_is_rejected() {
         for bad in [
             "",
             "*",
@@ -124,7 +126,7 @@ mod tests {
             "example.com.",
             "-a.example.com",
         ] {
-            assert!(read(bad).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 }

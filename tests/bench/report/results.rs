@@ -1,22 +1,22 @@
-//! What each function and each operation costs: `RESULTS.md`.
+//! The report of `bench functions`: `RESULTS.md`.
 
-use super::{machine, mib, ms, ratio, table, units};
+use super::{item_sizes, machine, mib, ms, ratio, table, units};
 use crate::handlers::{Cost, Times};
+use crate::items::ItemCopy;
 use crate::programs::Program;
 
-/// What was measured of the functions.
+/// The measurements of functions and operations, and the sizes of items.
 pub(crate) struct Results<'a> {
     pub(crate) programs: &'a [Program],
     pub(crate) operations: &'a [(&'a str, Cost, Times)],
-    /// Name, bytes, and bytes of the keys.
-    pub(crate) rows: &'a [(&'a str, usize, usize)],
+    pub(crate) items: &'a [(&'a str, Vec<ItemCopy>)],
 }
 
 impl Results<'_> {
-    /// The whole, as Markdown.
+    /// Renders the report as Markdown.
     pub(crate) fn render(&self) -> String {
-        let Self { programs, operations, rows } = self;
-        let (machine, notes) = (machine(), NOTES.trim());
+        let Self { programs, operations, items } = self;
+        let (machine, items, notes) = (machine(), item_sizes(items), NOTES.trim());
         let programs = table(
             ["Function", "cold start p50 ms", "p90 ms", "resident MiB", "peak MiB", "program MiB", "zip MiB"],
             programs.iter().map(|program| {
@@ -32,7 +32,7 @@ impl Results<'_> {
             }),
         );
         let operations = table(
-            ["Operation", "round trips", "read units", "write units", "p50 ms", "p90 ms", "bare p50 ms", "ratio"],
+            ["Operation", "round trips", "read units", "write units", "p50 ms", "p90 ms", "SDK p50 ms", "ratio"],
             operations.iter().map(|(name, cost, times)| {
                 [
                     (*name).to_owned(),
@@ -41,44 +41,42 @@ impl Results<'_> {
                     units(cost.write_units),
                     ms(&times.handler, 0.5),
                     ms(&times.handler, 0.9),
-                    ms(&times.bare, 0.5),
-                    ratio(&times.handler, &times.bare),
+                    ms(&times.sdk, 0.5),
+                    ratio(&times.handler, &times.sdk),
                 ]
             }),
         );
-        let rows = table(
-            ["Row", "bytes", "of these keys"],
-            rows.iter().map(|(name, whole, keys)| [(*name).to_owned(), whole.to_string(), keys.to_string()]),
-        );
         format!(
-            "# What it costs\n\nWritten by `make bench-functions`. What size does to it is in [SCALE.md](SCALE.md).\n\n{machine}\n\n\
-             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Rows\n\n{rows}\n\n## Notes\n\n{notes}\n"
+            "# Cost and performance\n\nWritten by `make bench-functions`. [SCALE.md](SCALE.md) has the effect of the number of items.\n\n{machine}\n\n\
+             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Item sizes\n\n{items}\n\n## Notes\n\n{notes}\n"
         )
     }
 }
 
 const NOTES: &str = "
-- Times are of a machine with other work to do: quote medians and ratios, never a single time.
-- Cold start: from the start of the process until it first asks the Runtime API for an invocation, over 20 starts, the
-  program in the page cache and the engine warm. On AWS come on top: the download of the zip, the start of the sandbox, and
-  the TLS handshake with DynamoDB, whose first random numbers take AWS-LC some 20 to 50 ms to seed
+- Times were measured on a machine with other load: quote medians and ratios, never single times.
+- Cold start: from the start of the process to its first request for an invocation at the Runtime API, over 20 starts, with the
+  program in the page cache and a warm engine. AWS adds the download of the zip archive, the start of the sandbox, and the TLS
+  handshake with DynamoDB, for which AWS-LC needs 20 to 50 ms to seed its random numbers
   ([`AWS_LC_SYS_NO_JITTER_ENTROPY`](https://aws.github.io/aws-lc-rs/resources.html#entropy-configuration)).
-- Memory: after 50 requests, which go through the function's operations in turn.
-- Zip: the stripped program as `bootstrap`, deflate at level 9.
-- Handler: in this process, from event to answer, without gateway, sockets and logs. Bare: the calls that the handler made,
-  with the same parameters, on the same rows, made again with the SDK alone right after it. Ratio: p50 over p50. A sign-in
-  also hashes a password (Argon2id, 19 MiB), which is meant to be slow.
-- Each operation is done by the lowest role that may, unless its name says otherwise. A list is a page of 25 with another
-  page after it.
-- Round trips and read units are what the engine reported through a recording proxy, in a pass of their own.
-- Write units are computed from the rows before and after, because DynamoDB Local reports too few for transactions: 2 for
-  each started KB of each part of a transaction, condition checks too
-  ([capacity management for transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)),
-  where the larger of the row before and after counts, for a delete the deleted row
+- Memory: after 50 requests, which repeat the operations of the function in turn.
+- Zip: the stripped program as `bootstrap`, compressed with deflate at level 9.
+- p50 and p90: times of the handler, in this process, from event to response, without gateway, sockets and logs. SDK: the calls
+  of the handler, repeated with the SDK alone right after it, with the same parameters on the same items. Ratio: p50 of the
+  handler divided by p50 of the SDK. A sign-in also hashes a password (Argon2id, 19 MiB), which is slow by design.
+- Operations: by their operation ids in the OpenAPI document. Each request is sent by the lowest role that is allowed to, unless
+  the table names a role. Lists return a page of 25 that has a next page.
+- Round trips and read units: reported by the engine through a recording proxy, in a separate pass.
+- Write units: computed from the items before and after the request, because DynamoDB Local reports too few for transactions.
+  A transaction costs 2 units for each started KB of each of its parts, condition checks included
+  ([capacity management for transactions](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html)).
+  The size is that of the item before or after the write, whichever is larger
   ([capacity unit consumption for write operations](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html)).
-  An entry of an index is written besides, and no part of the transaction: once when it comes, goes or changes, twice when it
-  moves, each for every started KB
+  Index entries are written outside the transaction, for 1 unit per started KB: once if the entry is added, changed or removed,
+  twice if its index key changes
   ([provisioned throughput considerations for global secondary indexes](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.html#GSI.ThroughputConsiderations)).
-- Bytes of rows follow
-  [item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+- Item sizes: of each copy of an item, in the table and in the indexes
+  ([item sizes and formats](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html)).
+  A write of an item of at most 1,024 bytes costs 1 unit per copy. The targets for deals and appointments leave space for longer
+  values: at most 900 bytes for each index entry, and for the copy in the table without contact and assignee.
 ";

@@ -1,116 +1,134 @@
-//! What the number of a client's contacts and deals does to what a request costs: a small and a large client in one table, asked in
-//! turn.
+//! The effect of the size of a client on the cost of a request.
+//!
+//! A small and a large client in one table receive the same requests, in alternation.
 
-mod crowd;
-mod file;
+mod client;
+mod data;
 
 use std::env;
 use std::time::Duration;
 
-use harness::who::{RequestBuilder, Who};
+use harness::users::{RequestBuilder, TestUser};
 use harness::world::{World, engine_endpoint};
-use infra::engine;
+use infra::aws::engine;
 use serde_json::json;
 
 use crate::handlers::{Bench, Cost};
+use crate::items::ItemCopy;
 use crate::operations::id;
 
-use crowd::Crowd;
+use client::SampleClient;
 
-/// The contacts of the small client.
+/// The number of contacts of the small client.
 const SMALL: usize = 1_000;
 
-/// The contacts of the large client, unless the environment says otherwise.
+/// The default number of contacts of the large client.
 const LARGE: usize = 200_000;
 
-/// How often each operation is timed in each client, after [`UNTIMED`] times more.
+/// The number of rounds in which each operation is timed.
 const TIMED: usize = 300;
+
+/// The number of rounds before them, for warming up.
 const UNTIMED: usize = 20;
 
-/// What was measured.
+/// The measurements.
 pub(crate) struct Scale {
     /// The small and the large client.
-    pub(crate) clients: [Filled; 2],
-    /// Those whose cost may depend on the number of contacts.
-    pub(crate) contacts: Vec<Measured>,
-    /// Those whose cost may depend on the number of deals.
-    pub(crate) deals: Vec<Measured>,
-    /// Where a contact is kept, its bytes there, and the bytes of its key there.
-    pub(crate) copies: Vec<(String, usize, usize)>,
+    pub(crate) clients: [ClientSize; 2],
+    /// The operations on contacts.
+    pub(crate) contacts: Vec<Measurement>,
+    /// The operations on deals.
+    pub(crate) deals: Vec<Measurement>,
+    /// The sizes of a contact in the table and in the indexes.
+    pub(crate) copies: Vec<(&'static str, Vec<ItemCopy>)>,
 }
 
-/// How much a client holds, and how long it took to come.
-pub(crate) struct Filled {
+/// The size of a client, and the time that creating its data took.
+pub(crate) struct ClientSize {
+    /// The number of contacts.
     pub(crate) contacts: usize,
+    /// The time of importing the contacts.
     pub(crate) imported_in: Duration,
+    /// The number of deals.
     pub(crate) deals: usize,
+    /// The time of creating the deals.
     pub(crate) created_in: Duration,
 }
 
-/// An operation, and what it took in each of the two clients.
-pub(crate) struct Measured {
+/// The measurements of one operation.
+pub(crate) struct Measurement {
+    /// The label of the operation.
     pub(crate) name: &'static str,
-    pub(crate) sides: [Side; 2],
+    /// Those of the small and of the large client.
+    pub(crate) samples: [Sample; 2],
 }
 
-/// What an operation took in one client.
-pub(crate) struct Side {
+/// The measurements of one operation in one client.
+pub(crate) struct Sample {
+    /// The cost of one request.
     pub(crate) cost: Cost,
+    /// The times of the handler.
     pub(crate) times: Vec<Duration>,
 }
 
-/// Measures it in a world of its own, which has too many rows to be read and put back.
+/// Measures everything in a world of its own.
+///
+/// It has too many items for a [`Snapshot`](crate::items::Snapshot) of the table.
 pub(crate) async fn measure() -> Scale {
     let world = World::new().await;
-    let bench = Bench::new(&world, shared::client(engine::config(&engine_endpoint())));
+    let bench = Bench::new(&world, shared::web::client(engine::config(&engine_endpoint())));
     let admin = world.admin().await;
     let tenant = create(&admin, "/v1/tenants").await;
     let agency = create(&admin, &format!("{tenant}/agencies")).await;
     let scope = world.operator().platform().tenant(id(&tenant).parse().unwrap()).agency(id(&agency).parse().unwrap());
-    let client = async || Crowd::new(&world, &bench, create(&admin, &format!("{agency}/clients")).await, scope).await;
+    let client =
+        async || SampleClient::new(&world, &bench, create(&admin, &format!("{agency}/clients")).await, scope).await;
     let [small, large] = [client().await, client().await];
     let clients = [small.fill(SMALL).await, large.fill(large_size()).await];
-    let crowds = [small.signed_in().await, large.signed_in().await];
-    let copies = crowds[1].copies().await;
-    let contacts = measure_both(&crowds, [crowds[0].contact_asks().await, crowds[1].contact_asks().await]).await;
-    let crowds = [small.signed_in().await, large.signed_in().await];
-    let deals = measure_both(&crowds, [crowds[0].deal_asks().await, crowds[1].deal_asks().await]).await;
+    let both = [small.signed_in().await, large.signed_in().await];
+    let copies = vec![("contact", both[1].copies_of_contact().await)];
+    let requests = [both[0].contact_requests().await, both[1].contact_requests().await];
+    let contacts = measure_both(&both, requests).await;
+    let both = [small.signed_in().await, large.signed_in().await];
+    let requests = [both[0].deal_requests().await, both[1].deal_requests().await];
+    let deals = measure_both(&both, requests).await;
     Scale { clients, contacts, deals, copies }
 }
 
 fn large_size() -> usize {
-    let named = env::var("UPZENTO_BENCH_CONTACTS").ok();
-    named.map_or(LARGE, |number| number.parse().expect("UPZENTO_BENCH_CONTACTS is a number")).max(SMALL)
+    let contacts = env::var("UPZENTO_BENCH_CONTACTS").ok();
+    contacts.map_or(LARGE, |number| number.parse().expect("UPZENTO_BENCH_CONTACTS is a number")).max(SMALL)
 }
 
-async fn create(admin: &Who<'_>, collection: &str) -> String {
+async fn create(admin: &TestUser<'_>, collection: &str) -> String {
     let body = json!({ "name": "Northwind" });
     admin.post(collection).json(body).created().await.location().to_owned()
 }
 
-/// What is asked of a client: one line an operation.
-type Asks<'w> = Vec<(&'static str, RequestBuilder<'w>)>;
+/// The measured requests to one client, by label.
+type Requests<'w> = Vec<(&'static str, RequestBuilder<'w>)>;
 
-/// What each operation costs in either client, and how long it takes in each in turn, so that what disturbs the machine
-/// disturbs both.
-async fn measure_both<'w>(crowds: &[Crowd<'w>; 2], [small, large]: [Asks<'w>; 2]) -> Vec<Measured> {
-    let mut measured = Vec::new();
-    let mut asks = Vec::new();
-    for ((name, in_small), (_, in_large)) in small.into_iter().zip(large) {
-        let costs = [crowds[0].cost(&in_small).await, crowds[1].cost(&in_large).await];
-        measured.push(Measured { name, sides: costs.map(|cost| Side { cost, times: Vec::new() }) });
-        asks.push([in_small, in_large]);
+/// Measures the requests in both clients.
+///
+/// The clients alternate, so that other load on the machine affects both.
+async fn measure_both<'w>(clients: &[SampleClient<'w>; 2], [small, large]: [Requests<'w>; 2]) -> Vec<Measurement> {
+    let mut measurements = Vec::new();
+    let mut requests = Vec::new();
+    for ((name, to_small), (_, to_large)) in small.into_iter().zip(large) {
+        let costs = [clients[0].cost(&to_small).await, clients[1].cost(&to_large).await];
+        measurements.push(Measurement { name, samples: costs.map(|cost| Sample { cost, times: Vec::new() }) });
+        requests.push([to_small, to_large]);
     }
     for round in 0..UNTIMED + TIMED {
-        for (asks, Measured { sides, .. }) in asks.iter().zip(&mut measured) {
-            // Neither is always the one that comes after another operation.
-            for at in [round % 2, (round + 1) % 2] {
-                let took = crowds[at].time(&asks[at]).await;
+        for (requests, Measurement { samples, .. }) in requests.iter().zip(&mut measurements) {
+            // Each client is the first in every other round, because the request before is of another operation.
+            for index in [round % 2, (round + 1) % 2] {
+                let duration = clients[index].time(&requests[index]).await;
                 if round >= UNTIMED {
-                    sides[at].times.push(took);
+                    samples[index].times.push(duration);
                 }
             }
         }
     }
-    measured
+    measurements
 }

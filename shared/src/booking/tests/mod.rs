@@ -1,18 +1,19 @@
-//! What the rules have to hold for together: tables of zones, an oracle that goes minute by minute, and laws.
+//! Tests of the booking rules.
+//!
+//! They check single rules, time zones, properties, and the results of a minute-by-minute oracle.
 
-mod case;
-mod laws;
 mod oracle;
+mod properties;
 mod rules;
+mod scenario;
 mod zones;
 
 use serde_json::json;
 
 use super::{Hours, Overrides, WeeklyHours};
-use crate::value::TimeRange;
-use crate::value::{Instant, TimeZone, ValidationErrors};
+use crate::value::{Instant, TimeRange, TimeZone, ValidationErrors};
 
-/// Owns what [`Hours`] borrow.
+/// Owns the data that [`Hours`] borrow.
 #[derive(Clone, Debug)]
 struct Staff {
     time_zone: TimeZone,
@@ -29,7 +30,7 @@ impl Staff {
         }
     }
 
-    /// Works on one date only.
+    /// A staff member who works on one date only.
     fn on(zone: &str, date: &str, start: &str, end: &str) -> Self {
         Self::new(zone, json!([]), json!({ date: [{ "start": start, "end": end }] }))
     }

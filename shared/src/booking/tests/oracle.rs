@@ -1,56 +1,60 @@
-//! The same rules once more, as they are worded and minute by minute: slow, and without an idea in common with what it checks but
-//! what a zone's clocks show at a moment.
+//! A second implementation of the rules, minute by minute.
+//!
+//! It is slow, but close to the wording of the rules. It shares only the UTC offset of a time zone at an
+//! instant with the implementation that it checks.
 
 use proptest::prelude::*;
 
 use super::super::{Booking, UnavailableReason};
-use super::case::{Case, DAY, Minutes, cases, minute};
-use crate::value::Instant;
-use crate::value::TimeRange;
+use super::scenario::{DAY, Minutes, Scenario, minute, scenarios};
+use crate::value::{Instant, TimeRange};
 
-/// Twelve days of minutes. More than a case asks of: nothing that lies beyond has a part in its answer.
+/// Twelve days in minutes, more than the range that any scenario depends on.
 struct Oracle<'a> {
-    case: &'a Case,
+    scenario: &'a Scenario,
     first: i64,
-    /// What local clocks show at each minute, as minutes since 1970.
+    /// The local time at each minute, as minutes since 1970.
     local: Vec<i64>,
 }
 
 impl<'a> Oracle<'a> {
-    fn of(case: &'a Case) -> Self {
-        let first = case.first - 3 * DAY;
-        let shown = |at: i64| at + i64::from(case.staff.time_zone.offset_at(minute(at))) / 60;
-        Self { case, first, local: (first..first + 12 * DAY).map(shown).collect() }
+    fn of(scenario: &'a Scenario) -> Self {
+        let first = scenario.first - 3 * DAY;
+        let local = |at: i64| at + i64::from(scenario.staff.time_zone.offset_at(minute(at))) / 60;
+        Self { scenario, first, local: (first..first + 12 * DAY).map(local).collect() }
     }
 
-    /// A time inside the spring gap takes the offset before the gap; an ambiguous time is its first occurrence.
-    fn resolved(&self, shown: i64) -> i64 {
-        let place = |wanted: &dyn Fn(i64) -> bool| self.local.iter().position(|local| wanted(*local)).unwrap();
-        let at = if self.local.contains(&shown) {
-            place(&|local| local == shown)
+    /// The minute of a local time.
+    ///
+    /// It is the first occurrence, or converted with the offset before the gap if the time is skipped.
+    fn resolve(&self, time: i64) -> i64 {
+        let first = |matches: &dyn Fn(i64) -> bool| self.local.iter().position(|local| matches(*local)).unwrap();
+        let at = if self.local.contains(&time) {
+            first(&|local| local == time)
         } else {
-            let after_gap = place(&|local| local > shown);
-            // Where it would be if the clocks had gone on.
-            after_gap - 1 + usize::try_from(shown - self.local[after_gap - 1]).unwrap()
+            let after_gap = first(&|local| local > time);
+            // The minute at which the time would occur without the change.
+            after_gap - 1 + usize::try_from(time - self.local[after_gap - 1]).unwrap()
         };
         self.first + i64::try_from(at).unwrap()
     }
 
     fn dates(&self) -> impl Iterator<Item = i64> {
-        let first = self.case.first / DAY;
+        let first = self.scenario.first / DAY;
         first - 2..first + 8
     }
 
     fn windows(&self, date: i64) -> Vec<Minutes> {
-        // 1970 began with a Thursday.
+        // 1970-01-01 was a Thursday.
         let weekday = usize::try_from((date + 3).rem_euclid(7)).unwrap();
-        let usual = || self.case.weekly.iter().filter(|(days, _)| days[weekday]).map(|(_, window)| *window).collect();
-        let special = self.case.overrides.iter().find(|(day, _)| *day == date);
-        special.map_or_else(usual, |(_, windows)| windows.clone())
+        let weekly =
+            || self.scenario.weekly.iter().filter(|(days, _)| days[weekday]).map(|(_, window)| *window).collect();
+        let overridden = self.scenario.overrides.iter().find(|(day, _)| *day == date);
+        overridden.map_or_else(weekly, |(_, windows)| windows.clone())
     }
 
-    /// Which minutes lie in a span of whole minutes.
-    fn marked(&self, spans: impl IntoIterator<Item = Minutes>) -> Vec<bool> {
+    /// For each minute, whether one of the spans contains it.
+    fn mark(&self, spans: impl IntoIterator<Item = Minutes>) -> Vec<bool> {
         let mut marked = vec![false; self.local.len()];
         for (start, end) in spans {
             for at in start.max(self.first)..end.min(self.first + 12 * DAY) {
@@ -62,26 +66,27 @@ impl<'a> Oracle<'a> {
 
     fn working(&self) -> Vec<bool> {
         let occurs = |date: &i64| self.local.iter().any(|local| local.div_euclid(DAY) == *date);
-        let resolved =
-            |date: i64, (start, end): Minutes| (self.resolved(date * DAY + start), self.resolved(date * DAY + end));
-        self.marked(self.dates().filter(occurs).flat_map(|date| {
-            self.windows(date).into_iter().map(move |window| resolved(date, window)).collect::<Vec<_>>()
+        let resolve =
+            |date: i64, (start, end): Minutes| (self.resolve(date * DAY + start), self.resolve(date * DAY + end));
+        self.mark(self.dates().filter(occurs).flat_map(|date| {
+            self.windows(date).into_iter().map(move |window| resolve(date, window)).collect::<Vec<_>>()
         }))
     }
 
-    /// What a new booking must not meet: `(s - b' - a, e + a' + b)`.
+    /// The minutes that a new booking must not overlap: `(s - b' - a, e + a' + b)`.
     fn blocked(&self) -> Vec<bool> {
-        let new = self.case.terms.buffers;
-        let free = |span: &TimeRange| (*span, 0, 0);
+        let new = self.scenario.rules.buffers;
+        let without_buffers = |span: &TimeRange| (*span, 0, 0);
         let with_buffers = |old: &Booking| (old.span, old.buffers.before, old.buffers.after);
-        let busy = self.case.time_off.iter().map(free).chain(self.case.bookings.iter().map(with_buffers));
-        self.marked(busy.map(|(span, before, after)| {
+        let busy =
+            self.scenario.time_off.iter().map(without_buffers).chain(self.scenario.bookings.iter().map(with_buffers));
+        self.mark(busy.map(|(span, before, after)| {
             let (start, end) = in_minutes(span);
             (start - i64::from(before) - i64::from(new.after), end + i64::from(after) + i64::from(new.before))
         }))
     }
 
-    /// Longest stretches without a break.
+    /// The longest runs of consecutive free minutes.
     fn runs(&self, free: &[bool]) -> Vec<Minutes> {
         let mut runs: Vec<Minutes> = Vec::new();
         for (at, _) in (self.first..).zip(free).filter(|(_, free)| **free) {
@@ -100,51 +105,51 @@ impl<'a> Oracle<'a> {
     }
 
     fn slots_in(&self, (start, end): Minutes) -> Vec<Instant> {
-        let Case { terms, now, range, .. } = self.case;
-        let notice = i64::from(terms.min_notice) * 60_000;
-        let horizon = i64::from(terms.horizon_days) * DAY * 60_000;
-        let grid = [60, 30, 20, 15, 10, 5].into_iter().find(|g| terms.slot_interval % g == 0).map_or(1, i64::from);
+        let Scenario { rules, now, range, .. } = self.scenario;
+        let notice = i64::from(rules.min_notice) * 60_000;
+        let horizon = i64::from(rules.horizon_days) * DAY * 60_000;
+        let grid = [60, 30, 20, 15, 10, 5].into_iter().find(|g| rules.slot_interval % g == 0).map_or(1, i64::from);
         let earliest = (start * 60_000).max(now.unix_millis() + notice);
         let on_grid = |at: &i64| {
             let local = usize::try_from(at - self.first).ok().and_then(|at| self.local.get(at));
             local.is_some_and(|local| local.rem_euclid(60) % grid == 0)
         };
         let first = (start..end).find(|at| at * 60_000 >= earliest && on_grid(at));
-        let candidates = std::iter::successors(first, |at| Some(at + i64::from(terms.slot_interval)));
+        let candidates = std::iter::successors(first, |at| Some(at + i64::from(rules.slot_interval)));
         candidates
-            .take_while(|at| at + i64::from(terms.duration) <= end)
+            .take_while(|at| at + i64::from(rules.duration) <= end)
             .filter(|at| at * 60_000 <= now.unix_millis() + horizon)
             .map(minute)
             .filter(|at| *at >= range.start && *at < range.end)
             .collect()
     }
 
-    /// The rule that closes each minute, seen at its first moment.
-    fn rules(&self) -> Vec<Option<UnavailableReason>> {
-        let Case { terms, now, .. } = self.case;
-        let notice = now.unix_millis() + i64::from(terms.min_notice) * 60_000;
-        let horizon = now.unix_millis() + i64::from(terms.horizon_days) * DAY * 60_000;
-        let moments = (self.first..self.first + 12 * DAY).map(|at| at * 60_000);
+    /// The first reason why each minute is unavailable, at its first instant.
+    fn reasons(&self) -> Vec<Option<UnavailableReason>> {
+        let Scenario { rules, now, .. } = self.scenario;
+        let notice = now.unix_millis() + i64::from(rules.min_notice) * 60_000;
+        let horizon = now.unix_millis() + i64::from(rules.horizon_days) * DAY * 60_000;
+        let instants = (self.first..self.first + 12 * DAY).map(|at| at * 60_000);
         let working = self.working();
-        let overridden = self.marked(
-            self.case.overrides.iter().map(|(date, _)| (self.resolved(date * DAY), self.resolved((date + 1) * DAY))),
+        let overridden = self.mark(
+            self.scenario.overrides.iter().map(|(date, _)| (self.resolve(date * DAY), self.resolve((date + 1) * DAY))),
         );
-        let rules: [(UnavailableReason, Vec<bool>); 7] = [
-            (UnavailableReason::Notice, moments.clone().map(|at| at < notice).collect()),
-            (UnavailableReason::Horizon, moments.map(|at| at > horizon).collect()),
-            (UnavailableReason::TimeOff, self.marked(self.case.time_off.iter().map(|span| in_minutes(*span)))),
+        let reasons: [(UnavailableReason, Vec<bool>); 7] = [
+            (UnavailableReason::Notice, instants.clone().map(|at| at < notice).collect()),
+            (UnavailableReason::Horizon, instants.map(|at| at > horizon).collect()),
+            (UnavailableReason::TimeOff, self.mark(self.scenario.time_off.iter().map(|span| in_minutes(*span)))),
             (
                 UnavailableReason::Booking,
-                self.marked(self.case.bookings.iter().map(|booking| in_minutes(booking.span))),
+                self.mark(self.scenario.bookings.iter().map(|booking| in_minutes(booking.span))),
             ),
             (UnavailableReason::Buffer, self.blocked()),
             (
                 UnavailableReason::Override,
-                working.iter().zip(overridden).map(|(works, special)| !works && special).collect(),
+                working.iter().zip(overridden).map(|(works, overridden)| !works && overridden).collect(),
             ),
             (UnavailableReason::Hours, working.iter().map(|works| !works).collect()),
         ];
-        let first_of = |at: usize| rules.iter().find(|(_, closed)| closed[at]).map(|(rule, _)| *rule);
+        let first_of = |at: usize| reasons.iter().find(|(_, minutes)| minutes[at]).map(|(reason, _)| *reason);
         (0..self.local.len()).map(first_of).collect()
     }
 }
@@ -155,18 +160,18 @@ fn in_minutes(span: TimeRange) -> Minutes {
 
 proptest! {
     #[test]
-    fn slots_are_those_of_the_rules_as_they_are_worded(case in cases()) {
-        let slots = case.slots(case.range);
-        prop_assert_eq!(&slots, &Oracle::of(&case).slots());
+    fn slots_are_those_of_the_oracle(scenario in scenarios()) {
+        let slots = scenario.slots(scenario.range);
+        prop_assert_eq!(&slots, &Oracle::of(&scenario).slots());
     }
 
     #[test]
-    fn each_minute_is_closed_by_the_first_rule_that_closes_it(case in cases()) {
-        let closed = case.ask(|calendar| calendar.closed(&case.terms, case.now, case.range));
-        let told = |at: Instant| closed.iter().find(|stretch| stretch.span.contains(at)).map(|stretch| stretch.rule);
-        let oracle = Oracle::of(&case);
-        for (at, rule) in (oracle.first..).map(minute).zip(oracle.rules()).filter(|(at, _)| case.range.contains(*at)) {
-            prop_assert_eq!(told(at), rule, "{}", at);
+    fn unavailable_minutes_have_the_reason_of_the_oracle(scenario in scenarios()) {
+        let periods = scenario.query(|calendar| calendar.unavailable(&scenario.rules, scenario.now, scenario.range));
+        let reported = |at: Instant| periods.iter().find(|period| period.span.contains(at)).map(|period| period.rule);
+        let oracle = Oracle::of(&scenario);
+        for (at, reason) in (oracle.first..).map(minute).zip(oracle.reasons()).filter(|(at, _)| scenario.range.contains(*at)) {
+            prop_assert_eq!(reported(at), reason, "{}", at);
         }
     }
 }

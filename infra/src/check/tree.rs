@@ -1,0 +1,210 @@
+//! Rules for the tree of scopes: parents, counts and pointers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Row;
+use super::scope_rows::{ScopeRows, text};
+use crate::check::partition::{Partition, Scope};
+
+type Scopes<'a> = BTreeMap<String, ScopeRows<'a>>;
+
+/// Partition and sort key.
+type PrimaryKey = (String, String);
+
+/// Collections included in the child count of their scope.
+const COUNTED: &[&str] =
+    &["AGENCY", "CLIENT", "CONTACT", "DEAL", "DOMAIN", "PIPELINE", "SERVICE", "STAFF", "TAG", "USER"];
+
+/// Reports all violations of the rules for the tree of scopes.
+pub(super) fn violations(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let mut violations = orphans(rows, scopes);
+    violations.extend(scopes.values().flat_map(wrong_counts));
+    violations.extend(wrong_emails(rows, scopes));
+    violations.extend(wrong_widgets(rows, scopes));
+    violations
+}
+
+/// Each row has the rows that it requires.
+fn orphans(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let keys: BTreeSet<_> = rows.iter().map(|row| (row.pk, row.sk)).collect();
+    let first_missing = |row: &Row<'_>| {
+        required(row).into_iter().find(|(pk, sk)| !keys.contains(&(pk.as_str(), sk.as_str()))).map(|(pk, _)| pk)
+    };
+    let remaining = rows.iter().filter(|row| !is_being_deleted(row, scopes));
+    remaining.filter_map(|row| first_missing(row).map(|pk| row.violation(format_args!("without its {pk}")))).collect()
+}
+
+/// Whether the parent of the row was deleted and a job is still deleting the row.
+fn is_being_deleted(row: &Row<'_>, scopes: &Scopes<'_>) -> bool {
+    let Partition::Scoped { scope, collection } = &row.partition else { return false };
+    scopes.get(&scope.prefix()).is_some_and(|rows| rows.is_being_deleted(collection))
+}
+
+/// The stored counts of children, users and active admins are correct.
+fn wrong_counts(rows: &ScopeRows<'_>) -> Vec<String> {
+    let Some(counts) = rows.find("HOLDS", "COUNT") else { return Vec::new() };
+    let children = COUNTED.iter().map(|collection| rows.all(collection).count()).sum();
+    let admins = rows.all("USER").filter(|(_, user)| is_active_admin(user)).count();
+    let actual =
+        [("n", "children", children), ("users", "users", rows.all("USER").count()), ("admins", "admins", admins)];
+    let is_correct = |stored: &Value, actual: usize| {
+        // A count that was never incremented may be absent. DynamoDB numbers are read as floats.
+        stored.as_f64().unwrap_or_default().to_string() == actual.to_string()
+    };
+    let wrong = actual.into_iter().filter(|(name, _, actual)| !is_correct(&counts[*name], *actual));
+    wrong
+        .map(|(name, label, actual)| format!("{}: {label}: stored {}, actual {actual}", rows.scope, counts[name]))
+        .collect()
+}
+
+fn is_active_admin(user: &Value) -> bool {
+    user["status"] == "ACTIVE" && text(user, "role").ends_with("ADMIN")
+}
+
+/// Each user has exactly one email row, and each email row leads to a user.
+fn wrong_emails(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let mut emails: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in global(rows, "GLOBAL#EMAIL#") {
+        *emails.entry(text(row.value, "userId")).or_default() += 1;
+    }
+    let mut violations = Vec::new();
+    for scope in scopes.values() {
+        for (id, _) in scope.all("USER") {
+            let count = emails.remove(id).unwrap_or_default();
+            if count != 1 {
+                violations.push(scope.violation("USER", id, format_args!("has {count} emails instead of 1")));
+            }
+        }
+    }
+    violations.extend(emails.into_keys().map(|id| format!("an email of the user {id}, who does not exist")));
+    violations
+}
+
+/// Each client has one widget key.
+///
+/// The rows of client and key list the domains of the client.
+fn wrong_widgets(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let mut key_rows: BTreeMap<_, _> = global(rows, "GLOBAL#WIDGET#").map(|row| (row.pk, row.value)).collect();
+    let mut violations = Vec::new();
+    for scope in scopes.values() {
+        let domains: BTreeSet<_> = scope.all("DOMAIN").map(|(_, row)| row["domain"].as_str()).collect();
+        for (sort, widget) in scope.all("WIDGET") {
+            let key_row = key_rows.remove(format!("GLOBAL#WIDGET#{}", text(widget, "key")).as_str());
+            for row in [Some(widget), key_row] {
+                let listed = row.and_then(|row| row["domains"].as_array());
+                let listed: Option<BTreeSet<_>> = listed.map(|listed| listed.iter().map(Value::as_str).collect());
+                if listed.as_ref() != Some(&domains) {
+                    let message = format_args!("lists the domains {listed:?} instead of {domains:?}");
+                    violations.push(scope.violation("WIDGET", sort, message));
+                }
+            }
+        }
+    }
+    violations.extend(key_rows.into_keys().map(|pk| format!("{pk}: its client does not exist")));
+    violations
+}
+
+fn global<'a>(rows: &'a [Row<'a>], prefix: &str) -> impl Iterator<Item = &'a Row<'a>> {
+    rows.iter().filter(move |row| row.pk.starts_with(prefix))
+}
+
+/// Keys of the rows that must exist if this row exists.
+fn required(row: &Row<'_>) -> Vec<PrimaryKey> {
+    let Partition::Scoped { scope, collection } = &row.partition else { return pointer_target(row) };
+    if may_outlive_scope(collection, row.value) {
+        return Vec::new();
+    }
+    let key = |pk: String, sk: &str| (pk, sk.to_owned());
+    let child_prefix =
+        || child_scope(scope, row.sk).map_or_else(|| format!("scope of {}", row.sk), |child| child.prefix());
+    let count = || key(format!("{}HOLDS", child_prefix()), "COUNT");
+    let mut required: Vec<_> = scope.row().into_iter().collect();
+    match collection.as_str() {
+        "TENANT" => required.push(count()),
+        "AGENCY" => required.extend([count(), key(format!("GLOBAL#AGENCY#{}", row.sk), "AT")]),
+        "CLIENT" => required.extend([
+            count(),
+            key(format!("GLOBAL#CLIENT#{}", row.sk), "AT"),
+            key(format!("{}WIDGET", child_prefix()), "KEY"),
+        ]),
+        _ => {}
+    }
+    required
+}
+
+/// Whether a row may remain after its scope was deleted.
+///
+/// Such a row expires, or it is an empty list of tombstones.
+fn may_outlive_scope(collection: &str, row: &Value) -> bool {
+    match collection {
+        "IDEM" | "JOB" | "MAIL" | "SESSION" | "SOURCE" => true,
+        "GONE" => row.get("ids").is_none(),
+        _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
+    }
+}
+
+/// Key of the row that a global pointer row leads to.
+fn pointer_target(row: &Row<'_>) -> Vec<PrimaryKey> {
+    let id = row.pk.rsplit('#').next().unwrap_or_default().to_owned();
+    let tenant = format!("T#{}#", text(row.value, "tenantId"));
+    if row.pk.starts_with("GLOBAL#AGENCY#") {
+        return vec![(format!("{tenant}AGENCY"), id)];
+    }
+    if row.pk.starts_with("GLOBAL#CLIENT#") {
+        return vec![(format!("{tenant}A#{}#CLIENT", text(row.value, "agencyId")), id)];
+    }
+    Vec::new()
+}
+
+/// The child scope with this id, which is the sort key of its row.
+fn child_scope(scope: &Scope, sort: &str) -> Option<Scope> {
+    sort.parse().ok().map(|id| scope.child(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::super::violations;
+
+    fn table(tenant: Uuid, agency: Uuid) -> Vec<serde_json::Value> {
+        vec![
+            json!({ "pk": "PLATFORM#TENANT", "sk": tenant }),
+            json!({ "pk": format!("T#{tenant}#HOLDS"), "sk": "COUNT", "n": 1 }),
+            json!({ "pk": format!("T#{tenant}#AGENCY"), "sk": agency }),
+            json!({ "pk": format!("T#{tenant}#A#{agency}#HOLDS"), "sk": "COUNT", "n": 0 }),
+            json!({ "pk": format!("GLOBAL#AGENCY#{agency}"), "sk": "AT", "tenantId": tenant, "agencyId": agency }),
+        ]
+    }
+
+    #[test]
+    fn missing_parent_and_wrong_count_are_reported() {
+        let tenant = Uuid::from_u128(1);
+        let mut rows = table(tenant, Uuid::from_u128(2));
+        assert_eq!(violations(&rows), Vec::<String>::new());
+        rows[1]["n"] = json!(2);
+        assert_eq!(violations(&rows), [format!("T#{tenant}#: children: stored 2, actual 1")]);
+        rows.remove(0);
+        assert_eq!(violations(&rows).len(), 3, "{:?}", violations(&rows));
+    }
+
+    #[test]
+    fn missing_and_surplus_emails_of_users_are_reported() {
+        let agency = Uuid::from_u128(2);
+        let mut rows = table(Uuid::from_u128(1), agency);
+        let user =
+            json!({ "pk": format!("T#{}#A#{agency}#USER", Uuid::from_u128(1)), "sk": "ada", "status": "INVITED" });
+        let email = |at: &str, user: &str| json!({ "pk": format!("GLOBAL#EMAIL#{at}"), "sk": "AT", "userId": user });
+        rows[3]["n"] = json!(1);
+        rows[3]["users"] = json!(1);
+        rows.extend([user, email("one", "ada")]);
+        assert_eq!(violations(&rows), Vec::<String>::new());
+        rows.push(email("two", "ada"));
+        rows.push(email("three", "eve"));
+        let found = violations(&rows);
+        assert!(found.len() == 2 && found[0].contains("2 emails") && found[1].contains("eve"), "{found:?}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Endpoints of the local server only: start page, outbox, clock and schedules.
+//!
+//! They are not part of the API and have no authentication. They reject requests with a foreign `Host`
+//! header: otherwise a website could read the outbox by DNS rebinding.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::value::Clock;
+use shared::value::Instant;
+
+use super::schedules::Schedules;
+use super::{Mode, Settings};
+use crate::smtp::{Mail, Outbox};
+
+struct LocalState {
+    start_page: String,
+    clock: Clock,
+    /// Whether the functions use `clock`.
+    ///
+    /// Functions in other processes use the system clock.
+    clock_is_shared: bool,
+    outbox: Outbox,
+    schedules: Schedules,
+}
+
+pub(super) fn router(
+    settings: &Settings,
+    start_page: String,
+    clock: Clock,
+    outbox: Outbox,
+    schedules: Schedules,
+) -> Router {
+    let clock_is_shared = settings.mode == Mode::InProcess;
+    let state = LocalState { start_page, clock, clock_is_shared, outbox, schedules };
+    Router::new()
+        .route("/", get(start_page_html))
+        .route("/_local/outbox", get(outbox_mails))
+        .route("/_local/clock", put(set_clock))
+        .route("/_local/tick", post(tick))
+        .with_state(Arc::new(state))
+        .route_layer(from_fn_with_state(local_hosts(settings.port), require_local_host))
+}
+
+/// The `Host` headers of requests to this machine. Clients omit the port 80.
+fn local_hosts(port: u16) -> Arc<[String]> {
+    let names = ["localhost", "127.0.0.1", "[::1]"];
+    let with_port = names.iter().map(|name| format!("{name}:{port}"));
+    let without_port = names.iter().filter(|_| port == 80).map(|name| (*name).to_owned());
+    with_port.chain(without_port).collect()
+}
+
+async fn require_local_host(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if hosts.iter().any(|local| local.eq_ignore_ascii_case(host)) {
+        return next.run(request).await;
+    }
+    let error = format!("this endpoint accepts only the hosts {}", hosts.join(", "));
+    (StatusCode::MISDIRECTED_REQUEST, Json(json!({ "error": error }))).into_response()
+}
+
+async fn start_page_html(State(state): State<Arc<LocalState>>) -> impl IntoResponse {
+    let headers =
+        [(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'")];
+    (headers, Html(state.start_page.clone()))
+}
+
+/// Returns the sent mail, newest first.
+async fn outbox_mails(State(state): State<Arc<LocalState>>) -> Json<Vec<Mail>> {
+    Json(state.outbox.mails())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum ClockChange {
+    Now(Instant),
+    /// 32 bits, so that repeated changes cannot leave the supported range of years.
+    AdvanceSeconds(i32),
+    Reset(bool),
+}
+
+async fn set_clock(State(state): State<Arc<LocalState>>, body: String) -> (StatusCode, Json<Value>) {
+    if !state.clock_is_shared {
+        let error = "with MODE=lambda the functions are processes that use the system clock";
+        return (StatusCode::CONFLICT, Json(json!({ "error": error })));
+    }
+    match serde_json::from_str(&body) {
+        Ok(ClockChange::Now(now)) => state.clock.set(now),
+        Ok(ClockChange::AdvanceSeconds(seconds)) => state.clock.advance(seconds.into()),
+        Ok(ClockChange::Reset(true)) => state.clock.reset(),
+        Ok(ClockChange::Reset(false)) => {}
+        Err(_) => {
+            let error = r#"send {"now":"2026-03-08T06:30:00Z"}, {"advanceSeconds":3600} or {"reset":true}"#;
+            return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": error })));
+        }
+    }
+    (StatusCode::OK, Json(json!({ "now": state.clock.now() })))
+}
+
+/// Fires all schedules of the template now.
+async fn tick(State(state): State<Arc<LocalState>>) -> Json<Value> {
+    Json(state.schedules.fire().await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_hosts_have_the_port_of_the_server() {
+        assert_eq!(local_hosts(3000)[..], ["localhost:3000", "127.0.0.1:3000", "[::1]:3000"]);
+        assert!(local_hosts(80).contains(&"localhost".to_owned()));
+    }
+}

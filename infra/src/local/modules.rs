@@ -1,0 +1,178 @@
+//! All functions in one process.
+//!
+//! Does for all modules what each `main` does on Lambda.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use axum::Router;
+use shared::identity::{Issuer, Keys};
+use shared::web::{App, Config, StartError};
+use tenancy::WidgetsUrl;
+
+use crate::aws::function::{EventFunction, Functions, InProcess, Invoke};
+use crate::aws::template::{Function, Template};
+use crate::smtp::Outbox;
+
+/// Token issuer of the local server and the tests.
+pub const TOKEN_ISSUER: &str = "upzento-local";
+
+/// Sender address of all mail.
+pub const MAIL_FROM: &str = "Upzento CRM <crm@localhost.example>";
+
+/// Configuration of the functions on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalConfig {
+    /// URL of the SMTP server.
+    pub smtp_url: String,
+    /// Sender address of all mail.
+    pub mail_from: String,
+    /// URL of the frontend, for links in mail.
+    pub app_url: String,
+    /// URL of the widget API.
+    pub widgets_url: String,
+}
+
+impl LocalConfig {
+    /// Configuration for an API on this port.
+    ///
+    /// The widget API is on `port + 1` and the frontend on `port + 2`.
+    pub fn new(port: u16, outbox: &Outbox) -> Self {
+        Self {
+            smtp_url: outbox.url(),
+            mail_from: MAIL_FROM.to_owned(),
+            app_url: format!("http://localhost:{}", port + 2),
+            widgets_url: format!("http://localhost:{}", port + 1),
+        }
+    }
+}
+
+/// Configuration that all functions share.
+pub fn config(table: &str, keys: &Keys) -> Config {
+    Config {
+        table: table.to_owned(),
+        token_issuer: TOKEN_ISSUER.to_owned(),
+        jwks: keys.jwks.clone(),
+        data_key: keys.data.clone(),
+    }
+}
+
+/// Routers of all modules that serve HTTP, by function name.
+pub fn routers(app: &App, keys: &Keys, local: &LocalConfig) -> Result<BTreeMap<&'static str, Router>, StartError> {
+    let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
+    Ok([
+        ("appointments", appointments::router(app.clone())),
+        ("auth", auth::router(app.clone(), issuer)),
+        ("contacts", contacts::router(app.clone())),
+        ("deals", deals::router(app.clone())),
+        ("docs", docs::router()),
+        ("tenancy", tenancy::router(app.clone(), WidgetsUrl::new(&local.widgets_url))),
+    ]
+    .into())
+}
+
+/// The service behind the mail function.
+pub fn mail(app: &App, local: &LocalConfig) -> Result<mail::Service, mail::StartError> {
+    let config = mail::Config {
+        app_url: local.app_url.clone(),
+        mail_from: local.mail_from.clone(),
+        smtp_url: Some(local.smtp_url.clone()),
+    };
+    mail::Service::new(app.clone(), &config, &SdkConfig::builder().build())
+}
+
+/// Functions that are invoked by events only, by function name.
+pub fn listeners(app: &App, local: &LocalConfig) -> Result<Listeners, mail::StartError> {
+    let mail = Arc::new(mail(app, local)?);
+    let mail = EventFunction::new(move |event| {
+        let mail = Arc::clone(&mail);
+        async move { mail.handle(event).await }
+    });
+    let jobs = Arc::new(jobs::runner(app.clone()));
+    let jobs = EventFunction::new(move |event| {
+        let jobs = Arc::clone(&jobs);
+        async move { jobs.handle(event).await }
+    });
+    Ok([("jobs", Arc::new(jobs) as Arc<dyn Invoke>), ("mail", Arc::new(mail) as _)].into())
+}
+
+/// Functions by name.
+pub type Listeners = BTreeMap<&'static str, Arc<dyn Invoke>>;
+
+/// Implements the functions of the template with these routers and listeners.
+///
+/// A function without implementation is omitted; the gateway reports it if it has routes.
+pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>, listeners: &Listeners) -> Functions {
+    let implemented = template.functions.iter().filter_map(|(id, function)| {
+        let name = function.name.as_str();
+        let router = routers.get(name).map(|router| Arc::new(InProcess::new(name, router.clone())) as Arc<dyn Invoke>);
+        Some((id.clone(), router.or_else(|| listeners.get(name).cloned())?))
+    });
+    implemented.collect()
+}
+
+/// Environment variables of a compiled function.
+///
+/// Contains local values for exactly the variables that the template declares for it, and the endpoint and
+/// credentials that the SDK needs to reach the engine.
+pub fn environment(
+    function: &Function,
+    table: &str,
+    keys: &Keys,
+    endpoint: &str,
+    local: &LocalConfig,
+) -> BTreeMap<String, String> {
+    let config = config(table, keys);
+    let local = local.clone();
+    let values = [
+        ("TABLE_NAME", config.table),
+        ("TOKEN_ISSUER", config.token_issuer),
+        ("TOKEN_JWKS", config.jwks),
+        ("DATA_KEY", config.data_key),
+        ("TOKEN_SIGNING_KEY", keys.signing.clone()),
+        ("TOKEN_REFRESH_KEY", keys.refresh.clone()),
+        ("SMTP_URL", local.smtp_url),
+        ("MAIL_FROM", local.mail_from),
+        ("APP_URL", local.app_url),
+        ("WIDGETS_URL", local.widgets_url),
+    ];
+    let declared = values.into_iter().filter(|(name, _)| function.environment.contains(*name));
+    let engine = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+    ];
+    declared.chain(engine).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "
+Resources:
+  MailFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: mail/
+      Environment: { Variables: { TABLE_NAME: a, SMTP_URL: b, MAIL_FROM: c, APP_URL: d, OTHER: e } }
+";
+
+    #[test]
+    fn environment_has_the_declared_variables_and_the_engine() {
+        let outbox = Outbox::start().unwrap();
+        let function = Template::parse(TEMPLATE).unwrap().functions["MailFunction"].clone();
+        let keys = Keys::generate().unwrap();
+        let local = LocalConfig::new(4000, &outbox);
+        let environment = environment(&function, "test", &keys, "http://localhost:8000", &local);
+        assert_eq!(environment["TABLE_NAME"], "test");
+        assert_eq!(environment["SMTP_URL"], outbox.url());
+        assert_eq!(environment["MAIL_FROM"], MAIL_FROM);
+        assert_eq!(environment["APP_URL"], "http://localhost:4002");
+        assert_eq!(environment["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000");
+        for name in ["WIDGETS_URL", "TOKEN_SIGNING_KEY", "DATA_KEY", "OTHER"] {
+            assert!(!environment.contains_key(name), "{name}");
+        }
+    }
+}

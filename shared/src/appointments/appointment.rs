@@ -1,0 +1,292 @@
+use deserr::Deserr;
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
+use utoipa::ToSchema;
+
+use crate::appointments::{AppointmentId, ServiceId, StaffId};
+use crate::booking::{Booking, Buffers};
+use crate::contacts::{ContactId, ContactReference};
+use crate::identity::ClientId;
+use crate::table::{Meta, Versioned};
+use crate::value::{Instant, MultilineText, Name, TimeRange, ValidationErrors, enum_value};
+
+/// A booked time slot with a staff member, optionally for a contact.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Appointment {
+    /// The appointment's id.
+    pub id: AppointmentId,
+    /// The client's id.
+    pub client_id: ClientId,
+    /// The start time.
+    pub start_time: Instant,
+    /// The end time: the start time plus the duration of the service.
+    pub end_time: Instant,
+    /// Minutes kept free before the appointment.
+    ///
+    /// Copied from the service when the time was booked.
+    #[serde(default)]
+    #[schema(required)]
+    pub buffer_before: u16,
+    /// Minutes kept free after the appointment.
+    ///
+    /// Copied from the service when the time was booked.
+    #[serde(default)]
+    #[schema(required)]
+    pub buffer_after: u16,
+    /// The status.
+    pub status: AppointmentStatus,
+    /// The booked service.
+    pub service_id: ServiceId,
+    /// The staff member.
+    pub staff_id: StaffId,
+    /// The fields that users edit.
+    #[serde(flatten)]
+    pub fields: AppointmentFields,
+    /// The channel through which the appointment was booked.
+    pub source: BookingSource,
+    /// The reason for the cancellation, if given.
+    #[schema(required)]
+    pub cancelled_reason: Option<Name>,
+    /// The version and the times of creation and of the last change.
+    #[serde(flatten)]
+    pub meta: Meta,
+    /// A deleted contact that is hidden until a job removes the reference.
+    #[serde(skip)]
+    hidden: Option<ContactId>,
+}
+
+/// The editable fields of an appointment.
+///
+/// Other operations change the time and the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
+#[schema(example = json!({
+    "contactId": null,
+    "notes": "Prefers the chair by the window.",
+}))]
+pub struct AppointmentFields {
+    /// The contact that the appointment is for: a contact of this client.
+    #[deserr(default)]
+    #[schema(required)]
+    pub contact_id: Option<ContactId>,
+    /// Notes for the staff.
+    #[deserr(default)]
+    #[schema(required)]
+    pub notes: Option<MultilineText<10_000>>,
+}
+
+/// The status of an appointment.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, EnumString, IntoStaticStr, VariantNames,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum AppointmentStatus {
+    /// Booked, not yet confirmed.
+    Scheduled,
+    /// Confirmed by both sides.
+    Confirmed,
+    /// Took place.
+    Completed,
+    /// Cancelled. The time is free.
+    Cancelled,
+    /// The customer did not come. The time is free.
+    NoShow,
+}
+
+/// A change of an appointment's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// To [`AppointmentStatus::Confirmed`].
+    Confirm,
+    /// To [`AppointmentStatus::Completed`].
+    Complete,
+    /// To [`AppointmentStatus::Cancelled`].
+    Cancel,
+    /// To [`AppointmentStatus::NoShow`].
+    NoShow,
+}
+
+impl AppointmentStatus {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the appointment is open: scheduled or confirmed.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Confirmed)
+    }
+
+    /// Whether the appointment blocks its time for other bookings.
+    pub const fn blocks(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::NoShow)
+    }
+
+    /// The status after a transition; `None` if the transition is not allowed.
+    pub const fn after(self, transition: Transition) -> Option<Self> {
+        match (self, transition) {
+            (Self::Scheduled, Transition::Confirm) => Some(Self::Confirmed),
+            (Self::Confirmed, Transition::Complete) => Some(Self::Completed),
+            (Self::Confirmed, Transition::NoShow) => Some(Self::NoShow),
+            (Self::Scheduled | Self::Confirmed, Transition::Cancel) => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+
+enum_value!(AppointmentStatus);
+
+/// The channel through which an appointment was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum BookingSource {
+    /// By a user, through this API.
+    Api,
+    /// By a visitor of the client's website, through a widget.
+    Widget,
+}
+
+/// A free slot that the allocator chose: service, staff member and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedSlot {
+    /// The service.
+    pub service: ServiceId,
+    /// The staff member.
+    pub staff: StaffId,
+    /// The time without buffers.
+    pub span: TimeRange,
+    /// The buffers of the service.
+    pub buffers: Buffers,
+    /// The instant that the slot grid was counted from, if the start depends on it.
+    pub counted_from: Option<Instant>,
+}
+
+impl Appointment {
+    /// Creates an appointment in a slot.
+    pub const fn new(
+        id: AppointmentId,
+        client_id: ClientId,
+        slot: &ReservedSlot,
+        fields: AppointmentFields,
+        source: BookingSource,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            client_id,
+            start_time: slot.span.start,
+            end_time: slot.span.end,
+            buffer_before: slot.buffers.before,
+            buffer_after: slot.buffers.after,
+            status: AppointmentStatus::Scheduled,
+            service_id: slot.service,
+            staff_id: slot.staff,
+            fields,
+            source,
+            cancelled_reason: None,
+            meta: Meta::created(now),
+            hidden: None,
+        }
+    }
+
+    /// The time of the staff member that the appointment occupies.
+    ///
+    /// Other bookings are excluded only while the status [blocks](AppointmentStatus::blocks) the time.
+    pub const fn booking(&self) -> Booking {
+        Booking {
+            appointment: self.id,
+            span: TimeRange { start: self.start_time, end: self.end_time },
+            buffers: Buffers { before: self.buffer_before, after: self.buffer_after },
+        }
+    }
+
+    /// The next version with other fields.
+    #[must_use]
+    pub fn changed(&self, fields: AppointmentFields, now: Instant) -> Self {
+        Self { fields, meta: self.meta.changed(now), ..self.clone() }
+    }
+
+    /// The next version in another slot.
+    #[must_use]
+    pub fn rescheduled(&self, slot: &ReservedSlot, now: Instant) -> Self {
+        Self {
+            start_time: slot.span.start,
+            end_time: slot.span.end,
+            buffer_before: slot.buffers.before,
+            buffer_after: slot.buffers.after,
+            staff_id: slot.staff,
+            meta: self.meta.changed(now),
+            ..self.clone()
+        }
+    }
+
+    /// The next version with another status.
+    #[must_use]
+    pub fn with_status(&self, status: AppointmentStatus, cancelled_reason: Option<Name>, now: Instant) -> Self {
+        Self { status, cancelled_reason, meta: self.meta.changed(now), ..self.clone() }
+    }
+
+    /// The next version without a contact.
+    #[must_use]
+    pub fn without_contact(&self, now: Instant) -> Self {
+        self.changed(AppointmentFields { contact_id: None, ..self.fields.clone() }, now)
+    }
+}
+
+impl Versioned for Appointment {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl ContactReference for Appointment {
+    fn contact(&self) -> Option<ContactId> {
+        self.fields.contact_id
+    }
+
+    fn hidden_contact(&self) -> Option<ContactId> {
+        self.hidden
+    }
+
+    fn version(&self) -> u64 {
+        self.meta.version
+    }
+
+    fn contact_fields(&mut self) -> (&mut Option<ContactId>, &mut Option<ContactId>, &mut Meta) {
+        (&mut self.fields.contact_id, &mut self.hidden, &mut self.meta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transition_is_allowed_only_from_its_source_statuses() {
+        use AppointmentStatus::{Cancelled, Completed, Confirmed, NoShow, Scheduled};
+        let transitions = [Transition::Confirm, Transition::Complete, Transition::Cancel, Transition::NoShow];
+        for (status, after) in [
+            (Scheduled, [Some(Confirmed), None, Some(Cancelled), None]),
+            (Confirmed, [None, Some(Completed), Some(Cancelled), Some(NoShow)]),
+            (Completed, [None; 4]),
+            (Cancelled, [None; 4]),
+            (NoShow, [None; 4]),
+        ] {
+            assert_eq!(transitions.map(|transition| status.after(transition)), after, "{}", status.name());
+            assert_eq!(status.is_open(), after.iter().any(Option::is_some));
+        }
+        assert_eq!(
+            [Scheduled, Confirmed, Completed, Cancelled, NoShow].map(AppointmentStatus::blocks),
+            [true, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn status_round_trips_through_its_wire_name() {
+        crate::value::assert_names_agree::<AppointmentStatus>();
+        assert_eq!(AppointmentStatus::NoShow.name(), "NO_SHOW");
+    }
+}

@@ -1,0 +1,196 @@
+//! Contacts: the fields, the stored item, and search entries.
+
+use std::collections::HashSet;
+
+use deserr::Deserr;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::contacts::{ContactId, ContactRecord, TagId, Tombstones};
+use crate::identity::ClientScope;
+use crate::table::{Fields, InClient, Order};
+use crate::value::{Email, InvalidValue, Name, NormalizedText, Phone, ValidationErrors};
+
+/// A person in the client's address book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
+#[schema(as = ContactFields, example = json!({
+    "firstName": "Ada",
+    "lastName": "Lovelace",
+    "email": "ada@example.com",
+    "phone": "+14155552671",
+    "company": "Analytical Engines Ltd",
+    "jobTitle": "Programmer",
+    "source": "website",
+    "tagIds": [],
+}))]
+pub struct Contact {
+    /// Given name.
+    #[schema(example = "Ada")]
+    pub first_name: Name,
+    /// Family name.
+    #[schema(example = "Lovelace")]
+    pub last_name: Name,
+    /// Email; unique within the client, regardless of case.
+    #[deserr(default)]
+    #[schema(example = "ada@example.com")]
+    pub email: Option<Email>,
+    /// Phone number, stored in E.164.
+    ///
+    /// A number without a country code belongs to the client's `country`, which must be set.
+    #[deserr(default)]
+    pub phone: Option<Phone>,
+    /// Employer.
+    #[deserr(default)]
+    pub company: Option<Name>,
+    /// Position at the employer.
+    #[deserr(default)]
+    pub job_title: Option<Name>,
+    /// How the client got the contact.
+    #[deserr(default)]
+    #[schema(example = "website")]
+    pub source: Option<Name>,
+    /// Ids of tags of the same client.
+    #[serde(default)]
+    #[deserr(default, try_from(Vec<TagId>) = distinct -> InvalidValue)]
+    #[schema(required = false, max_items = 30)]
+    pub tag_ids: Vec<TagId>,
+}
+
+impl Contact {
+    /// The largest number of tags of a contact.
+    ///
+    /// A change of all tags takes one part of its transaction for each removed tag and two for each added
+    /// tag; a transaction has at most 100 parts (a limit of DynamoDB).
+    pub const MAX_TAGS: usize = 30;
+
+    /// The error of a contact with more than [`Self::MAX_TAGS`] tags.
+    pub const fn too_many_tags() -> InvalidValue {
+        InvalidValue::new("too_many", "must be at most 30 tags")
+    }
+}
+
+fn distinct(tags: Vec<TagId>) -> Result<Vec<TagId>, InvalidValue> {
+    if tags.len() > Contact::MAX_TAGS {
+        return Err(Contact::too_many_tags());
+    }
+    if tags.iter().collect::<HashSet<_>>().len() < tags.len() {
+        return Err(InvalidValue::new("duplicate", "must not contain a tag twice"));
+    }
+    Ok(tags)
+}
+
+impl Fields for Contact {
+    const NAME: &'static str = "Contact";
+    type Marker = Self;
+    type Scope = ClientScope;
+    type Parent = InClient;
+}
+
+impl Contact {
+    /// Whether the contact has this email, regardless of case.
+    pub fn has_email(&self, email: &Email) -> bool {
+        self.email.as_ref().is_some_and(|own| own.folded() == email.folded())
+    }
+
+    /// Whether a name or the email begins with a prefix, as in the prefix search.
+    pub fn matches_prefix(&self, prefix: &NormalizedText) -> bool {
+        let names = [&self.first_name, &self.last_name].map(|name| NormalizedText::of(&name.to_string()));
+        let email = self.email.as_ref().map(Email::search_form);
+        names.iter().chain(&email).any(|text| text.starts_with(prefix))
+    }
+}
+
+/// A contact as it is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// The contact as the API returns it.
+    #[serde(flatten)]
+    pub contact: ContactRecord,
+    /// The fingerprint of the imported row that created the contact.
+    ///
+    /// Only if the row has no email.
+    #[serde(default, rename = "origin")]
+    pub fingerprint: Option<ImportFingerprint>,
+    /// The number of deleted tags that are hidden until a job removes them.
+    #[serde(skip)]
+    hidden_tags: u64,
+}
+
+impl ContactRow {
+    /// A new contact.
+    pub const fn new(contact: ContactRecord, fingerprint: Option<ImportFingerprint>) -> Self {
+        Self { contact, fingerprint, hidden_tags: 0 }
+    }
+
+    /// The contact's next version.
+    #[must_use]
+    pub fn next(&self, contact: ContactRecord) -> Self {
+        Self::new(contact, self.fingerprint.clone())
+    }
+
+    /// Hides deleted tags.
+    ///
+    /// Sets the version that the contact will have without these tags: a job removes each tag in a version of its
+    /// own.
+    pub(super) fn hide_deleted(&mut self, tombstones: &Tombstones) {
+        let tags = &mut self.contact.fields.tag_ids;
+        let hidden = tags.extract_if(.., |tag| tombstones.contains(*tag)).map(|_| 1).sum::<u64>();
+        self.hidden_tags += hidden;
+        self.contact.meta.version += hidden;
+    }
+
+    /// The stored version.
+    pub const fn stored_version(&self) -> u64 {
+        self.contact.meta.version - self.hidden_tags
+    }
+}
+
+/// A hash of an imported row without an email.
+///
+/// Identifies the row when the same file is imported again, so that no duplicate contact is created.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImportFingerprint(String);
+
+impl ImportFingerprint {
+    /// A fingerprint with the hash of a row's values.
+    pub const fn new(hash: String) -> Self {
+        Self(hash)
+    }
+
+    /// The hash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An item of the prefix search: one of the names of a contact, or its email.
+///
+/// The text is the item's sort key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchEntry {
+    /// The contact.
+    pub owner: ContactId,
+    /// The lengths of the longest prefixes shared with another entry, in bytes.
+    ///
+    /// The first with an earlier, the second with a later entry of the same contact. A search for a prefix of
+    /// at most this length finds both entries.
+    #[serde(rename = "seen")]
+    pub shared_prefixes: [usize; 2],
+}
+
+impl SearchEntry {
+    /// Whether a search has found another entry of the contact before.
+    ///
+    /// `prefix_len` is the length of the searched prefix in bytes.
+    pub const fn is_duplicate(&self, prefix_len: usize, order: Order) -> bool {
+        let [earlier, later] = self.shared_prefixes;
+        prefix_len
+            <= match order {
+                Order::Asc => earlier,
+                Order::Desc => later,
+            }
+    }
+}

@@ -1,0 +1,275 @@
+//! Idempotency: a `POST` that is repeated with the same key takes effect once.
+//!
+//! The response is recorded in the transaction that creates, and a repeated request gets the recorded
+//! response.
+
+use axum::extract::{FromRequest, Request};
+use deserr::Deserr;
+use lambda_http::http::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::ErrorCode;
+use super::body::{parse, read_bytes, read_json};
+use super::response::Created;
+use super::{App, Problem, Result};
+use crate::table::{
+    Condition, Entity, Failure, Key, OnFailed, Partition, Scope, Store, StoreError, Transaction, Versioned,
+};
+use crate::value::{Instant, ValidationErrors};
+
+/// How long a response is kept, in seconds: 24 hours.
+const RECORD_TTL_SECONDS: i64 = 24 * 60 * 60;
+
+/// The maximum size of a recorded body, in bytes.
+///
+/// An item has at most 400 KB (a limit of DynamoDB).
+const MAX_RECORDED_BYTES: usize = 350 * 1000;
+
+/// The JSON body of a create request, with its idempotency key.
+pub struct Create<T> {
+    /// The fields of the new entity.
+    pub fields: T,
+    /// The request, which commits the transaction.
+    pub request: IdempotentRequest,
+}
+
+/// A create request, with or without an idempotency key.
+pub struct IdempotentRequest {
+    keyed: Option<KeyedRequest>,
+    now: Instant,
+}
+
+/// The hashes that identify a repeated request.
+struct KeyedRequest {
+    fingerprint: Fingerprint,
+    body_hash: String,
+}
+
+/// The hash of a request's method, path and idempotency key, but not of its body.
+pub(super) struct Fingerprint(pub(super) String);
+
+/// The recorded response to a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RecordedResponse {
+    body_hash: String,
+    body: String,
+    etag: Option<String>,
+    location: String,
+    status: u16,
+    /// Unix seconds; DynamoDB deletes the item some time later.
+    ttl: i64,
+}
+
+impl Entity for RecordedResponse {}
+
+/// The key of the recorded response to a request.
+pub(super) fn record_key(scope: impl Scope, fingerprint: &Fingerprint) -> Key<RecordedResponse> {
+    Partition::new(scope, "IDEM").item(fingerprint.0.as_str())
+}
+
+/// A response to this request is recorded already.
+#[derive(Debug, thiserror::Error)]
+#[error("a response to this request is recorded already")]
+struct AlreadyRecorded(RecordedResponse);
+
+impl<T: Deserr<ValidationErrors>> FromRequest<App> for Create<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let head = RequestHead::of(&request)?;
+        let document = read_json(request, &["application/json"]).await?;
+        // Serialized again, to ignore white space and the order of members.
+        let request = head.with_body(app, document.to_string().as_bytes())?;
+        Ok(Self { fields: parse(document)?, request })
+    }
+}
+
+/// A CSV file that is uploaded, with the request's idempotency key.
+pub struct CsvUpload {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// The request, which commits the transaction.
+    pub request: IdempotentRequest,
+}
+
+/// The maximum size of a file, in bytes.
+const MAX_UPLOAD_BYTES: usize = 5 * 1024 * 1024;
+
+impl FromRequest<App> for CsvUpload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let head = RequestHead::of(&request)?;
+        let bytes = read_bytes(request, &["text/csv"], MAX_UPLOAD_BYTES).await?;
+        let request = head.with_body(app, &bytes)?;
+        Ok(Self { bytes, request })
+    }
+}
+
+/// The part of a request before its body.
+struct RequestHead {
+    key: Option<String>,
+    method: Method,
+    path: String,
+}
+
+impl RequestHead {
+    fn of(request: &Request) -> Result<Self> {
+        let key = idempotency_key(request.headers())?;
+        Ok(Self { key, method: request.method().clone(), path: request.uri().path().to_owned() })
+    }
+
+    fn with_body(self, app: &App, body: &[u8]) -> Result<IdempotentRequest> {
+        let Self { key, method, path } = self;
+        // Keyed, because bodies may contain passwords, which an unkeyed hash would help to guess.
+        let hasher = app.hasher("request")?;
+        let keyed = key.map(|key| KeyedRequest {
+            fingerprint: Fingerprint(hasher.hash(format!("{method} {path} {key}").as_bytes())),
+            body_hash: hasher.hash(body),
+        });
+        Ok(IdempotentRequest { keyed, now: app.now() })
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .map(|key| Some(key.to_owned()))
+        .ok_or_else(|| {
+            Problem::new(ErrorCode::InvalidIdempotencyKey, "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+        })
+}
+
+impl IdempotentRequest {
+    /// Commits a transaction that creates `entity`, with the record of the response.
+    ///
+    /// If this request already has a recorded response, writes nothing and returns that response. `scope` is the
+    /// scope of the record, `location` the path of the entity.
+    pub async fn commit(
+        &self,
+        transaction: Transaction,
+        scope: impl Scope,
+        entity: &impl Versioned,
+        location: String,
+    ) -> Result<Created> {
+        self.commit_with(transaction, scope, Created::new(StatusCode::CREATED, entity, location)?).await
+    }
+
+    /// Commits a transaction with the record of this response.
+    ///
+    /// See [`commit`](Self::commit).
+    pub async fn commit_with(
+        &self,
+        mut transaction: Transaction,
+        scope: impl Scope,
+        created: Created,
+    ) -> Result<Created> {
+        let Some(request) = &self.keyed else {
+            transaction.commit().await?;
+            return Ok(created);
+        };
+        let record = self.record(request, &created);
+        // An item past its time to live counts as deleted: DynamoDB deletes it some time later.
+        let unused = Condition::NotExists.or(Condition::less("ttl", self.now.unix_seconds()));
+        let on_failed = OnFailed::decide(|existing: Option<RecordedResponse>| match existing {
+            Some(existing) => Failure::Override(Box::new(AlreadyRecorded(existing))),
+            None => Failure::Unexpected("a record was rejected as existing, but does not exist"),
+        });
+        transaction.put(&record_key(scope, &request.fingerprint), &record, unused, on_failed)?;
+        match transaction.commit().await {
+            Ok(()) => Ok(created),
+            Err(StoreError::Overridden(cause)) => match cause.downcast_ref::<AlreadyRecorded>() {
+                Some(AlreadyRecorded(existing)) => existing.clone().replay(&record.body_hash),
+                None => Err(StoreError::Overridden(cause).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The recorded response to this request, if there is one.
+    ///
+    /// [`commit`](Self::commit) also returns it; use this method before expensive work. One read if the request has
+    /// an idempotency key, otherwise none.
+    pub async fn recorded_response(&self, store: &Store, scope: impl Scope) -> Result<Option<Created>> {
+        let Some(request) = &self.keyed else { return Ok(None) };
+        let record = store.get(&record_key(scope, &request.fingerprint)).await?;
+        let record = record.filter(|record| self.now.unix_seconds() <= record.ttl);
+        record.map(|record| record.replay(&request.body_hash)).transpose()
+    }
+
+    /// Adds a new recorded response, unless it is too large for an item.
+    pub fn replace_recorded_response(
+        &self,
+        transaction: &mut Transaction,
+        scope: impl Scope,
+        created: &Created,
+    ) -> Result<()> {
+        let Some(request) = self.keyed.as_ref().filter(|_| created.body.len() <= MAX_RECORDED_BYTES) else {
+            return Ok(());
+        };
+        Ok(transaction.overwrite(&record_key(scope, &request.fingerprint), &self.record(request, created))?)
+    }
+
+    fn record(&self, request: &KeyedRequest, created: &Created) -> RecordedResponse {
+        RecordedResponse {
+            body_hash: request.body_hash.clone(),
+            body: created.body.clone(),
+            etag: created.etag.clone(),
+            location: created.location.clone(),
+            status: created.status.as_u16(),
+            ttl: self.now.unix_seconds() + RECORD_TTL_SECONDS,
+        }
+    }
+
+    /// Reads, makes a transaction with `decide`, and commits it with the response.
+    ///
+    /// Repeats all three after a conflict.
+    pub async fn retry_on_conflict<R, F>(
+        &self,
+        store: &Store,
+        scope: impl Scope,
+        read: impl Fn() -> F,
+        decide: impl Fn(&R, &mut Transaction) -> Result<Created>,
+    ) -> Result<Created>
+    where
+        F: Future<Output = Result<R>>,
+    {
+        let (read, decide) = (&read, &decide);
+        let attempt = || async move {
+            let current = read().await?;
+            let mut transaction = store.transaction();
+            let created = decide(&current, &mut transaction)?;
+            self.commit_with(transaction, scope, created).await
+        };
+        match store.retry(attempt).await {
+            Err(problem) if problem.status().is_client_error() => {
+                self.recorded_response_or(store, scope, problem).await
+            }
+            done => done,
+        }
+    }
+
+    /// The recorded response to this request, or `problem` if there is none.
+    ///
+    /// A repeated request may fail only because its first attempt succeeded, or because the data has changed
+    /// since.
+    pub async fn recorded_response_or(&self, store: &Store, scope: impl Scope, problem: Problem) -> Result<Created> {
+        self.recorded_response(store, scope).await?.ok_or(problem)
+    }
+}
+
+impl RecordedResponse {
+    /// The response, for a request with this body.
+    fn replay(self, body_hash: &str) -> Result<Created> {
+        if self.body_hash == body_hash {
+            let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
+            return Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true });
+        }
+        let detail = "This Idempotency-Key was used for a request with another body.";
+        Err(Problem::new(ErrorCode::IdempotencyKeyReused, detail))
+    }
+}

@@ -1,0 +1,106 @@
+//! The service around every router.
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use lambda_http::RequestExt;
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::ErrorCode;
+use super::{App, Problem, RequestContext, Result};
+
+/// The routes of a module, with their OpenAPI document.
+pub type Api = OpenApiRouter<App>;
+
+/// The service of a module.
+pub fn serve(api: Api, app: App) -> Router {
+    let (router, _): (Router<App>, OpenApi) = api.split_for_parts();
+    problems(router.with_state(app))
+}
+
+/// Wraps a router: problem documents, common headers, one log line per request.
+///
+/// For a router without an app.
+pub fn problems(router: Router) -> Router {
+    router.fallback(unknown_path).method_not_allowed_fallback(method_not_allowed).layer(from_fn(around))
+}
+
+/// The response to a method that the route does not have. axum adds `Allow`.
+///
+/// A CORS preflight succeeds: API Gateway forwards it to routes that accept any method and adds the headers
+/// of its CORS configuration to the response, and a browser continues only after a success.
+async fn method_not_allowed(method: Method, headers: HeaderMap) -> Result<StatusCode> {
+    if is_preflight(&method, &headers) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let detail = "The resource does not have this method. The Allow header lists its methods.";
+    Err(Problem::new(ErrorCode::MethodNotAllowed, detail))
+}
+
+/// The response on an unknown path.
+///
+/// A CORS preflight succeeds here, too, so that the page in the browser sees the 404 and not a CORS failure.
+async fn unknown_path(method: Method, headers: HeaderMap) -> Result<StatusCode> {
+    if is_preflight(&method, &headers) { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}
+
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether the path is the one that API Gateway routed.
+///
+/// `lambda_http` parses the decoded path as a URL, which drops white space and everything after a `#` or `?`:
+/// the remaining path might be another route.
+fn is_routed_path(request: &Request) -> bool {
+    let parsed = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    let routed = request.raw_http_path();
+    routed.is_empty() || routed == parsed
+}
+
+async fn around(mut request: Request, next: Next) -> Response {
+    let context = RequestContext::start(&request);
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    request.extensions_mut().insert(context.clone());
+    let mut response =
+        if is_routed_path(&request) { next.run(request).await } else { Problem::not_found().into_response() };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        log_cause(&problem, &context);
+        let from_axum = std::mem::take(response.headers_mut());
+        response = problem.render(context.request_id());
+        keep_allow(&from_axum, &mut response);
+    }
+    finish(&mut response, &context);
+    context.log(&method, route, response.status());
+    response
+}
+
+/// Keeps the `Allow` header of axum's response (RFC 9110, 15.5.6).
+fn keep_allow(from_axum: &HeaderMap, response: &mut Response) {
+    if let Some(allow) = from_axum.get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+}
+
+fn log_cause(problem: &Problem, context: &RequestContext) {
+    if let Some(cause) = problem.cause() {
+        tracing::error!(request_id = context.request_id(), code = problem.code(), cause = %cause, "request failed");
+    }
+}
+
+fn finish(response: &mut Response, context: &RequestContext) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(context.request_id()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // A response without `Cache-Control` may contain data of a tenant: no cache may store it.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
