@@ -39,7 +39,7 @@ fn layers_only_use_layers_below_them() {
     let mut violations = Vec::new();
     for source in sources().iter().filter(|source| source.path != "lib.rs") {
         let own = place(source.layer());
-        for used in used_layers(&source.text) {
+        for used in source.used_layers() {
             let allowed = own.zip(place(&used)).is_some_and(|(own, used)| used <= own);
             if !allowed {
                 violations.push(format!("{} uses {used}", source.path));
@@ -105,6 +105,23 @@ impl Source {
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
+    /// The layers named by paths from the root of the crate, whether through `crate` or through `super`.
+    fn used_layers(&self) -> BTreeSet<String> {
+        let mut used = first_names(&self.text, "crate::");
+        let supers = "super::".repeat(self.depth());
+        used.extend(first_names(self.code(), &supers));
+        // A test module is one level deeper than its file.
+        used.extend(first_names(&self.text, &format!("super::{supers}")));
+        used.remove("super");
+        used
+    }
+
+    /// How many times `super` leads from the module of this file to the root of the crate.
+    fn depth(&self) -> usize {
+        let folders = self.path.matches('/').count();
+        folders + usize::from(!self.path.ends_with("/mod.rs"))
+    }
+
     /// The text without test modules.
     fn code(&self) -> &str {
         let is_test = self.path.ends_with("/data_model.rs") || self.path.contains("/tests/");
@@ -129,11 +146,11 @@ fn implementors(code: &str, trait_for: &str) -> BTreeSet<String> {
     types.collect()
 }
 
-/// The first names of all paths after `crate::`.
-fn used_layers(text: &str) -> BTreeSet<String> {
+/// The first names of all paths that start with this text.
+fn first_names(text: &str, start: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
-    for (at, _) in text.match_indices("crate::") {
-        let path = &text[at + "crate::".len()..];
+    for (at, _) in text.match_indices(start) {
+        let path = &text[at + start.len()..];
         match path.strip_prefix('{') {
             Some(group) => used.extend(members(group)),
             None => used.extend(identifier(path)),

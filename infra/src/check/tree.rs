@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::Row;
 use super::scope_rows::{ScopeRows, text};
+use super::{Row, readable_key};
 use crate::check::partition::{Partition, Scope};
 
 type Scopes<'a> = BTreeMap<String, ScopeRows<'a>>;
@@ -22,6 +22,7 @@ pub(super) fn violations(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
     let mut violations = orphans(rows, scopes);
     violations.extend(scopes.values().flat_map(wrong_counts));
     violations.extend(wrong_emails(rows, scopes));
+    violations.extend(wrong_user_pointers(rows, scopes));
     violations.extend(wrong_widgets(rows, scopes));
     violations
 }
@@ -79,6 +80,23 @@ fn wrong_emails(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
         }
     }
     violations.extend(emails.into_keys().map(|id| format!("an email of the user {id}, who does not exist")));
+    violations
+}
+
+/// Each user has a pointer with the user's home, role and status, and each pointer leads to a user.
+fn wrong_user_pointers(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let mut pointers: BTreeMap<_, _> = global(rows, "GLOBAL#USER#").map(|row| (row.pk, row.value)).collect();
+    let mut violations = Vec::new();
+    for scope in scopes.values() {
+        for (id, user) in scope.all("USER") {
+            let pointer = pointers.remove(format!("GLOBAL#USER#{id}").as_str()).unwrap_or(&Value::Null);
+            let copies = ["role", "status"].iter().all(|field| pointer[*field] == user[*field]);
+            if !copies || readable_key(text(pointer, "home")) != scope.prefix {
+                violations.push(scope.violation("USER", id, format_args!("has the pointer {pointer}")));
+            }
+        }
+    }
+    violations.extend(pointers.into_keys().map(|pk| format!("{pk}: its user does not exist")));
     violations
 }
 
@@ -191,20 +209,48 @@ mod tests {
         assert_eq!(violations(&rows).len(), 3, "{:?}", violations(&rows));
     }
 
-    #[test]
-    fn missing_and_surplus_emails_of_users_are_reported() {
-        let agency = Uuid::from_u128(2);
-        let mut rows = table(Uuid::from_u128(1), agency);
-        let user =
-            json!({ "pk": format!("T#{}#A#{agency}#USER", Uuid::from_u128(1)), "sk": "ada", "status": "INVITED" });
-        let email = |at: &str, user: &str| json!({ "pk": format!("GLOBAL#EMAIL#{at}"), "sk": "AT", "userId": user });
+    /// A table with one user, `ada`, of an agency.
+    fn table_with_user() -> Vec<serde_json::Value> {
+        let (tenant, agency) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut rows = table(tenant, agency);
+        let home = format!("T#{tenant}#A#{agency}#");
+        let role = "AGENCY_USER";
         rows[3]["n"] = json!(1);
         rows[3]["users"] = json!(1);
-        rows.extend([user, email("one", "ada")]);
+        rows.extend([
+            json!({ "pk": format!("{home}USER"), "sk": "ada", "status": "INVITED", "role": role }),
+            json!({ "pk": "GLOBAL#USER#ada", "sk": "AT", "home": home, "status": "INVITED", "role": role }),
+            email("one", "ada"),
+        ]);
+        rows
+    }
+
+    fn email(hash: &str, user: &str) -> serde_json::Value {
+        json!({ "pk": format!("GLOBAL#EMAIL#{hash}"), "sk": "AT", "userId": user })
+    }
+
+    #[test]
+    fn missing_and_surplus_emails_of_users_are_reported() {
+        let mut rows = table_with_user();
         assert_eq!(violations(&rows), Vec::<String>::new());
         rows.push(email("two", "ada"));
         rows.push(email("three", "eve"));
         let found = violations(&rows);
         assert!(found.len() == 2 && found[0].contains("2 emails") && found[1].contains("eve"), "{found:?}");
+    }
+
+    #[test]
+    fn wrong_and_surplus_pointers_to_users_are_reported() {
+        let pointer = 6;
+        for (field, wrong) in [("role", "AGENCY_ADMIN"), ("status", "ACTIVE"), ("home", "PLATFORM#")] {
+            let mut rows = table_with_user();
+            rows[pointer][field] = json!(wrong);
+            let found = violations(&rows);
+            assert!(found.len() == 1 && found[0].contains("has the pointer"), "{field}: {found:?}");
+        }
+        let mut rows = table_with_user();
+        rows[pointer]["pk"] = json!("GLOBAL#USER#eve");
+        let found = violations(&rows);
+        assert!(found.len() == 2 && found[0].contains("null") && found[1].contains("GLOBAL#USER#eve"), "{found:?}");
     }
 }
