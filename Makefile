@@ -152,10 +152,13 @@ $(REDOCLY): infra/lint/package-lock.json | need-node
 	@cd infra/lint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: deny
-deny: ## Check licences, sources and known vulnerabilities of the dependencies
+.PHONY: deny zone-data
+deny: zone-data ## Check dependencies (licences, sources, known vulnerabilities) and the age of the time zone rules
 	$(call need,cargo-deny,Install it: cargo install --locked cargo-deny)
 	cargo deny check
+
+zone-data: need-rust ## Check that the time zone rules are the newest release
+	@infra/zone-data.sh
 
 .PHONY: check-data
 check-data: need-rust ## Check the consistency of the local server's data; infra/check-data.sh checks a deployment
