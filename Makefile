@@ -72,7 +72,7 @@ $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 # function and those of its folders in shared/src. A file may belong to several modules, OTHER_TESTS to none.
 MODULES := appointments auth contacts deals jobs mail tenancy
 TESTS_appointments := appointment_lists appointments availability booking_faults booking_races calendar services staff transitions
-TESTS_auth := isolation passwords permissions sign_in throttling user_rules users
+TESTS_auth := isolation lost_access passwords permissions sign_in throttling user_rules users
 TESTS_contacts := contact_jobs contact_lists contacts export import tags upserts
 TESTS_deals := deal_races deals pipelines stage_deletion
 TESTS_jobs := contact_jobs import stage_deletion

@@ -24,6 +24,7 @@ mod harness_checks;
 mod import;
 mod isolation;
 mod local_server;
+mod lost_access;
 mod mail;
 mod openapi;
 mod paging;

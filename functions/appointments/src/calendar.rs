@@ -14,6 +14,7 @@ use shared::appointments::{
 use shared::contacts::hide_deleted_contacts;
 use shared::identity::{ClientId, ClientScope, ManageSchedules};
 use shared::table::{BatchItems, BatchKeys, Order, Store, Transaction};
+use shared::users::require_current_actor;
 use shared::value::TimeRange;
 use shared::web::{Access, App, Deleted, PathId, Problem, Result};
 use utoipa::ToSchema;
@@ -55,6 +56,7 @@ pub(crate) async fn create(
     let key = client.staff_member(id);
     let decide = |current: &StaffRow, transaction: &mut Transaction| {
         let next = current.with_new_calendar();
+        require_current_actor(transaction, client.actor())?;
         replace_row(transaction, *client, current, &next)?;
         calendar_token(&app, *client, id, next.calendars)
     };
@@ -86,6 +88,7 @@ pub(crate) async fn revoke(
         if !current.has_calendar() {
             return Err(Problem::not_found());
         }
+        require_current_actor(transaction, client.actor())?;
         replace_row(transaction, *client, current, &current.with_revoked_calendar())
     };
     store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(|()| Deleted)

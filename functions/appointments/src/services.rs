@@ -6,6 +6,7 @@ use serde_json::json;
 use shared::appointments::{Service, ServiceId, ServiceRecord, StaffId, UsageGuard};
 use shared::identity::{ClientId, ClientScope, ManageSchedules, UseCrm};
 use shared::table::{Record, Store, Transaction};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{
     Access, App, Create, Created, Deleted, Draft, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId,
@@ -138,6 +139,7 @@ pub(crate) async fn delete(
     let key = client.service(id);
     let decide = |current: &ServiceRecord, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
+        require_current_actor(transaction, client.actor())?;
         let in_use = Problem::new(ErrorCode::InUse, "The service has appointments. Delete those first.");
         UsageGuard::delete(transaction, &client.service_guard(id), current.meta.version, in_use)?;
         transaction.remove(&key)?;

@@ -8,6 +8,7 @@ use shared::appointments::{Staff, StaffCount, StaffId, StaffRecord, StaffRow, Us
 use shared::identity::{ClientId, ClientScope, ManageSchedules, UseCrm};
 use shared::jobs::CascadeDelete;
 use shared::table::{Record, Store, Transaction};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{
     Access, App, Create, Created, Deleted, Draft, ErrorCode, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId,
@@ -136,6 +137,7 @@ pub(crate) async fn delete(
     };
     let decide = |(row, children): &(StaffRow, CascadeDelete), transaction: &mut Transaction| {
         if_match.check(row.staff.meta.version)?;
+        require_current_actor(transaction, client.actor())?;
         delete_row(transaction, *client, row)?;
         children.delete_with(transaction, &app, *client, &DeleteStaffChildren { staff: id })
     };

@@ -9,6 +9,7 @@ use shared::appointments::{Days, Staff, StaffId, StaffRow, TimeOff, TimeOffId, T
 use shared::booking::Booking;
 use shared::identity::{ClientId, ClientScope, ManageSchedules, UseCrm};
 use shared::table::{Record, Store, Transaction};
+use shared::users::require_current_actor;
 use shared::value::{QueryBool, TimeRange, ValidationErrors};
 use shared::web::page::PageParams;
 use shared::web::{
@@ -182,6 +183,7 @@ pub(crate) async fn delete(
     let (key, row_key) = (client.time_off(staff, id), client.staff_member(staff));
     let decide = |(current, row): &(TimeOffRecord, StaffRow), transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
+        require_current_actor(transaction, client.actor())?;
         transaction.delete(&key, current.meta.version)?;
         replace_row(transaction, *client, row, &row.with_time_off(id, None, app.now()))
     };

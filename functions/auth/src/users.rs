@@ -9,7 +9,8 @@ use shared::table::{Scope, Store, Transaction};
 use shared::users::attempts::{Attempts, MAIL};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{
-    Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository, require_active_role,
+    Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository,
+    require_current_actor,
 };
 use shared::value::{Email, InvalidValue, Name, ValidationErrors};
 use shared::web::{
@@ -213,7 +214,7 @@ impl UserService<'_> {
             // The actor's own item is written only if its version has not changed.
             Some(user) if user.status == UserStatus::Active && user.role == role => Ok(()),
             Some(_) => Err(Problem::unauthenticated()),
-            None => Ok(require_active_role(transaction, actor, role, Problem::unauthenticated())?),
+            None => Ok(require_current_actor(transaction, self.actor)?),
         }
     }
 

@@ -14,6 +14,7 @@ use shared::deals::{
 };
 use shared::identity::{ClientId, ClientScope, ManagePipelines, UseCrm};
 use shared::table::{Failure, Meta, Store, StoreError, Transaction};
+use shared::users::require_current_actor;
 use shared::value::{Instant, InvalidValue, Name, Percent, ValidationErrors};
 use shared::web::page::PageParams;
 use shared::web::{
@@ -278,7 +279,7 @@ pub(crate) async fn delete(
     if_match: IfMatch,
     Parameters(DeletionParams { move_to }): Parameters<DeletionParams>,
 ) -> Result<Response> {
-    let (client, by) = (*client, client.actor().user());
+    let (client, actor) = (*client, *client.actor());
     let (key, default, deals) = (client.pipeline(id), client.default_pipeline(), client.deals_of_pipeline(id));
     let read = async || {
         // All reads always complete, so that the cost does not depend on whether the pipeline exists.
@@ -288,7 +289,8 @@ pub(crate) async fn delete(
     };
     let decide = |Deletable { pipeline, default, deletion }: &Deletable, transaction: &mut Transaction| {
         if_match.check(pipeline.meta.version)?;
-        let context = DeletionContext { app: &app, client, by, now: app.now() };
+        require_current_actor(transaction, &actor)?;
+        let context = DeletionContext { app: &app, client, by: actor.user(), now: app.now() };
         let Some(destination) = context.delete_stages(transaction, &pipeline.stages, deletion.as_ref())? else {
             delete_pipeline(transaction, client, pipeline, default.as_ref())?;
             return Ok(None);

@@ -12,6 +12,7 @@ use shared::deals::stage_deletion::{DeletionContext, DeletionParams, StageDeleti
 use shared::deals::{Pipeline, PipelineId, Stage, StageFields, StageId, StageIndex, StageTotals};
 use shared::identity::{ClientId, ClientScope, ManagePipelines, UseCrm};
 use shared::table::{Store, Transaction};
+use shared::users::require_current_actor;
 use shared::value::{InvalidValue, ValidationErrors};
 use shared::web::page::PageParams;
 use shared::web::{
@@ -197,7 +198,7 @@ pub(crate) async fn delete(
     if_match: IfMatch,
     Parameters(DeletionParams { move_to }): Parameters<DeletionParams>,
 ) -> Result<Response> {
-    let (client, by) = (*client, client.actor().user());
+    let (client, actor) = (*client, *client.actor());
     let (key, deals) = (client.pipeline(pipeline), client.deals_of_stage(id, None));
     let read = async || {
         // All reads always complete, so that the cost does not depend on whether the stage exists.
@@ -208,7 +209,8 @@ pub(crate) async fn delete(
     let decide = |(pipeline, deletion): &(Pipeline, Option<StageDeletion>), transaction: &mut Transaction| {
         let (_, stage) = find(pipeline, id)?;
         if_match.check(stage.meta.version)?;
-        let context = DeletionContext { app: &app, client, by, now: app.now() };
+        require_current_actor(transaction, &actor)?;
+        let context = DeletionContext { app: &app, client, by: actor.user(), now: app.now() };
         let stages = std::slice::from_ref(stage);
         let Some(destination) = context.delete_stages(transaction, stages, deletion.as_ref())? else {
             transaction.replace(&key, &pipeline.without_stage(id, context.now), pipeline.meta.version)?;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use shared::identity::{AgencyId, AgencyScope, ManageTenancy, ReadAgency, TenantId, TenantScope, UpdateAgency};
 use shared::table::{Record, ScopePointer, Store, child_count};
 use shared::tenants::{Agency, AgencyRecord, count_deleted_agency};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, Result, WithEtag};
 
@@ -105,6 +106,7 @@ pub(crate) async fn delete(
     if_match: IfMatch,
 ) -> Result<Deleted> {
     let deleted = store.delete(agency.record(), &if_match, |_, transaction| {
+        require_current_actor(transaction, agency.actor())?;
         transaction.delete_child_count(*agency)?;
         transaction.remove(&agency.pointer())?;
         Ok(count_deleted_agency(transaction, *agency)?)

@@ -7,6 +7,7 @@ use shared::identity::{
 };
 use shared::table::{Record, ScopePointer, Store, child_count};
 use shared::tenants::{Client, ClientRecord, Widget, count_deleted_client};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, Result, WithEtag};
 
@@ -113,6 +114,7 @@ pub(crate) async fn delete(
     let read = async || Ok(store.find_both(&key, &widget_key).await?);
     let deleted = store.retry_on_conflict(read, |(row, widget), transaction| {
         if_match.check(row.meta.version)?;
+        require_current_actor(transaction, client.actor())?;
         transaction.delete(&key, row.meta.version)?;
         transaction.delete_child_count(*client)?;
         widget::delete(transaction, *client, widget)?;

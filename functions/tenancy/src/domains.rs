@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use shared::identity::{ClientId, ClientScope, ManageSettings, ReadSettings};
 use shared::table::{Record, Store};
 use shared::tenants::{Domain, DomainId, DomainRecord};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{
     Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, PathId, Result, WithEtag,
@@ -37,6 +38,7 @@ pub(crate) async fn create(
     let read = async || Ok(store.find(&widget_key).await?);
     let created = request.retry_on_conflict(&store, *client, read, |widget, transaction| {
         let next = widget.with_domain(None, Some(&domain.fields.domain), app.now())?;
+        require_current_actor(transaction, client.actor())?;
         transaction.increment_children(*client)?;
         transaction.create(&client.domain(domain.id), &domain)?;
         widget::replace(transaction, *client, widget, &next)?;
@@ -109,6 +111,7 @@ pub(crate) async fn update(
         if_match.check(domain.meta.version)?;
         let next = patch.change(domain, &app)?;
         let (before, after) = (&domain.fields.domain, &next.fields.domain);
+        require_current_actor(transaction, client.actor())?;
         transaction.replace(&key, &next, domain.meta.version)?;
         if before != after {
             let next_widget = widget.with_domain(Some(before), Some(after), app.now())?;
@@ -143,6 +146,7 @@ pub(crate) async fn delete(
     let deleted = store.retry_on_conflict(read, |(domain, widget), transaction| {
         if_match.check(domain.meta.version)?;
         let next = widget.with_domain(Some(&domain.fields.domain), None, app.now())?;
+        require_current_actor(transaction, client.actor())?;
         transaction.delete(&key, domain.meta.version)?;
         transaction.decrement_children(*client)?;
         widget::replace(transaction, *client, widget, &next)

@@ -5,6 +5,7 @@ use axum::extract::State;
 use shared::identity::{ManageTenancy, PlatformScope, TenantId, TenantScope};
 use shared::table::{Record, Store, child_count};
 use shared::tenants::{Tenant, TenantRecord};
+use shared::users::require_current_actor;
 use shared::web::page::PageParams;
 use shared::web::{Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Page, Paging, Patch, Result, WithEtag};
 
@@ -101,6 +102,9 @@ pub(crate) async fn delete(
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
-    store.delete(tenant.record(), &if_match, |_, transaction| Ok(transaction.delete_child_count(*tenant)?)).await?;
-    Ok(Deleted)
+    let deleted = store.delete(tenant.record(), &if_match, |_, transaction| {
+        require_current_actor(transaction, tenant.actor())?;
+        Ok(transaction.delete_child_count(*tenant)?)
+    });
+    deleted.await.map(|()| Deleted)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared::identity::{ClientId, ClientScope, ManageSettings, ReadSettings};
 use shared::table::{Store, Transaction};
 use shared::tenants::{Widget, WidgetKey};
+use shared::users::require_current_actor;
 use shared::web::{Access, App, Result};
 use utoipa::ToSchema;
 
@@ -76,6 +77,7 @@ pub(crate) async fn rotate(
     let read = async || Ok(store.find(&key).await?);
     let rotated = store.retry_on_conflict(read, |widget, transaction| {
         let next = widget.rotated(app.now());
+        require_current_actor(transaction, client.actor())?;
         replace(transaction, *client, widget, &next)?;
         transaction.remove(&client.widget_pointer(&widget.key))?;
         Ok(next.key)

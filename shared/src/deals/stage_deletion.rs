@@ -27,7 +27,9 @@ use crate::web::{App, ErrorCode, Problem, Result};
 const INLINE_LIMIT: usize = 20;
 
 /// The number of parts that the deletion of a pipeline takes, without its stages.
-const PIPELINE_PARTS: usize = 3;
+///
+/// The pipeline, the default pipeline, the child count and the check of the actor.
+const PIPELINE_PARTS: usize = 4;
 
 /// The number of deals that a step of the job moves.
 ///

@@ -13,6 +13,6 @@ mod user;
 mod user_pointer;
 
 pub use user::{Account, EmailPointer, KnownIp, Profile, Session, User, UserCountChange, UserFields, UserStatus};
-pub use user_pointer::{UserPointer, require_active_role, require_assignee};
+pub use user_pointer::{UserPointer, require_assignee, require_current_actor};
 
 pub use crate::value::UserId;

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::user_pointer;
 use super::{User, UserId, UserStatus};
-use crate::identity::{ClientScope, HomeScope, Role};
+use crate::identity::{Actor, ClientScope, HomeScope, Role};
 use crate::table::{Condition, Failure, Operand, StoreError, Transaction};
+use crate::web::Problem;
 
 /// The home, the role and the status of a user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,16 +44,16 @@ pub fn require_assignee(
     transaction.check(&user_pointer(user), a.or(b).or(c).and(active), on_failed.into())
 }
 
-/// Requires that a user is still active and has this role.
+/// Requires that the actor is still active, with the role and the home of the access token.
 ///
-/// An access token only states what was true when it was issued.
-pub fn require_active_role(
-    transaction: &mut Transaction,
-    user: UserId,
-    role: Role,
-    on_failed: impl Into<Failure>,
-) -> Result<(), StoreError> {
-    let has_role = Condition::equal("role", Operand::serialize(&role)?);
+/// A token states what was true when it was issued, up to 15 minutes ago. Operations whose effects outlast it call
+/// this: those that give access, and those that delete users, settings or a part of the tree. A deleted, disabled
+/// or demoted user gets a 401, which takes precedence over all other errors; the refresh token of a demoted user
+/// gets a token with the current role.
+pub fn require_current_actor(transaction: &mut Transaction, actor: &Actor) -> Result<(), StoreError> {
     let is_active = Condition::equal("status", Operand::serialize(&UserStatus::Active)?);
-    transaction.check(&user_pointer(user), has_role.and(is_active), on_failed.into())
+    let has_role = Condition::equal("role", Operand::serialize(&actor.role())?);
+    let has_home = Condition::equal("home", actor.home().to_string());
+    let on_failed = Failure::Override(Box::new(Problem::unauthenticated()));
+    transaction.check(&user_pointer(actor.user()), is_active.and(has_role).and(has_home), on_failed)
 }

@@ -236,7 +236,11 @@ impl From<StoreError> for Problem {
             }
             StoreError::Rejected(reasons) => Self::of_reasons(reasons),
             StoreError::Unavailable(cause) => Self::unavailable(cause.to_string()),
-            StoreError::Overridden(cause) | StoreError::Internal(cause) => Self::internal(cause.to_string()),
+            StoreError::Overridden(cause) => match cause.downcast_ref::<Self>() {
+                Some(problem) => problem.clone(),
+                None => Self::internal(cause.to_string()),
+            },
+            StoreError::Internal(cause) => Self::internal(cause.to_string()),
         }
     }
 }
