@@ -635,9 +635,9 @@ mod tests {
                 Touch { action: "Query".to_owned(), index: Some(index.to_owned()), ..get(partition).touches.remove(0) };
             Call { touches: vec![touch], ..get(partition) }
         };
-        assert!(policies.allows(&query("due", "DUE#JOB")));
+        assert!(policies.allows(&query("due", "DUE#JOB#07")));
         assert!(policies.allows(&query("gsi3", "T#t#A#a#C#c#CONTACT#x")));
-        assert!(!policies.allows(&query("due", "DUE#MAIL")));
+        assert!(!policies.allows(&query("due", "DUE#MAIL#07")));
         assert!(!policies.allows(&query("gsi1", "T#t#A#a#C#c#CONTACT#NAME")));
         assert!(!policies.allows(&get("T#t#A#a#C#c#USER")));
     }

@@ -477,7 +477,7 @@ mod tests {
         for name in STORED_ATTRIBUTES {
             assert_eq!(body_leaks(&json!({ "items": [{ "user": { name: 1 } }] })), [name], "{name}");
         }
-        for key in ["PLATFORM#USER", "T#1#A#2#USER", "DUE#MAIL", "TAG_NAME#vip", "CONTACT_ORIGIN#hash"] {
+        for key in ["PLATFORM#USER", "T#1#A#2#USER", "DUE#MAIL#07", "TAG_NAME#vip", "CONTACT_ORIGIN#hash"] {
             assert!(!body_leaks(&json!({ "detail": key })).is_empty(), "{key}");
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::jobs::{commit_leased, save_leased};
 use shared::lambda::Error;
 use shared::mail::{DUE_MAILS, Mail, QueuedMail};
-use shared::table::{Key, Store};
+use shared::table::{DUE_PER_SHARD, Key, Store};
 use shared::web::Problem;
 use tokio::time::{Instant, timeout};
 
@@ -18,9 +18,6 @@ use crate::render::EmailMessage;
 
 /// The maximum number of mails that are sent concurrently.
 const MAX_CONCURRENCY: usize = 4;
-
-/// The maximum number of due mails of one read.
-const PAGE_SIZE: i32 = 50;
 
 /// The timeout for handing a message over to the transport.
 ///
@@ -85,9 +82,10 @@ impl Service {
     pub(crate) async fn deliver_due(&self, deadline: Instant) -> Result<Report, Error> {
         let mut report = Report::default();
         loop {
-            let due = self.app.store_for_event().due(&DUE_MAILS, self.app.now(), PAGE_SIZE).await;
+            let due = self.app.store_for_event().due(&DUE_MAILS, self.app.now()).await;
             let keys = due.map_err(|error| format!("due mails could not be listed: {error}"))?;
-            let is_last = i32::try_from(keys.len()) != Ok(PAGE_SIZE);
+            // With fewer keys than the limit of one shard, no shard has more.
+            let is_last = keys.len() < usize::from(DUE_PER_SHARD);
             let page = self.deliver_all(keys, deadline).await;
             report.add(&page);
             // Without progress, the next page would be the same.

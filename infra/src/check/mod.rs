@@ -7,6 +7,7 @@
 mod appointments;
 mod contacts;
 mod deals;
+mod due;
 pub mod partition;
 mod rows;
 mod scope_rows;
@@ -35,6 +36,7 @@ pub fn violations(rows: &[Value]) -> Vec<String> {
     let (rows, mut violations) = parse_rows(rows);
     let scopes = group_by_scope(&rows);
     violations.extend(tree::violations(&rows, &scopes));
+    violations.extend(due::violations(&rows));
     for scope in scopes.values() {
         violations.extend(contacts::violations(scope));
         violations.extend(deals::violations(scope));

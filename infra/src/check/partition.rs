@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// Labels before the ids, from the root of the tree downwards.
 const LEVELS: [&str; 3] = ["T", "A", "C"];
 
+/// Shards of each queue in the index of due rows.
+pub(super) const SHARDS: u128 = 16;
+
 /// Collections of the child scopes: the row of a scope is stored in its parent.
 const CHILD_COLLECTIONS: [&str; 3] = ["TENANT", "AGENCY", "CLIENT"];
 
@@ -61,6 +64,11 @@ impl Scope {
         Some(Self { ids: parent.to_vec() })
     }
 
+    /// The id of this scope, or `None` for the platform.
+    pub fn id(&self) -> Option<Uuid> {
+        self.ids.last().copied()
+    }
+
     /// The child scope with this id.
     #[must_use]
     pub fn child(&self, id: Uuid) -> Self {
@@ -105,7 +113,7 @@ pub enum Partition {
         /// The part after the prefix, such as `CONTACT`.
         collection: String,
     },
-    /// `DUE#<KIND>`: index partition of due rows, across all tenants.
+    /// `DUE#<COLLECTION>#<shard>`: index partition of due rows, across all tenants.
     Due,
 }
 
@@ -116,9 +124,11 @@ impl Partition {
             check_collection(kind, key)?;
             return Ok(Self::Global);
         }
-        if let Some(kind) = key.strip_prefix("DUE#") {
-            check_collection(kind, key)?;
-            return Ok(Self::Due);
+        if let Some(queue) = key.strip_prefix("DUE#") {
+            let (collection, shard) = queue.split_once('#').unwrap_or((queue, ""));
+            check_collection(collection, key)?;
+            let is_shard = (0..SHARDS).any(|number| format!("{number:02}") == shard);
+            return if is_shard { Ok(Self::Due) } else { Err(format!("{key}: {shard:?} is not a shard")) };
         }
         let (scope, collection) = match key.strip_prefix("PLATFORM#") {
             Some(collection) => (Scope::platform(), collection),
@@ -264,6 +274,12 @@ mod tests {
             "GLOBAL#EMAIL#",
             "GLOBAL#email#abc",
             "DUE#",
+            "DUE#JOB",
+            "DUE#JOB#",
+            "DUE#JOB#7",
+            "DUE#JOB#16",
+            "DUE#JOB#007",
+            "DUE#job#07",
             "PLATFORM#",
             &format!("T#{T}"),
             &format!("T#{T}#"),

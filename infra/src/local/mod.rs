@@ -96,7 +96,7 @@ fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 /// Version of the local data format.
 ///
 /// Local data of another version is not migrated, it has to be deleted.
-const FORMAT: &str = "6";
+const FORMAT: &str = "7";
 
 /// Rejects data of another format version, and marks new data with the current one.
 fn check_format(data_dir: &Path) -> Result<(), Error> {

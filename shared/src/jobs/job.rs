@@ -9,7 +9,7 @@ use tokio::time::Instant as Timer;
 
 use super::lease::{delete_leased, save_leased};
 use crate::identity::ClientScope;
-use crate::table::{DueQueue, Entity, IndexKey, Key, Partition, StoreError, Transaction};
+use crate::table::{DueQueue, Entity, IndexKey, Key, Partition, ShardBy, StoreError, Transaction};
 use crate::value::{Id, Instant};
 use crate::web::{App, Problem, Result};
 
@@ -88,7 +88,7 @@ pub struct JobItem {
 }
 
 /// The queue of due jobs.
-pub(super) const DUE_JOBS: DueQueue<JobItem> = DueQueue::new("DUE#JOB", "#JOB");
+pub(super) const DUE_JOBS: DueQueue<JobItem> = DueQueue::new(COLLECTION, ShardBy::Client);
 
 /// The collection of a client's jobs.
 pub(super) const COLLECTION: &str = "JOB";

@@ -25,9 +25,6 @@ const LEASE: Duration = Duration::from_secs(330);
 /// The maximum number of jobs that run concurrently.
 const MAX_CONCURRENCY: usize = 4;
 
-/// The maximum number of due jobs that one invocation reads.
-const PAGE: i32 = 50;
-
 /// Runs the jobs of all modules.
 pub struct JobRunner {
     app: App,
@@ -49,7 +46,7 @@ impl JobRunner {
         let trigger: Trigger =
             serde_json::from_value(event).map_err(|_| "neither a stream event nor a schedule event")?;
         let keys = if trigger.is_scheduled() {
-            let due = self.app.store_for_event().due(&DUE_JOBS, self.app.now(), PAGE).await;
+            let due = self.app.store_for_event().due(&DUE_JOBS, self.app.now()).await;
             due.map_err(|error| format!("due jobs could not be read: {error}"))?
         } else {
             trigger.items(&DUE_JOBS)

@@ -56,8 +56,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::table::ShardBy;
 
-    const MAIL: DueQueue<()> = DueQueue::new("DUE#MAIL", "#MAIL");
+    const MAIL: DueQueue<()> = DueQueue::new("MAIL", ShardBy::Item);
 
     #[test]
     fn stream_event_has_items_and_schedule_event_has_none() {

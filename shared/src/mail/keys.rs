@@ -2,11 +2,14 @@
 
 use super::QueuedMail;
 use crate::identity::HomeScope;
-use crate::table::{DueQueue, Entity, IndexKey, Key, Partition};
+use crate::table::{DueQueue, Entity, IndexKey, Key, Partition, ShardBy};
 use crate::value::Id;
 
+/// The collection of the mails of a home.
+const COLLECTION: &str = "MAIL";
+
 /// The queue of mails that are due.
-pub const DUE_MAILS: DueQueue<QueuedMail> = DueQueue::new("DUE#MAIL", "#MAIL");
+pub const DUE_MAILS: DueQueue<QueuedMail> = DueQueue::new(COLLECTION, ShardBy::Item);
 
 impl Entity for QueuedMail {
     fn index_keys(&self, key: &Key<Self>) -> Vec<IndexKey> {
@@ -17,6 +20,6 @@ impl Entity for QueuedMail {
 impl HomeScope {
     /// A queued mail to a user of this home.
     pub fn mail(self, id: Id<QueuedMail>) -> Key<QueuedMail> {
-        Partition::new(self, "MAIL").item(id)
+        Partition::new(self, COLLECTION).item(id)
     }
 }

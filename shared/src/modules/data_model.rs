@@ -122,7 +122,8 @@ const ABOUT_INDEXES: [(&str, &str); 6] = [
     ("gsi5", "Assignments: deals of a user, appointments of a staff member."),
     (
         "due",
-        "Work that is due at a time. Key attributes `dp`/`ds`, projection `KEYS_ONLY`. This is the only index that crosses tenants; a \
-         function that reads it gets keys, and reads each item by its key.",
+        "Work that is due at a time. Each queue has 16 partitions: `<shard>` is 00 to 15, the last four bits of the \
+         client's id for jobs and of the mail's id for mails. Key attributes `dp`/`ds`, projection `KEYS_ONLY`. This \
+         is the only index that crosses tenants; a function that reads it gets keys, and reads each item by its key.",
     ),
 ];

@@ -201,8 +201,12 @@ impl Samples {
         item: &T,
         key: &Key<T>,
     ) -> AccessPattern {
+        for partition in queue.partitions() {
+            self.replace(partition, queue.partition_pattern());
+        }
         let [IndexKey { pk, sk, .. }] = &self.index_keys_of(item, key)[..] else { panic!("{words}: one index key") };
-        assert!(queue.pk == pk && queue.item(&key.pk, &key.sk).is_some(), "{words}: another queue");
+        let is_in_queue = queue.partitions().any(|partition| partition == *pk);
+        assert!(is_in_queue && queue.item(&key.pk, &key.sk).is_some(), "{words}: another queue");
         AccessPattern {
             index: Some(DUE.name),
             partition: self.render(pk),

@@ -267,30 +267,73 @@ impl<T> List<T> {
 
 /// A queue in the index of due items.
 ///
-/// All items of a queue are in partitions of the same collection, such as the jobs of all clients.
+/// All items of a queue are in partitions of the same collection, such as the jobs of all clients. In the index,
+/// a queue is spread over several partitions: a single one would throttle a burst of items, and with them the
+/// transactions that write them.
 pub struct DueQueue<T> {
-    pub(super) pk: &'static str,
     collection: &'static str,
+    shard_by: ShardBy,
     entity: PhantomData<fn() -> T>,
 }
 
+/// The id that assigns an item of a queue to a partition of the index.
+#[derive(Clone, Copy)]
+pub(crate) enum ShardBy {
+    /// The id of the item's client: all items of a client are in one partition.
+    Client,
+    /// The id of the item.
+    Item,
+}
+
+/// The number of partitions of each queue in the index of due items.
+const SHARDS: u128 = 16;
+
 impl<T> DueQueue<T> {
-    /// A queue of items in partitions that end in `collection`.
-    ///
-    /// `pk` is its partition in the index.
-    pub(crate) const fn new(pk: &'static str, collection: &'static str) -> Self {
-        Self { pk, collection, entity: PhantomData }
+    /// A queue of the items of a collection.
+    pub(crate) const fn new(collection: &'static str, shard_by: ShardBy) -> Self {
+        Self { collection, shard_by, entity: PhantomData }
     }
 
     /// The key of an item of the index or the stream, if it belongs to this queue.
     pub(crate) fn item(&self, pk: &str, sk: &str) -> Option<Key<T>> {
-        pk.ends_with(self.collection).then(|| Key::new(pk.to_owned(), sk.to_owned()))
+        let belongs = pk.strip_suffix(self.collection).is_some_and(|scope| scope.ends_with('#'));
+        belongs.then(|| Key::new(pk.to_owned(), sk.to_owned()))
     }
 
     /// The key of an item in the index; none if the item is never due.
     pub(crate) fn index_key(&self, due: Option<Instant>, key: &Key<T>) -> Vec<IndexKey> {
-        let due = due.map(|due| IndexKey { index: &DUE, pk: self.pk.to_owned(), sk: format!("{due}#{}", key.sk) });
-        due.into_iter().collect()
+        let pk = self.partition(self.shard_by.shard(key));
+        due.map(|due| IndexKey { index: &DUE, pk, sk: format!("{due}#{}", key.sk) }).into_iter().collect()
+    }
+
+    /// The partitions of the queue in the index.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = String> {
+        (0..SHARDS).map(|shard| self.partition(shard))
+    }
+
+    /// The name of the partitions of the queue in the index.
+    #[cfg(test)]
+    pub(super) fn partition_pattern(&self) -> String {
+        format!("{}<shard>", self.prefix())
+    }
+
+    fn partition(&self, shard: u128) -> String {
+        format!("{}{shard:02}", self.prefix())
+    }
+
+    fn prefix(&self) -> String {
+        format!("DUE#{}#", self.collection)
+    }
+}
+
+impl ShardBy {
+    /// The last bits of the id, which are random (RFC 9562, version 7).
+    fn shard<T>(self, key: &Key<T>) -> u128 {
+        let uuid = match self {
+            Self::Client => key.client().map(|client| client.id().uuid()),
+            Self::Item => Id::<T>::from_key(&key.sk).map(Id::uuid),
+        };
+        uuid.unwrap_or_default().as_u128() % SHARDS
     }
 }
 
@@ -305,5 +348,34 @@ mod tests {
         let id: Id<()> = Id::from_uuid(Uuid::nil());
         assert_eq!(key_text(("DEAL", id, "NOTE")), "DEAL#00000000000000000000000000#NOTE");
         assert_eq!(key_text("AT"), "AT");
+    }
+
+    #[test]
+    fn jobs_of_a_client_share_a_shard_and_all_shards_are_used() {
+        let id = |number: u128| Uuid::from_u128(number);
+        let agency = PlatformScope::root().tenant(Id::from_uuid(id(1))).agency(Id::from_uuid(id(2)));
+        let client = |number| Partition::<()>::new(agency.client(Id::from_uuid(id(number))), "JOB");
+        let jobs: DueQueue<()> = DueQueue::new("JOB", ShardBy::Client);
+        let mails: DueQueue<()> = DueQueue::new("JOB", ShardBy::Item);
+        let item = |number: u128| Id::<()>::from_uuid(id(number));
+        let now: Instant = "2026-03-08T06:30:00Z".parse().unwrap();
+        let partition = |queue: &DueQueue<()>, key: &Key<()>| queue.index_key(Some(now), key).remove(0).pk;
+        for number in 0..64 {
+            let shard = format!("DUE#JOB#{:02}", number % SHARDS);
+            assert_eq!(partition(&jobs, &client(number).item(item(7))), shard);
+            assert_eq!(partition(&mails, &client(7).item(item(number))), shard);
+            assert!(jobs.partitions().any(|partition| partition == shard));
+        }
+        assert_eq!(jobs.partitions().count(), 16);
+        assert!(jobs.index_key(None, &client(7).item(item(7))).is_empty());
+    }
+
+    #[test]
+    fn item_of_another_collection_is_not_in_the_queue() {
+        let jobs: DueQueue<()> = DueQueue::new("JOB", ShardBy::Client);
+        assert!(jobs.item("PLATFORM#JOB", "x").is_some());
+        for other in ["PLATFORM#MAIL", "PLATFORM#XJOB", "PLATFORM#JOB#X", "JOB"] {
+            assert!(jobs.item(other, "x").is_none(), "{other}");
+        }
     }
 }

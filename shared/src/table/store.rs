@@ -8,9 +8,10 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::budget::Budget;
-use super::entity::{Entity, decode, key_attributes, text};
+use super::entity::{Attributes, Entity, decode, key_attributes, text};
 use super::error::{Backoff, Retryable, StoreError, in_time, store_error};
 use super::key::{DUE, DueQueue, Key};
 use super::scope_items::health;
@@ -19,6 +20,12 @@ use crate::value::Instant;
 
 /// The maximum number of attempts at a change that conflicts with other changes.
 const MAX_ATTEMPTS: u32 = 24;
+
+/// The maximum number of due items that are read of each shard of a queue.
+pub const DUE_PER_SHARD: u16 = 1000;
+
+/// The number of shards of a queue that are read concurrently.
+const CONCURRENT_SHARDS: usize = 4;
 
 /// The table, with the budget of one request.
 #[derive(Clone)]
@@ -61,10 +68,18 @@ impl Store {
         self.get(key).await?.ok_or(StoreError::NotFound)
     }
 
-    /// The keys of items of a queue that are due at `now`, at most `limit`: one Query.
+    /// The keys of items of a queue that are due at `now`, oldest first: one Query for each shard.
     ///
-    /// Ordered by due time. The index is eventually consistent.
-    pub async fn due<T>(&self, queue: &DueQueue<T>, now: Instant, limit: i32) -> Result<Vec<Key<T>>, StoreError> {
+    /// At most [`DUE_PER_SHARD`] items of each shard. The index is eventually consistent.
+    pub async fn due<T>(&self, queue: &DueQueue<T>, now: Instant) -> Result<Vec<Key<T>>, StoreError> {
+        let shards = stream::iter(queue.partitions()).map(|partition| self.due_in(partition, now));
+        let mut items = shards.buffer_unordered(CONCURRENT_SHARDS).try_concat().await?;
+        items.sort_unstable_by(|a, b| text(a, DUE.sk).cmp(&text(b, DUE.sk)));
+        Ok(items.iter().filter_map(|item| queue.item(text(item, "pk")?, text(item, "sk")?)).collect())
+    }
+
+    /// The items of one partition of the index that are due.
+    async fn due_in(&self, partition: String, now: Instant) -> Result<Vec<Attributes>, StoreError> {
         // Sort keys are an instant, `#` and an id; `$` is the next character after `#`.
         let request = self
             .client
@@ -72,14 +87,13 @@ impl Store {
             .table_name(&*self.table)
             .index_name(DUE.name)
             .key_condition_expression(format!("{} = :pk AND {} < :after", DUE.pk, DUE.sk))
-            .expression_attribute_values(":pk", AttributeValue::S(queue.pk.to_owned()))
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
             .expression_attribute_values(":after", AttributeValue::S(format!("{now}$")))
-            .limit(limit)
+            .limit(DUE_PER_SHARD.into())
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         let response = self.call(request.send()).await?;
         self.budget.count_read(response.consumed_capacity());
-        let items = response.items.unwrap_or_default().into_iter();
-        Ok(items.filter_map(|item| queue.item(text(&item, "pk")?, text(&item, "sk")?)).collect())
+        Ok(response.items.unwrap_or_default())
     }
 
     /// The same store with a new deadline, for the next step of a long operation.
