@@ -21,7 +21,10 @@ struct BookedSalon<'w> {
 
 impl<'w> BookedSalon<'w> {
     async fn over_months(world: &'w World) -> Self {
-        let salon = Salon::open(world).await;
+        let mut salon = Salon::open(world).await;
+        // All appointments have started, so that their outcome can be recorded.
+        world.clock().set("2026-08-01T00:00:00Z".parse().unwrap());
+        salon.shop.owner = salon.owner().sign_in_again().await;
         let service = salon.service(json!({})).await;
         let staff = [salon.staff(json!({})).await, salon.staff(json!({})).await];
         let person = json!({ "firstName": "Ada", "lastName": "Lovelace" });

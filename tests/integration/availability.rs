@@ -127,14 +127,12 @@ async fn slots_respect_notice_and_horizon() {
     let staff = salon.staff(json!({})).await;
     let later = salon.service(json!({ "minNotice": 24 * 60 })).await;
     let soon = salon.service(json!({ "horizonDays": 1 })).await;
-    let never = salon.service(json!({ "minNotice": 2 * 24 * 60, "horizonDays": 1 })).await;
     // It is shortly after noon of the day before.
     let first = salon.starts(&later, Some(&staff), "2026-03-02").await;
     assert_eq!((first[0].as_str(), first.len()), ("12:30", 8));
     let last = salon.starts(&soon, Some(&staff), "2026-03-02").await;
     assert_eq!(last, ["09:00", "09:30", "10:00", "10:30", "11:00", "11:30", "12:00"]);
     assert_eq!(salon.starts(&soon, Some(&staff), "2026-03-03").await, [""; 0]);
-    assert_eq!(salon.starts(&never, Some(&staff), "2026-03-03").await, [""; 0]);
     for (service, start) in [(&later, "2026-03-02T12:00:00Z"), (&soon, "2026-03-02T12:30:00Z")] {
         salon.book(service, Some(&staff), start).problem(409, "slot_unavailable").await;
     }
@@ -146,7 +144,7 @@ async fn slots_respect_notice_and_horizon() {
 }
 
 #[tokio::test]
-async fn slot_starts_are_rounded_up_to_a_local_time_grid() {
+async fn slot_starts_are_counted_from_the_beginning_of_the_hours() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let opening_at = |start: &str, zone: &str| {
@@ -154,13 +152,12 @@ async fn slot_starts_are_rounded_up_to_a_local_time_grid() {
         json!({ "timeZone": zone, "weeklyHours": hours })
     };
     for (zone, opens, duration, interval, expected) in [
-        ("UTC", "09:07", 60, 45, vec!["03-02T09:15", "03-02T10:00", "03-02T10:45"]),
+        ("UTC", "09:07", 60, 45, vec!["03-02T09:07", "03-02T09:52", "03-02T10:37"]),
         ("UTC", "11:31", 7, 7, vec!["03-02T11:31", "03-02T11:38", "03-02T11:45", "03-02T11:52"]),
-        ("UTC", "10:01", 50, 50, vec!["03-02T10:10", "03-02T11:00"]),
-        ("UTC", "09:59", 60, 120, vec!["03-02T10:00"]),
-        ("UTC", "10:21", 40, 20, vec!["03-02T10:40", "03-02T11:00", "03-02T11:20"]),
-        ("Asia/Kolkata", "09:15", 60, 60, vec!["03-02T04:30", "03-02T05:30"]),
-        ("Asia/Kathmandu", "11:05", 15, 15, vec!["03-02T05:30", "03-02T05:45", "03-02T06:00"]),
+        ("UTC", "10:01", 50, 50, vec!["03-02T10:01", "03-02T10:51"]),
+        ("UTC", "09:59", 60, 120, vec!["03-02T09:59"]),
+        ("Asia/Kolkata", "09:15", 60, 60, vec!["03-02T03:45", "03-02T04:45"]),
+        ("Asia/Kathmandu", "11:05", 15, 15, vec!["03-02T05:20", "03-02T05:35", "03-02T05:50"]),
     ] {
         let (service, staff) = (service(&salon, duration, interval).await, salon.staff(opening_at(opens, zone)).await);
         let found = starts(&salon, &service, &staff, "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z").await;
@@ -169,7 +166,7 @@ async fn slot_starts_are_rounded_up_to_a_local_time_grid() {
 }
 
 #[tokio::test]
-async fn buffers_add_up_and_the_grid_restarts_after_a_booking() {
+async fn buffers_add_up_and_a_booking_shifts_no_start() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({})).await;
@@ -181,8 +178,8 @@ async fn buffers_add_up_and_the_grid_restarts_after_a_booking() {
     salon.book(&booked, Some(&staff), "2026-03-02T11:00:00Z").created().await;
     // 5 + 20 minutes stay free before the booking, and 10 + 15 minutes after it.
     let rest = salon.starts(&service, Some(&staff), "2026-03-02").await;
-    assert_eq!(rest, ["09:00", "09:45", "12:30", "13:15", "14:00", "14:45", "15:30", "16:15"]);
-    salon.book(&service, Some(&staff), "2026-03-02T12:45:00Z").problem(409, "slot_unavailable").await;
+    assert_eq!(rest, ["09:00", "09:45", "12:45", "13:30", "14:15", "15:00", "15:45"]);
+    salon.book(&service, Some(&staff), "2026-03-02T12:30:00Z").problem(409, "slot_unavailable").await;
     let forced = |time: &str| {
         let start = format!("2026-03-02T{time}:00Z");
         salon.ask_for(json!({ "serviceId": service, "staffId": staff, "startTime": start, "force": true }))
@@ -310,6 +307,7 @@ async fn unavailable_periods_name_their_rule() {
         ("03-04T00:00", "03-04T08:45", "HOURS"),
         ("03-04T08:45", "03-04T09:00", "BUFFER"),
         ("03-04T09:00", "03-04T12:00", "TIME_OFF"),
+        ("03-04T12:00", "03-04T12:45", "TOO_SHORT"),
         ("03-04T12:45", "03-04T13:00", "BUFFER"),
         ("03-04T13:00", "03-04T14:00", "BOOKING"),
         ("03-04T14:00", "03-04T14:15", "BUFFER"),
@@ -336,6 +334,9 @@ async fn inactive_staff_member_is_unavailable_in_the_whole_range() {
         "staffId": staff, "start": "2026-03-02T00:00:00.000Z", "end": "2026-03-06T00:00:00.000Z", "rule": "INACTIVE",
     });
     assert_eq!(answer, json!({ "slots": [], "closed": [unavailable] }));
+    let only = salon.service(json!({ "staffIds": [staff] })).await;
+    let of_all = salon.availability(&format!("serviceId={only}&{range}&explain=true")).await;
+    assert_eq!(of_all, answer, "also if no staff member is named");
 }
 
 #[tokio::test]
@@ -404,7 +405,7 @@ async fn exactly_the_offered_slots_can_be_booked() {
     let salon = Salon::open(&world).await;
     let mut booked = 0;
     for seed in 0..5 {
-        // Keep the notice from passing a point of the grid while the test runs.
+        // Keep the notice from passing a start while the test runs.
         world.clock().set(NOW.parse().unwrap());
         let mut random = SmallRng::seed_from_u64(seed);
         let rules = json!({
@@ -438,33 +439,122 @@ async fn exactly_the_offered_slots_can_be_booked() {
 }
 
 #[tokio::test]
-async fn grid_of_continuous_hours_starts_at_the_last_booking() {
+async fn start_stays_offered_whatever_else_is_booked() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let staff = salon.staff(json!({ "weeklyHours": around_the_clock() })).await;
-    let service = salon.service(json!({ "duration": 45, "slotInterval": 45 })).await;
-    // Ends at 10:55, which is rounded up to 11:00.
-    let first = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-05T10:10:00Z", "force": true });
-    salon.ask_for(first).created().await;
-    let assert_grid_starts_at = |start: &str, slots: &[String]| {
-        let start: Instant = start.parse().unwrap();
-        assert!(slots.len() > 30, "{slots:?}");
-        for slot in slots {
-            let slot: Instant = format!("2026-{slot}:00Z").parse().unwrap();
-            assert_eq!((slot.unix_millis() - start.unix_millis()) % (45 * 60_000), 0, "{slot}");
-        }
-    };
-    let day = ("2026-03-25T00:00:00Z", "2026-03-26T00:00:00Z");
-    let slots = starts(&salon, &service, &staff, day.0, day.1).await;
-    assert_grid_starts_at("2026-03-05T11:00:00Z", &slots);
-    let start: Instant = format!("2026-{}:00Z", slots[10]).parse().unwrap();
-    let off_grid = (start.to_utc() + chrono::TimeDelta::minutes(15)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    salon.book(&service, Some(&staff), &off_grid).problem(409, "slot_unavailable").await;
-    let booked = salon.book(&service, Some(&staff), &start.to_string()).created().await;
-    let next = starts(&salon, &service, &staff, "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z").await;
-    assert_grid_starts_at(booked.body["endTime"].as_str().unwrap(), &next);
-    salon.book(&service, None, &format!("2026-{}:00Z", next[0])).created().await;
+    let service = salon.service(json!({ "duration": 45, "slotInterval": 50 })).await;
+    let week = ("2026-03-02T00:00:00Z", "2026-03-09T00:00:00Z");
+    let shown = starts(&salon, &service, &staff, week.0, week.1).await;
+    // A count ends at midnight.
+    assert_eq!(shown[27..31], ["03-02T22:30", "03-02T23:20", "03-03T00:00", "03-03T00:50"]);
+    let forced = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:10:00Z", "force": true });
+    salon.ask_for(forced).created().await;
+    let taken = ["03-02T10:00", "03-02T10:50"];
+    let rest: Vec<_> = shown.iter().filter(|start| !taken.contains(&start.as_str())).cloned().collect();
+    assert_eq!(starts(&salon, &service, &staff, week.0, week.1).await, rest);
+    salon.book(&service, Some(&staff), "2026-03-03T00:10:00Z").problem(409, "slot_unavailable").await;
+    salon.book(&service, Some(&staff), "2026-03-03T00:50:00Z").created().await;
+    salon.book(&service, None, "2026-03-05T23:20:00Z").created().await;
     world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn exactly_the_starts_listed_for_rescheduling_are_accepted() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (ann, ben) = (salon.staff(json!({})).await, salon.staff(json!({})).await);
+    let service = salon.service(json!({ "duration": 45, "slotInterval": 45, "bufferAfter": 10 })).await;
+    let booked = salon.book(&service, Some(&ann), "2026-03-02T09:00:00Z").created().await;
+    salon.book(&service, Some(&ann), "2026-03-02T12:00:00Z").created().await;
+    // Ann no longer offers the service.
+    let only_ben = json!({ "staffIds": [ben] });
+    salon.owner().patch(&format!("{}/services/{service}", salon.client)).json(only_ben).is(200).await;
+    let query =
+        format!("serviceId={service}&from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z&rescheduling={}", booked.id());
+    let all = salon.availability(&query).await;
+    for staff in [&ann, &ben] {
+        let own = salon.availability(&format!("{query}&staffId={staff}")).await;
+        let listed: Vec<_> = own["slots"].as_array().unwrap().iter().map(|slot| slot["start"].clone()).collect();
+        let of_staff = all["slots"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|slot| slot["staffIds"].as_array().unwrap().contains(&json!(staff)));
+        assert_eq!(of_staff.map(|slot| slot["start"].clone()).collect::<Vec<_>>(), listed);
+        assert!(listed.contains(&json!("2026-03-02T09:00:00.000Z")), "its own time is free: {listed:?}");
+        for minute in (9 * 60..17 * 60).step_by(15) {
+            let start = format!("2026-03-02T{:02}:{:02}:00.000Z", minute / 60, minute % 60);
+            let to = json!({ "startTime": start, "staffId": staff });
+            let moved = salon.then(&booked, "reschedule").json(to);
+            if listed.contains(&json!(start)) {
+                moved.is(200).await;
+            } else {
+                moved.problem(409, "slot_unavailable").await;
+            }
+        }
+        let back = json!({ "startTime": "2026-03-02T09:00:00Z", "staffId": ann });
+        let back = salon.then(&booked, "reschedule").json(back);
+        if *staff == ann {
+            back.is(200).await
+        } else {
+            back.invalid(&["/staffId"]).await
+        };
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn rescheduling_names_an_open_appointment_for_the_service() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, other, staff) =
+        (salon.service(json!({})).await, salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = salon.book(&service, Some(&staff), "2026-03-02T10:00:00Z").created().await;
+    let range = "from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z";
+    let request = |service: &str, id: &str| {
+        salon.owner().get(&format!("{}/availability?serviceId={service}&{range}&rescheduling={id}", salon.client))
+    };
+    let unknown = Uuid::now_v7().to_string();
+    request(&service, &unknown).invalid(&["/rescheduling"]).await;
+    request(&unknown, &unknown).invalid(&["/serviceId", "/rescheduling"]).await;
+    request(&service, "soon").invalid(&["/rescheduling"]).await;
+    let refused = request(&other, booked.id()).invalid(&["/rescheduling"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "other_service");
+    salon.then(&booked, "cancel").is(200).await;
+    let refused = request(&service, booked.id()).invalid(&["/rescheduling"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "not_open");
+}
+
+#[tokio::test]
+async fn appointments_without_a_named_staff_member_alternate_between_days() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let staff = [salon.staff(json!({})).await, salon.staff(json!({})).await, salon.staff(json!({})).await];
+    let service = salon.service(json!({ "staffIds": staff })).await;
+    let mut assigned = Vec::new();
+    for day in [2, 3, 4, 5, 6, 9] {
+        world.clock().advance(60);
+        let booked = salon.book(&service, None, &format!("2026-03-{day:02}T10:00:00Z")).created().await;
+        assigned.push(booked.body["staffId"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(assigned, [&staff[..], &staff[..]].concat());
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn hours_of_a_hundred_windows_are_answered() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let hours = vec![json!({ "days": days, "start": "00:00", "end": "24:00" }); 100];
+    let staff = salon.staff(json!({ "weeklyHours": hours })).await;
+    let service = salon.service(json!({ "duration": 7, "slotInterval": 7, "horizonDays": 3650 })).await;
+    let day = starts(&salon, &service, &staff, "2036-02-01T00:00:00Z", "2036-02-02T00:00:00Z").await;
+    assert_eq!((day.len(), day[0].as_str(), day[205].as_str()), (206, "02-01T00:00", "02-01T23:55"));
+    salon.book(&service, Some(&staff), "2036-02-01T12:00:00Z").problem(409, "slot_unavailable").await;
+    let booked = salon.book(&service, Some(&staff), "2036-02-01T12:01:00Z").created().await;
+    assert_eq!(booked.operations(), ["BatchGetItem", "TransactWriteItems"]);
 }
 
 #[tokio::test]

@@ -8,11 +8,6 @@ use harness::world::World;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
-use shared::appointments::{Appointment, AppointmentFields, BookingSource};
-use shared::appointments::{BookingRequest, SlotAllocator};
-use shared::table::Retryable as _;
-use shared::value::Id;
-use uuid::Uuid;
 
 use crate::appointments::Salon;
 
@@ -77,34 +72,6 @@ async fn booking_without_staff_id_uses_each_free_staff_member_once() {
     let expected: Vec<_> =
         expected.into_iter().map(|(time, staff)| (json!(format!("2026-03-02T{time}:00.000Z")), staff)).collect();
     assert_eq!(slots, expected.iter().map(|(start, staff)| (start, staff)).collect::<Vec<_>>());
-    world.assert_consistent().await;
-}
-
-/// Slots every 45 minutes start at the end of the preceding booking.
-///
-/// By UTC, that booking is on another day.
-#[tokio::test]
-async fn booking_fails_if_the_preceding_booking_was_cancelled_meanwhile() {
-    let world = World::new().await;
-    let salon = Salon::open(&world).await;
-    let service = salon.service(json!({ "duration": 30, "slotInterval": 45 })).await;
-    let staff = salon.staff(json!({ "timeZone": "America/Los_Angeles" })).await;
-    let earlier = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T22:10:00Z", "force": true });
-    let earlier = salon.ask_for(earlier).created().await;
-    let (client, store, now) = (salon.shop.paths.scope, world.store(), world.clock().now());
-    let start = "2026-03-03T00:15:00Z";
-    let (staff_id, start_time) = (Some(staff.parse().unwrap()), start.parse().unwrap());
-    let booking =
-        BookingRequest { service: service.parse().unwrap(), staff: staff_id, start: start_time, force: false };
-    let allocator = SlotAllocator::read(&store, client, &booking, now).await.unwrap();
-    let slot = allocator.allocate(&booking, None, now).unwrap();
-    salon.then(&earlier, "cancel").is(200).await;
-    let (id, fields) = (Id::from_uuid(Uuid::now_v7()), AppointmentFields::default());
-    let booked = Appointment::new(id, client.id(), &slot, fields, BookingSource::Api, now);
-    let mut transaction = store.transaction();
-    shared::appointments::repository::create(&mut transaction, client, (&allocator, &slot), &booked).unwrap();
-    assert!(transaction.commit().await.unwrap_err().is_conflict());
-    salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
     world.assert_consistent().await;
 }
 

@@ -398,7 +398,7 @@ async fn book_appointment(
     let id = |name| shop.paths.id(name);
     let (service, staff) = (id("serviceId").parse().unwrap(), Some(id("staffId").parse().unwrap()));
     let booking = BookingRequest { service, staff, start: start.parse().unwrap(), force: true };
-    let allocator = SlotAllocator::read(&store, client, &booking, now).await?;
+    let allocator = SlotAllocator::read(&store, client, &booking).await?;
     let fields = AppointmentFields { contact_id: Some(contact), notes: None };
     let (id, slot) = (Id::from_uuid(Uuid::now_v7()), allocator.allocate(&booking, None, now)?);
     let new = Appointment::new(id, client.id(), &slot, fields, BookingSource::Api, now);

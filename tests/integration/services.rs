@@ -77,8 +77,8 @@ async fn numbers_out_of_range_are_rejected() {
         ("bufferBefore", 0, 1440),
         ("bufferAfter", 0, 1440),
         ("slotInterval", 1, 1440),
-        ("minNotice", 0, 525_600),
         ("horizonDays", 1, 3650),
+        ("minNotice", 0, 525_600),
     ] {
         for valid in [min, max] {
             assert_eq!(patch(name, &json!(valid)).is(200).await.body[name], valid);
@@ -97,6 +97,20 @@ async fn numbers_out_of_range_are_rejected() {
     create(&shop, wrong.clone()).invalid(&names).await;
     shop.owner.patch(&shop.paths.service).json(wrong).invalid(&names).await;
     create(&shop, json!({ "price": 1 })).invalid(&["/name", "/duration"]).await;
+}
+
+#[tokio::test]
+async fn notice_beyond_the_horizon_is_rejected() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let service = json!({ "name": "Haircut", "duration": 45, "horizonDays": 1, "minNotice": 1441 });
+    let refused = create(&shop, service).invalid(&["/minNotice"]).await;
+    assert_eq!(refused.body["errors"][0]["code"], "beyond_horizon");
+    let both = json!({ "name": "Haircut", "duration": 45, "horizonDays": 1, "minNotice": 1441, "price": 0.001 });
+    create(&shop, both).invalid(&["/price", "/minNotice"]).await;
+    let service = json!({ "name": "Haircut", "duration": 45, "horizonDays": 1, "minNotice": 1440 });
+    let created = create(&shop, service).created().await;
+    shop.owner.patch(created.location()).json(json!({ "minNotice": 1441 })).invalid(&["/minNotice"]).await;
 }
 
 #[tokio::test]

@@ -13,11 +13,11 @@ const TRANSITIONS: [&str; 5] = ["confirm", "complete", "cancel", "no-show", "res
 
 /// Each status, with the transitions that lead to it and the transitions it allows.
 const STATUSES: [(&str, &[&str], &[&str]); 5] = [
-    ("SCHEDULED", &[], &["confirm", "cancel", "reschedule"]),
+    ("SCHEDULED", &[], &["confirm", "complete", "cancel", "no-show", "reschedule"]),
     ("CONFIRMED", &["confirm"], &["complete", "cancel", "no-show", "reschedule"]),
-    ("COMPLETED", &["confirm", "complete"], &[]),
+    ("COMPLETED", &["complete"], &["no-show"]),
     ("CANCELLED", &["cancel"], &[]),
-    ("NO_SHOW", &["confirm", "no-show"], &[]),
+    ("NO_SHOW", &["no-show"], &["complete"]),
 ];
 
 /// Books a service with a staff member, with `force`.
@@ -38,7 +38,7 @@ async fn transitions_are_allowed_by_status() {
     for (day, (status, steps, allowed)) in STATUSES.into_iter().enumerate() {
         for (hour, transition) in TRANSITIONS.into_iter().enumerate() {
             let [start, later] =
-                [2 * hour, 2 * hour + 1].map(|hour| format!("2026-03-{:02}T{hour:02}:00:00Z", day + 2));
+                [2 * hour, 2 * hour + 1].map(|hour| format!("2026-02-{:02}T{hour:02}:00:00Z", day + 2));
             let booked = forced(&salon, &service, &staff, &start).await;
             for step in steps {
                 salon.then(&booked, step).is(200).await;
@@ -74,7 +74,7 @@ async fn transition_bodies_and_preconditions_are_checked() {
         salon.then(&booked, transition).body("application/json", "{").problem(400, "invalid_json").await;
     }
     salon.then(&booked, "cancel").json(json!({ "reason": "", "why": 1 })).invalid(&["/reason", "/why"]).await;
-    salon.then(&booked, "cancel").json(json!({ "reason": "x".repeat(201) })).invalid(&["/reason"]).await;
+    salon.then(&booked, "cancel").json(json!({ "reason": "x".repeat(1001) })).invalid(&["/reason"]).await;
     reschedule(&salon, &booked, json!({ "endTime": 1 })).invalid(&["/startTime", "/endTime"]).await;
     salon.then(&booked, "reschedule").problem(415, "unsupported_media_type").await;
     for transition in ["confirm", "cancel", "no-show", "complete"] {
@@ -100,19 +100,55 @@ async fn cancelled_or_missed_appointment_frees_its_time() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({ "bufferAfter": 30 })).await, salon.staff(json!({})).await);
-    let start = "2026-03-02T10:00:00Z";
+    let booking = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-01T10:00:00Z", "force": true });
     for transition in ["cancel", "no-show"] {
-        let booked = salon.book(&service, Some(&staff), start).created().await;
+        let booked = salon.ask_for(&booking).created().await;
         salon.then(&booked, "confirm").is(200).await;
-        salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
+        salon.ask_for(&booking).problem(409, "slot_unavailable").await;
         let freed = salon.then(&booked, transition).is(200).await;
         assert_eq!(freed.operations(), ["GetItem", "BatchGetItem", "TransactWriteItems"], "one transaction");
-        assert_eq!(salon.starts(&service, Some(&staff), "2026-03-02").await.len(), 15);
     }
-    let completed = salon.book(&service, Some(&staff), start).created().await;
-    salon.then(&completed, "confirm").is(200).await;
+    let completed = salon.ask_for(&booking).created().await;
     salon.then(&completed, "complete").is(200).await;
-    salon.book(&service, Some(&staff), start).problem(409, "slot_unavailable").await;
+    salon.ask_for(&booking).problem(409, "slot_unavailable").await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn outcome_is_recorded_from_the_start_time_on() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = forced(&salon, &service, &staff, "2026-03-01T12:10:00Z").await;
+    for transition in ["complete", "no-show"] {
+        world.clock().set("2026-03-01T12:09:59.000Z".parse().unwrap());
+        salon.then(&booked, transition).problem(409, "invalid_transition").await;
+    }
+    world.clock().set("2026-03-01T12:10:00Z".parse().unwrap());
+    for transition in ["complete", "no-show"] {
+        salon.then(&booked, transition).is(200).await;
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn corrected_no_show_takes_its_time_again_unless_it_was_booked() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({ "bufferAfter": 30 })).await, salon.staff(json!({})).await);
+    let booked = forced(&salon, &service, &staff, "2026-03-01T08:00:00Z").await;
+    salon.then(&booked, "no-show").is(200).await;
+    // Overlaps with the buffers only.
+    let second = forced(&salon, &service, &staff, "2026-03-01T09:15:00Z").await;
+    let refused = salon.then(&booked, "complete").problem(409, "slot_unavailable").await;
+    assert_eq!(salon.owner().get(booked.location()).is(200).await.body["status"], "NO_SHOW", "{refused}");
+    world.assert_consistent().await;
+    salon.then(&second, "no-show").is(200).await;
+    let restored = salon.then(&booked, "complete").is(200).await;
+    assert_eq!(restored.operations(), ["GetItem", "BatchGetItem", "TransactWriteItems"], "one transaction");
+    let again = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-01T08:30:00Z", "force": true });
+    salon.ask_for(again).problem(409, "slot_unavailable").await;
+    salon.then(&second, "complete").problem(409, "slot_unavailable").await;
     world.assert_consistent().await;
 }
 

@@ -34,7 +34,8 @@ pub(crate) struct CreateAppointmentRequest {
     service_id: ServiceId,
     /// The staff member.
     ///
-    /// Default: the available staff member with the least booked time on that day.
+    /// Default: the available staff member with the least booked time on that day; of several, the one who was
+    /// assigned an appointment least recently.
     #[deserr(default)]
     staff_id: Option<StaffId>,
     /// The start time.
@@ -97,7 +98,7 @@ pub(crate) async fn create(
         BookingRequest { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
     let fields = AppointmentFields { contact_id: new.contact_id, notes: new.notes };
     let location = format!("/v1/clients/{}/appointments/{id}", client.id());
-    let read = || SlotAllocator::read(&store, *client, &booking, app.now());
+    let read = || SlotAllocator::read(&store, *client, &booking);
     let decide = |allocator: &SlotAllocator, transaction: &mut Transaction| {
         let now = app.now();
         let slot = allocator.allocate(&booking, None, now)?;
@@ -223,7 +224,7 @@ pub(crate) async fn reschedule(
         }
         let staff = Some(new.staff_id.unwrap_or(current.staff_id));
         let booking = BookingRequest { service: current.service_id, staff, start: new.start_time, force: new.force };
-        let allocator = SlotAllocator::read(&store, *client, &booking, app.now());
+        let allocator = SlotAllocator::read(&store, *client, &booking);
         let (allocator, days) = tokio::try_join!(allocator, Days::of_appointment(&store, *client, &current))?;
         Ok((current, days, booking, allocator))
     };

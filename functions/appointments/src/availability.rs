@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::{Availability, ServiceId, StaffAvailability, StaffId};
+use shared::appointments::{AppointmentId, Availability, AvailabilityRequest, ServiceId, StaffAvailability, StaffId};
 use shared::booking::UnavailableReason;
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::Store;
@@ -24,6 +24,12 @@ pub(crate) struct AvailabilityQuery {
     /// Default: all staff members who offer the service.
     #[deserr(default)]
     staff_id: Option<StaffId>,
+    /// The appointment to be rescheduled: its own time is free, and its staff member is included.
+    ///
+    /// The slots are those that `POST …/appointments/{appointmentId}/reschedule` accepts. `serviceId` must be the
+    /// service of the appointment.
+    #[deserr(default)]
+    rescheduling: Option<AppointmentId>,
     /// The first possible start.
     from: Instant,
     /// The end of the range of starts, not included.
@@ -133,9 +139,14 @@ pub(crate) async fn get(
     store: Store,
 ) -> Result<Json<AvailabilityResponse>> {
     let range = query.range()?;
-    let service = (query.service_id, query.staff_id);
-    let explain = query.explain.is_set();
-    let availability = Availability::read(&store, *client, service, range, explain, app.now()).await?;
+    let request = AvailabilityRequest {
+        service: query.service_id,
+        staff: query.staff_id,
+        rescheduling: query.rescheduling,
+        range,
+        explain: query.explain.is_set(),
+    };
+    let availability = Availability::read(&store, *client, &request, app.now()).await?;
     let slots = availability.slots();
     check_size(&availability, slots.len())?;
     let slots = slots.into_iter().map(|slot| AvailableSlot {
@@ -151,5 +162,5 @@ pub(crate) async fn get(
             rule: closed.rule,
         })
     });
-    Ok(Json(AvailabilityResponse { slots: slots.collect(), closed: explain.then(|| closed.collect()) }))
+    Ok(Json(AvailabilityResponse { slots: slots.collect(), closed: request.explain.then(|| closed.collect()) }))
 }

@@ -3,10 +3,10 @@
 use axum::extract::FromRequestParts;
 use deserr::Deserr;
 use lambda_http::http::request::Parts;
-use shared::appointments::{Appointment, AppointmentId, Days, Transition, repository};
+use shared::appointments::{Appointment, AppointmentId, CancelReason, Days, Transition, repository};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::{Store, Transaction};
-use shared::value::{Name, ValidationErrors, marker};
+use shared::value::{ValidationErrors, marker};
 use shared::web::{Access, App, ErrorCode, IfMatch, OptionalBody, PathId, Problem, Result, WithEtag};
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ pub(crate) struct CancelAppointmentRequest {
     /// The reason.
     #[deserr(default)]
     #[schema(example = "The customer is ill.")]
-    reason: Option<Name>,
+    reason: Option<CancelReason>,
 }
 
 /// A body without fields.
@@ -51,8 +51,9 @@ pub(crate) async fn confirm(
 
 /// Complete an appointment.
 ///
-/// Records that a confirmed appointment took place. Possible in status `CONFIRMED`, otherwise
-/// `409 invalid_transition`.
+/// Records that an appointment took place. Possible from its start time on, in status `SCHEDULED`, `CONFIRMED` or
+/// `NO_SHOW`, otherwise `409 invalid_transition`. From `NO_SHOW` the appointment takes its time again:
+/// `409 slot_unavailable` if it has been booked since.
 #[utoipa::path(
     post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/complete", tag = "appointments",
     operation_id = "completeAppointment",
@@ -62,7 +63,7 @@ pub(crate) async fn confirm(
     ),
     responses((status = 200, body = Appointment, description = "The completed appointment.")),
     extensions(("x-errors" = json!([
-        "invalid_transition", "invalid_json", "unreadable_body", "unsupported_media_type", "body_too_large", "invalid"
+        "invalid_transition", "slot_unavailable", "invalid_json", "unreadable_body", "unsupported_media_type", "body_too_large", "invalid"
     ])), ("x-versioned" = json!(true)))
 )]
 pub(crate) async fn complete(
@@ -97,8 +98,8 @@ pub(crate) async fn cancel(
 
 /// Mark an appointment as a no-show.
 ///
-/// Records that the customer did not come, and frees the time. Possible in status `CONFIRMED`, otherwise
-/// `409 invalid_transition`.
+/// Records that the customer did not come, and frees the time. Possible from the start time on, in status
+/// `SCHEDULED`, `CONFIRMED` or `COMPLETED`, otherwise `409 invalid_transition`.
 #[utoipa::path(
     post, path = "/v1/clients/{clientId}/appointments/{appointmentId}/no-show", tag = "appointments",
     operation_id = "markAppointmentNoShow",
@@ -143,14 +144,18 @@ impl StatusChange {
         self,
         client: ClientScope,
         transition: Transition,
-        reason: Option<Name>,
+        reason: Option<CancelReason>,
     ) -> Result<WithEtag<Appointment>> {
         let Self { id, app, store, if_match } = self;
         let read = || async {
             let current = repository::find(&store, client, id).await?;
             if_match.check(current.meta.version)?;
             let status = current.status.after(transition).ok_or_else(invalid_transition)?;
-            let days = if status.blocks() { None } else { Some(Days::of_appointment(&store, client, &current).await?) };
+            if transition.is_outcome() && app.now() < current.start_time {
+                return Err(not_started());
+            }
+            let changes_days = status.blocks() != current.status.blocks();
+            let days = if changes_days { Some(Days::of_appointment(&store, client, &current).await?) } else { None };
             Ok((current, status, days))
         };
         let decide = |(current, status, days): &(Appointment, _, Option<Days>), transaction: &mut Transaction| {
@@ -165,5 +170,11 @@ impl StatusChange {
 /// The operation is not possible in the current status of the appointment.
 pub(crate) fn invalid_transition() -> Problem {
     let detail = "The operation is not possible in the current status of the appointment.";
+    Problem::new(ErrorCode::InvalidTransition, detail)
+}
+
+/// The outcome of the appointment is not known yet.
+fn not_started() -> Problem {
+    let detail = "The appointment has not started yet.";
     Problem::new(ErrorCode::InvalidTransition, detail)
 }

@@ -8,7 +8,7 @@ use crate::booking::{Booking, Buffers};
 use crate::contacts::{ContactId, ContactReference};
 use crate::identity::ClientId;
 use crate::table::{Meta, Versioned};
-use crate::value::{Instant, MultilineText, Name, TimeRange, ValidationErrors, enum_value};
+use crate::value::{Instant, MultilineText, TimeRange, ValidationErrors, enum_value};
 
 /// A booked time slot with a staff member, optionally for a contact.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -47,7 +47,7 @@ pub struct Appointment {
     pub source: BookingSource,
     /// The reason for the cancellation, if given.
     #[schema(required)]
-    pub cancelled_reason: Option<Name>,
+    pub cancelled_reason: Option<CancelReason>,
     /// The version and the times of creation and of the last change.
     #[serde(flatten)]
     pub meta: Meta,
@@ -96,6 +96,9 @@ pub enum AppointmentStatus {
     NoShow,
 }
 
+/// The reason for a cancellation.
+pub type CancelReason = MultilineText<1000>;
+
 /// A change of an appointment's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
@@ -107,6 +110,13 @@ pub enum Transition {
     Cancel,
     /// To [`AppointmentStatus::NoShow`].
     NoShow,
+}
+
+impl Transition {
+    /// Whether the transition states what happened, which is only known from the start time on.
+    pub const fn is_outcome(self) -> bool {
+        matches!(self, Self::Complete | Self::NoShow)
+    }
 }
 
 impl AppointmentStatus {
@@ -129,8 +139,8 @@ impl AppointmentStatus {
     pub const fn after(self, transition: Transition) -> Option<Self> {
         match (self, transition) {
             (Self::Scheduled, Transition::Confirm) => Some(Self::Confirmed),
-            (Self::Confirmed, Transition::Complete) => Some(Self::Completed),
-            (Self::Confirmed, Transition::NoShow) => Some(Self::NoShow),
+            (Self::Scheduled | Self::Confirmed | Self::NoShow, Transition::Complete) => Some(Self::Completed),
+            (Self::Scheduled | Self::Confirmed | Self::Completed, Transition::NoShow) => Some(Self::NoShow),
             (Self::Scheduled | Self::Confirmed, Transition::Cancel) => Some(Self::Cancelled),
             _ => None,
         }
@@ -160,8 +170,6 @@ pub struct ReservedSlot {
     pub span: TimeRange,
     /// The buffers of the service.
     pub buffers: Buffers,
-    /// The instant that the slot grid was counted from, if the start depends on it.
-    pub counted_from: Option<Instant>,
 }
 
 impl Appointment {
@@ -225,7 +233,7 @@ impl Appointment {
 
     /// The next version with another status.
     #[must_use]
-    pub fn with_status(&self, status: AppointmentStatus, cancelled_reason: Option<Name>, now: Instant) -> Self {
+    pub fn with_status(&self, status: AppointmentStatus, cancelled_reason: Option<CancelReason>, now: Instant) -> Self {
         Self { status, cancelled_reason, meta: self.meta.changed(now), ..self.clone() }
     }
 
@@ -269,14 +277,14 @@ mod tests {
         use AppointmentStatus::{Cancelled, Completed, Confirmed, NoShow, Scheduled};
         let transitions = [Transition::Confirm, Transition::Complete, Transition::Cancel, Transition::NoShow];
         for (status, after) in [
-            (Scheduled, [Some(Confirmed), None, Some(Cancelled), None]),
+            (Scheduled, [Some(Confirmed), Some(Completed), Some(Cancelled), Some(NoShow)]),
             (Confirmed, [None, Some(Completed), Some(Cancelled), Some(NoShow)]),
-            (Completed, [None; 4]),
+            (Completed, [None, None, None, Some(NoShow)]),
             (Cancelled, [None; 4]),
-            (NoShow, [None; 4]),
+            (NoShow, [None, Some(Completed), None, None]),
         ] {
             assert_eq!(transitions.map(|transition| status.after(transition)), after, "{}", status.name());
-            assert_eq!(status.is_open(), after.iter().any(Option::is_some));
+            assert_eq!(status.is_open(), after.contains(&Some(Cancelled)));
         }
         assert_eq!(
             [Scheduled, Confirmed, Completed, Cancelled, NoShow].map(AppointmentStatus::blocks),

@@ -5,12 +5,27 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::appointments::bookable_service::{BookableService, MAX_CONCURRENCY};
-use crate::appointments::{Days, ServiceId, StaffId, StaffRow};
+use crate::appointments::{AppointmentId, Days, ServiceId, StaffId, StaffRow};
 use crate::booking::{Calendar, SlotRules, UnavailablePeriod, UnavailableReason, reach};
 use crate::identity::ClientScope;
 use crate::table::Store;
-use crate::value::{Instant, TimeRange};
+use crate::value::{Instant, InvalidValue, TimeRange, ValidationErrors};
 use crate::web::Result;
+
+/// A request for the available starts of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct AvailabilityRequest {
+    /// The service.
+    pub service: ServiceId,
+    /// The staff member. Without one, all who offer the service.
+    pub staff: Option<StaffId>,
+    /// The appointment to be rescheduled, with its own time as free.
+    pub rescheduling: Option<AppointmentId>,
+    /// The range of the starts.
+    pub range: TimeRange,
+    /// Whether to return the unavailable periods.
+    pub explain: bool,
+}
 
 /// The availability of a service.
 pub struct Availability {
@@ -41,23 +56,14 @@ impl Availability {
     /// Reads the available starts in a time range.
     ///
     /// With a staff member, one BatchGetItem and one Query; without, one Query for each staff member who
-    /// offers the service, after the reads of `BookableService::read`. `explain` requests the unavailable
-    /// periods.
-    pub async fn read(
-        store: &Store,
-        client: ClientScope,
-        (service, staff): (ServiceId, Option<StaffId>),
-        range: TimeRange,
-        explain: bool,
-        now: Instant,
-    ) -> Result<Self> {
-        let (bookable, _) = BookableService::read(store, client, service, staff, |_| Vec::new()).await?;
-        if let Some(staff) = staff {
-            bookable.service.fields.require_offered_by(staff)?;
-        }
+    /// offers the service, after the reads of `BookableService::read`.
+    pub async fn read(store: &Store, client: ClientScope, request: &AvailabilityRequest, now: Instant) -> Result<Self> {
+        let service = (request.service, request.staff);
+        let (bookable, _) = BookableService::read(store, client, service, request.rescheduling, |keys, _| keys).await?;
+        bookable.check(request)?;
         let rules = bookable.service.fields.slot_rules();
         let staff = stream::iter(bookable.staff)
-            .map(|row| async move { staff_availability(store, client, &row, &rules, range, explain, now).await })
+            .map(|row| async move { staff_availability(store, client, &row, &rules, request, now).await })
             .buffered(MAX_CONCURRENCY)
             .try_collect()
             .await?;
@@ -76,15 +82,35 @@ impl Availability {
     }
 }
 
+impl BookableService {
+    /// Requires that the appointment to be rescheduled is an open one of the service.
+    ///
+    /// Also requires that the requested staff member offers the service, or is that of the appointment.
+    fn check(&self, request: &AvailabilityRequest) -> Result<(), ValidationErrors> {
+        if let Some(moving) = &self.moving {
+            let invalid = |code, detail| Err(ValidationErrors::field("/rescheduling", InvalidValue::new(code, detail)));
+            if moving.service_id != request.service {
+                return invalid("other_service", "must be an appointment for the service");
+            }
+            if !moving.status.is_open() {
+                return invalid("not_open", "must be a scheduled or confirmed appointment");
+            }
+        }
+        let is_own = |staff: &StaffId| self.moving.as_ref().is_some_and(|moving| moving.staff_id == *staff);
+        let other = request.staff.filter(|staff| !is_own(staff));
+        other.map_or(Ok(()), |staff| self.service.fields.require_offered_by(staff))
+    }
+}
+
 async fn staff_availability(
     store: &Store,
     client: ClientScope,
     row: &StaffRow,
     rules: &SlotRules,
-    range: TimeRange,
-    explain: bool,
+    request: &AvailabilityRequest,
     now: Instant,
 ) -> Result<StaffAvailability> {
+    let AvailabilityRequest { range, explain, rescheduling, .. } = *request;
     if !row.staff.fields.active {
         let closed = UnavailablePeriod { span: range, rule: UnavailableReason::Inactive };
         return Ok(StaffAvailability {
@@ -94,8 +120,8 @@ async fn staff_availability(
         });
     }
     let (hours, time_off) = (row.staff.fields.hours(), row.time_off());
-    let days = Days::in_range(store, client, row.id(), reach(&hours, rules, now, range)).await?;
-    let bookings = days.bookings(None);
+    let days = Days::in_range(store, client, row.id(), reach(rules, now, range)).await?;
+    let bookings = days.bookings(rescheduling);
     let calendar = Calendar { hours: &hours, time_off: &time_off, bookings: &bookings };
     let closed = if explain { calendar.unavailable(rules, now, range) } else { Vec::new() };
     Ok(StaffAvailability { staff: row.id(), starts: calendar.slots(rules, now, range), closed })

@@ -1,8 +1,8 @@
 //! A service with the staff members who can be booked for it.
 
-use crate::appointments::{Day, ServiceId, ServiceRecord, StaffId, StaffRow};
+use crate::appointments::{Appointment, AppointmentId, ServiceId, ServiceRecord, StaffId, StaffRow};
 use crate::identity::ClientScope;
-use crate::table::{BatchItems, BatchKeys, Key, Store, StoreError};
+use crate::table::{BatchItems, BatchKeys, Key, Store};
 use crate::web::{Located, Problem, Result};
 
 /// The maximum number of concurrent reads of staff members' days.
@@ -12,25 +12,28 @@ pub(super) const MAX_CONCURRENCY: usize = 8;
 pub(super) struct BookableService {
     /// The service.
     pub(super) service: ServiceRecord,
-    /// The requested staff member, or all active ones who offer the service, by id.
+    /// The requested staff member, or all who offer the service, by id; some may be inactive.
     pub(super) staff: Vec<StaffRow>,
+    /// The appointment to be rescheduled.
+    pub(super) moving: Option<Appointment>,
 }
 
 impl BookableService {
-    /// Reads a service, its staff members, and the `days` of each staff member.
+    /// Reads a service, its staff members, and the items that `also` adds for each staff member.
     ///
-    /// With a staff member, one BatchGetItem. Without, one GetItem for the service, one Query of all staff
-    /// members if the service lists none, and one BatchGetItem for each 100 items.
+    /// With a staff member, one BatchGetItem. Without, one BatchGetItem for the service, one Query of all staff
+    /// members if the service lists none, and one BatchGetItem for each 100 items. `moving` is an appointment to
+    /// be rescheduled: its staff member is included even if they no longer offer the service.
     pub(super) async fn read(
         store: &Store,
         client: ClientScope,
-        service: ServiceId,
-        staff: Option<StaffId>,
-        days: impl Fn(StaffId) -> Vec<Key<Day>>,
+        (service, staff): (ServiceId, Option<StaffId>),
+        moving: Option<AppointmentId>,
+        also: impl Fn(BatchKeys, StaffId) -> BatchKeys,
     ) -> Result<(Self, BatchItems)> {
         let result = match staff {
-            Some(staff) => Self::read_with_staff(store, client, service, staff, &days).await,
-            None => Self::read_with_all_staff(store, client, service, &days).await,
+            Some(staff) => Self::read_with_staff(store, client, (service, staff), moving, &also).await,
+            None => Self::read_with_all_staff(store, client, service, moving, &also).await,
         };
         match result {
             // A client that does not exist is a 404, not an unresolved reference.
@@ -44,45 +47,64 @@ impl BookableService {
     async fn read_with_staff(
         store: &Store,
         client: ClientScope,
-        service: ServiceId,
-        staff: StaffId,
-        days: &impl Fn(StaffId) -> Vec<Key<Day>>,
+        (service, staff): (ServiceId, StaffId),
+        moving: Option<AppointmentId>,
+        also: &impl Fn(BatchKeys, StaffId) -> BatchKeys,
     ) -> Result<(Self, BatchItems)> {
-        let (service, staff_member) = (client.service(service), client.staff_member(staff));
-        let keys = BatchKeys::default().and(&service).and(&staff_member).and_all(&days(staff));
-        let items = store.get_batch(keys).await?;
-        let service = items.get(&service)?.ok_or_else(|| Problem::unresolved_reference("/serviceId"));
+        let target = Target { service: client.service(service), moving: moving.map(|id| client.appointment(id)) };
+        let staff_member = client.staff_member(staff);
+        let items = store.get_batch(also(target.keys().and(&staff_member), staff)).await?;
         let row = items.get(&staff_member)?.ok_or_else(|| Problem::unresolved_reference("/staffId"));
-        let (service, row) = Problem::both(service, row)?;
-        Ok((Self { service, staff: vec![row] }, items))
+        let ((service, moving), row) = Problem::both(target.found(&items), row)?;
+        Ok((Self { service, staff: vec![row], moving }, items))
     }
 
     async fn read_with_all_staff(
         store: &Store,
         client: ClientScope,
         service: ServiceId,
-        days: &impl Fn(StaffId) -> Vec<Key<Day>>,
+        moving: Option<AppointmentId>,
+        also: &impl Fn(BatchKeys, StaffId) -> BatchKeys,
     ) -> Result<(Self, BatchItems)> {
-        let service =
-            store.get(&client.service(service)).await?.ok_or_else(|| Problem::unresolved_reference("/serviceId"))?;
-        let named: Vec<_> = service.fields.staff_ids.iter().map(|staff| client.staff_member(*staff)).collect();
-        let keys = BatchKeys::default().and_all(&named);
-        let (rows, keys) = if named.is_empty() {
-            let all = store.query_all(&client.staff().into()).await?;
-            let all: Vec<StaffRow> = all.into_iter().map(|(_, row)| row).collect();
-            let keys = all.iter().fold(keys, |keys, row| keys.and_all(&days(row.id())));
-            (Some(all), keys)
-        } else {
-            let days = service.fields.staff_ids.iter().map(|staff| days(*staff));
-            (None, days.fold(keys, |keys, days| keys.and_all(&days)))
-        };
-        let items = store.get_batch(keys).await?;
-        let mut staff = match rows {
-            Some(rows) => rows,
-            None => named.iter().filter_map(|key| items.get(key).transpose()).collect::<Result<_, StoreError>>()?,
-        };
-        staff.retain(|row| row.staff.fields.active);
+        let target = Target { service: client.service(service), moving: moving.map(|id| client.appointment(id)) };
+        let (service, moving) = target.found(&store.get_batch(target.keys()).await?)?;
+        let offering = &service.fields.staff_ids;
+        let own = moving.as_ref().map(|moving| moving.staff_id).filter(|own| !offering.contains(own));
+        let mut ids: Vec<_> =
+            if offering.is_empty() { Vec::new() } else { offering.iter().copied().chain(own).collect() };
+        let mut staff: Vec<StaffRow> = Vec::new();
+        if offering.is_empty() {
+            staff.extend(store.query_all(&client.staff().into()).await?.into_iter().map(|(_, row)| row));
+        }
+        let named: Vec<_> = ids.iter().map(|id| client.staff_member(*id)).collect();
+        ids.extend(staff.iter().map(StaffRow::id));
+        let items = store.get_batch(ids.into_iter().fold(BatchKeys::default().and_all(&named), also)).await?;
+        for key in &named {
+            staff.extend(items.get(key)?);
+        }
         staff.sort_by_key(StaffRow::id);
-        Ok((Self { service, staff }, items))
+        Ok((Self { service, staff, moving }, items))
+    }
+}
+
+/// The keys of a service and of the appointment to be rescheduled.
+struct Target {
+    service: Key<ServiceRecord>,
+    moving: Option<Key<Appointment>>,
+}
+
+impl Target {
+    fn keys(&self) -> BatchKeys {
+        BatchKeys::default().and(&self.service).and_all(self.moving.as_slice())
+    }
+
+    /// The service and the appointment; both errors if both do not exist.
+    fn found(&self, items: &BatchItems) -> Result<(ServiceRecord, Option<Appointment>)> {
+        let service = items.get(&self.service)?.ok_or_else(|| Problem::unresolved_reference("/serviceId"));
+        let moving = match &self.moving {
+            Some(key) => items.get(key)?.map(Some).ok_or_else(|| Problem::unresolved_reference("/rescheduling")),
+            None => Ok(None),
+        };
+        Problem::both(service, moving)
     }
 }

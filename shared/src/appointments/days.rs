@@ -8,13 +8,7 @@ use crate::booking::Booking;
 use crate::identity::ClientScope;
 use crate::table::{BatchItems, BatchKeys, Key, Store, StoreError, Transaction};
 use crate::value::{Date, Instant, TimeRange};
-use crate::web::{Problem, Result};
-
-/// The maximum number of days before a booking that its transaction checks.
-///
-/// If the slot grid is counted from an earlier day, it may change before the commit: the booked start is then no
-/// longer on the grid. Double bookings are impossible in any case.
-const MAX_CHECKED_DAYS: usize = 30;
+use crate::web::{ErrorCode, Problem, Result};
 
 /// Days of one staff member, including those without any booking.
 pub struct Days {
@@ -63,32 +57,15 @@ impl Days {
 
     /// Reads the days that a time range overlaps: one Query for each 1 MB.
     pub async fn in_range(store: &Store, client: ClientScope, staff: StaffId, range: TimeRange) -> Result<Self> {
-        let mut days = Self { staff, days: dates_in(range).map(empty).collect() };
-        days.load(store, client).await?;
-        Ok(days)
-    }
-
-    /// Also reads the earlier days, back to the day of `from`: at most one Query.
-    pub(super) async fn extended_to(mut self, store: &Store, client: ClientScope, from: Instant) -> Result<Self> {
-        let first = Date::of(from);
-        let loaded = self.days.keys().next().copied();
-        if let Some(loaded) = loaded.filter(|loaded| first < *loaded) {
-            let mut earlier = Self { staff: self.staff, days: first.through(loaded.previous()).map(empty).collect() };
-            earlier.load(store, client).await?;
-            self.days.append(&mut earlier.days);
-        }
-        Ok(self)
-    }
-
-    async fn load(&mut self, store: &Store, client: ClientScope) -> Result<()> {
-        let (Some((first, _)), Some((last, _))) = (self.days.first_key_value(), self.days.last_key_value()) else {
-            return Ok(());
+        let mut days: BTreeMap<_, _> = dates_in(range).map(|date| (date, Day::default())).collect();
+        let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value()) else {
+            return Ok(Self { staff, days });
         };
-        for (position, day) in store.query_all(&client.days_between(self.staff, *first, *last)).await? {
+        for (position, day) in store.query_all(&client.days_between(staff, *first, *last)).await? {
             let date = position.sort_key().parse().map_err(|_| Problem::internal("the key of a day has no date"))?;
-            self.days.insert(date, day);
+            days.insert(date, day);
         }
-        Ok(())
+        Ok(Self { staff, days })
     }
 
     /// The bookings by start, except that of one appointment.
@@ -102,16 +79,13 @@ impl Days {
 
     /// Removes one booking and adds another, in each day that they overlap.
     ///
-    /// If the start of the added booking depends on the instant `counted_from`, the days since then must not
-    /// have changed either, up to [`MAX_CHECKED_DAYS`] of them. A conflict if one of all these days has
-    /// changed since its read.
+    /// A conflict if one of these days has changed since its read.
     pub(super) fn write(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
         removed: Option<&Booking>,
         added: Option<&Booking>,
-        counted_from: Option<Instant>,
     ) -> Result<()> {
         let dates =
             |booking: Option<&Booking>| booking.map(|booking| dates_in(booking.with_buffers())).into_iter().flatten();
@@ -122,20 +96,23 @@ impl Days {
             let next = day.changed(removed.map(|removed| removed.appointment), added_here);
             day.write(transaction, &client.day(self.staff, *date), &next)?;
         }
-        if let (Some(from), Some(added)) = (counted_from, added) {
-            let range = TimeRange { start: from.before(Duration::from_millis(1)), end: added.span.start };
-            let unwritten = dates_in(range).filter(|date| !written.contains(date));
-            let checked: Vec<_> = unwritten.filter_map(|date| self.days.get_key_value(&date)).collect();
-            for (date, day) in checked.iter().rev().take(MAX_CHECKED_DAYS) {
-                day.require(transaction, &client.day(self.staff, **date))?;
-            }
-        }
         Ok(())
     }
 
     /// Removes a booking; a conflict if one of its days has changed since its read.
     pub(super) fn remove(&self, transaction: &mut Transaction, client: ClientScope, booking: &Booking) -> Result<()> {
-        self.write(transaction, client, Some(booking), None, None)
+        self.write(transaction, client, Some(booking), None)
+    }
+
+    /// Adds the booking of an appointment that had freed its time.
+    ///
+    /// `409 slot_unavailable` if another booking has taken the time; a conflict if one of its days has changed since
+    /// its read. Working hours, notice, horizon and time off are not checked.
+    pub(super) fn restore(&self, transaction: &mut Transaction, client: ClientScope, booking: &Booking) -> Result<()> {
+        if self.bookings(Some(booking.appointment)).iter().any(|other| other.conflicts_with(booking)) {
+            return Err(slot_unavailable("The time of the appointment has been booked since."));
+        }
+        self.write(transaction, client, None, Some(booking))
     }
 
     /// These days together with others of the same staff member.
@@ -152,6 +129,7 @@ impl Days {
     }
 }
 
-fn empty(date: Date) -> (Date, Day) {
-    (date, Day::default())
+/// The problem of a start that cannot be booked.
+pub(super) fn slot_unavailable(detail: &'static str) -> Problem {
+    Problem::new(ErrorCode::SlotUnavailable, detail)
 }

@@ -16,8 +16,10 @@ mod slot_allocator;
 mod staff;
 mod usage_guard;
 
-pub use appointment::{Appointment, AppointmentFields, AppointmentStatus, BookingSource, ReservedSlot, Transition};
-pub use availability::{Availability, Slot, StaffAvailability};
+pub use appointment::{
+    Appointment, AppointmentFields, AppointmentStatus, BookingSource, CancelReason, ReservedSlot, Transition,
+};
+pub use availability::{Availability, AvailabilityRequest, Slot, StaffAvailability};
 pub use calendar_token::{CalendarAccess, CalendarQuery, calendar_token};
 pub use day::Day;
 pub use days::Days;

@@ -48,9 +48,10 @@ pub fn reschedule(
 
 /// Writes the next version of an appointment at the same time.
 ///
-/// `days` are the days of the appointment, which change if the new status frees the time.
+/// `days` are the days of the appointment, which change if the new status frees the time or takes it again.
 ///
-/// A conflict if the appointment has changed since its read.
+/// `409 slot_unavailable` if the time is taken again and has been booked since. A conflict if the appointment has
+/// changed since its read.
 pub fn replace(
     transaction: &mut Transaction,
     client: ClientScope,
@@ -59,9 +60,11 @@ pub fn replace(
     days: Option<&Days>,
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, current.stored_version())?;
-    if current.status.blocks() && !next.status.blocks() {
-        let days = days.ok_or_else(|| Problem::internal("the days of a freed time were not read"))?;
-        days.remove(transaction, client, &current.booking())?;
+    let read = || days.ok_or_else(|| Problem::internal("the days of a freed or restored time were not read"));
+    match (current.status.blocks(), next.status.blocks()) {
+        (true, false) => read()?.remove(transaction, client, &current.booking())?,
+        (false, true) => read()?.restore(transaction, client, &next.booking())?,
+        _ => {}
     }
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), next.fields.contact_id)?)
 }

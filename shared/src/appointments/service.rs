@@ -84,10 +84,20 @@ impl Service {
     /// limit of DynamoDB).
     pub const MAX_STAFF: usize = 40;
 
-    /// Validates the fields together: the price fits the currency.
+    /// Validates the fields together: the price fits the currency, and the notice is within the horizon.
     pub fn check(&self) -> Result<(), ValidationErrors> {
-        let invalid = self.price.and_then(|price| price.fits(self.currency).err());
-        invalid.map_or(Ok(()), |invalid| Err(ValidationErrors::field("/price", invalid)))
+        let price = self.price.map_or(Ok(()), |price| price.fits(self.currency));
+        let price = price.map_err(|invalid| ValidationErrors::field("/price", invalid));
+        let notice = if self.min_notice.get() <= self.horizon_days.get() * 24 * 60 {
+            Ok(())
+        } else {
+            let detail = "must not be longer than horizonDays: no start could be booked";
+            Err(ValidationErrors::field("/minNotice", InvalidValue::new("beyond_horizon", detail)))
+        };
+        match (price, notice) {
+            (Err(price), Err(notice)) => Err(price.and(notice)),
+            (price, notice) => price.and(notice),
+        }
     }
 
     /// Requires that a staff member, the `staffId` of the request, offers the service.

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-
-use crate::appointments::bookable_service::{BookableService, MAX_CONCURRENCY};
-use crate::appointments::days::{dates_around, day_keys};
+use crate::appointments::bookable_service::BookableService;
+use crate::appointments::days::{dates_around, day_keys, slot_unavailable};
 use crate::appointments::{
     Appointment, AppointmentId, Days, ReservedSlot, ServiceId, ServiceRecord, StaffId, StaffRow, UsageGuard,
 };
-use crate::booking::{Booking, Calendar, SlotRules, reach};
+use crate::booking::{Booking, Calendar, SlotRules};
 use crate::identity::ClientScope;
-use crate::table::{BatchItems, Store, Transaction};
-use crate::value::{Instant, TimeRange};
-use crate::web::{ErrorCode, Problem, Result};
+use crate::table::{BatchItems, BatchKeys, Store, Transaction};
+use crate::value::Instant;
+use crate::web::{Problem, Result};
 
 /// A requested slot.
 #[derive(Clone, Copy, Debug)]
@@ -42,28 +40,31 @@ pub struct SlotAllocator {
 struct StaffSchedule {
     staff: StaffRow,
     days: Days,
+    /// When the staff member was last assigned an appointment; only read if the request names no staff member.
+    assigned_at: Option<Instant>,
 }
 
 impl SlotAllocator {
     /// Reads the service and the schedules for a request.
     ///
     /// With a staff member, one BatchGetItem. Without, one GetItem, one Query if every staff member offers
-    /// the service, and one BatchGetItem for each 20 staff members. One more Query for each staff member with
-    /// a slot grid that may be counted from before the previous day.
-    pub async fn read(store: &Store, client: ClientScope, request: &BookingRequest, now: Instant) -> Result<Self> {
-        let day_keys = |staff| day_keys(client, staff, dates_around(request.start));
-        let (BookableService { service, staff }, items) =
-            BookableService::read(store, client, request.service, request.staff, day_keys).await?;
-        let rules = &service.fields.slot_rules();
-        let schedules =
-            stream::iter(staff).map(|staff| StaffSchedule::read(store, client, &items, staff, rules, request, now));
-        let schedules = schedules.buffered(MAX_CONCURRENCY).try_collect().await?;
-        Ok(Self { service, schedules })
+    /// the service, and one BatchGetItem for each 16 staff members.
+    pub async fn read(store: &Store, client: ClientScope, request: &BookingRequest) -> Result<Self> {
+        let keys = |keys: BatchKeys, staff| {
+            let keys = keys.and_all(&day_keys(client, staff, dates_around(request.start)));
+            // Which of several staff members was assigned last only matters if the request names none.
+            if request.staff.is_some() { keys } else { keys.and(&client.staff_guard(staff)) }
+        };
+        let (BookableService { service, staff, .. }, items) =
+            BookableService::read(store, client, (request.service, request.staff), None, keys).await?;
+        let schedule = |staff| StaffSchedule::from_batch(&items, client, staff, request);
+        Ok(Self { service, schedules: staff.into_iter().map(schedule).collect::<Result<_>>()? })
     }
 
     /// Allocates a slot with the least busy staff member who is available.
     ///
-    /// This is the staff member with the least booked time on that day.
+    /// This is the staff member with the least booked time on that day; of several, the one who was assigned an
+    /// appointment least recently, then the one created first.
     ///
     /// `409 slot_unavailable` if no staff member is available. `moving` is the appointment that is
     /// rescheduled: it does not conflict with its own booking, and may keep its staff member even if they no
@@ -80,13 +81,13 @@ impl SlotAllocator {
         let (rules, moving) = (self.service.fields.slot_rules(), moving.map(|moving| moving.id));
         let available = self.schedules.iter().filter(|schedule| schedule.is_available(&rules, request, moving, now));
         let least_busy = available.min_by_key(|schedule| schedule.load_on_day_of(request.start, moving));
-        let schedule = least_busy.ok_or_else(slot_unavailable)?;
+        let detail = "No staff member who offers the service is available then. Choose a start from the availability.";
+        let schedule = least_busy.ok_or_else(|| slot_unavailable(detail))?;
         Ok(ReservedSlot {
             service: self.service.id,
             staff: schedule.staff.id(),
             span: rules.without_buffers(request.start),
             buffers: rules.buffers,
-            counted_from: schedule.counted_from(&rules, request, moving, now),
         })
     }
 
@@ -109,7 +110,7 @@ impl SlotAllocator {
         match previous {
             Some((before, days)) if before.staff_id == slot.staff => {
                 let (days, old) = (schedule.days.merged(days), before.booking());
-                days.write(transaction, client, Some(&old), Some(&new), slot.counted_from)?;
+                days.write(transaction, client, Some(&old), Some(&new))?;
                 UsageGuard::require(transaction, &staff, schedule.staff.revision)?;
             }
             previous => {
@@ -117,8 +118,8 @@ impl SlotAllocator {
                     days.remove(transaction, client, &before.booking())?;
                     UsageGuard::decrement(transaction, &client.staff_guard(before.staff_id))?;
                 }
-                schedule.days.write(transaction, client, None, Some(&new), slot.counted_from)?;
-                UsageGuard::increment(transaction, &staff, schedule.staff.revision)?;
+                schedule.days.write(transaction, client, None, Some(&new))?;
+                UsageGuard::assign(transaction, &staff, schedule.staff.revision, appointment.meta.updated_at)?;
             }
         }
         if previous.is_some() {
@@ -135,25 +136,11 @@ impl SlotAllocator {
 }
 
 impl StaffSchedule {
-    /// Takes the days around the start from `items`.
-    ///
-    /// Reads earlier days if the slot grid may be counted from there.
-    async fn read(
-        store: &Store,
-        client: ClientScope,
-        items: &BatchItems,
-        staff: StaffRow,
-        rules: &SlotRules,
-        request: &BookingRequest,
-        now: Instant,
-    ) -> Result<Self> {
-        let mut days = Days::from_batch(items, client, staff.id(), dates_around(request.start))?;
-        if !request.force {
-            let range = TimeRange { start: request.start, end: request.start.next() };
-            let reach = reach(&staff.staff.fields.hours(), rules, now, range);
-            days = days.extended_to(store, client, reach.start).await?;
-        }
-        Ok(Self { staff, days })
+    /// Takes the days around the start, and the last assignment, from `items`.
+    fn from_batch(items: &BatchItems, client: ClientScope, staff: StaffRow, request: &BookingRequest) -> Result<Self> {
+        let days = Days::from_batch(items, client, staff.id(), dates_around(request.start))?;
+        let guard = items.get(&client.staff_guard(staff.id()))?;
+        Ok(Self { staff, days, assigned_at: guard.and_then(|guard| guard.assigned_at) })
     }
 
     fn is_available(
@@ -173,37 +160,17 @@ impl StaffSchedule {
         self.staff.staff.fields.active && self.with_calendar(moving, is_available)
     }
 
-    fn counted_from(
-        &self,
-        rules: &SlotRules,
-        request: &BookingRequest,
-        moving: Option<AppointmentId>,
-        now: Instant,
-    ) -> Option<Instant> {
-        if request.force {
-            return None;
-        }
-        self.with_calendar(moving, |calendar| calendar.counted_from(rules, now, request.start))
-    }
-
     fn with_calendar<T>(&self, moving: Option<AppointmentId>, evaluate: impl FnOnce(Calendar<'_>) -> T) -> T {
         let (hours, time_off) = (self.staff.staff.fields.hours(), self.staff.time_off());
         let bookings = self.days.bookings(moving);
         evaluate(Calendar { hours: &hours, time_off: &time_off, bookings: &bookings })
     }
 
-    /// The booked time on the local day of `start`, then the id.
-    ///
-    /// Of two staff members with equal load, the one created first is chosen.
-    fn load_on_day_of(&self, start: Instant, moving: Option<AppointmentId>) -> (Duration, StaffId) {
+    /// The booked time on the local day of `start`, then the last assignment, then the id.
+    fn load_on_day_of(&self, start: Instant, moving: Option<AppointmentId>) -> (Duration, Option<Instant>, StaffId) {
         let zone = self.staff.staff.fields.time_zone;
         let is_that_day = |booking: &Booking| zone.date_at(booking.span.start) == zone.date_at(start);
         let lengths = self.days.bookings(moving).into_iter().filter(is_that_day).map(|booking| booking.span.length());
-        (lengths.sum(), self.staff.id())
+        (lengths.sum(), self.assigned_at, self.staff.id())
     }
-}
-
-fn slot_unavailable() -> Problem {
-    let detail = "No staff member who offers the service is available then. Choose a start from the availability.";
-    Problem::new(ErrorCode::SlotUnavailable, detail)
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Condition, Failure, Key, OnFailed, StoreError, Transaction, Update};
+use crate::table::{Condition, Failure, Key, OnFailed, Operand, StoreError, Transaction, Update};
+use crate::value::Instant;
 use crate::web::Problem;
 
 /// The reference count and the revision of a service or a staff member.
@@ -18,6 +19,9 @@ pub struct UsageGuard {
     pub n: u64,
     /// The current revision.
     pub revision: u64,
+    /// When a staff member was last assigned an appointment.
+    #[serde(default, rename = "at", skip_serializing_if = "Option::is_none")]
+    pub assigned_at: Option<Instant>,
 }
 
 /// The number of staff members of a client.
@@ -30,7 +34,7 @@ pub struct StaffCount {
 impl UsageGuard {
     /// Adds the guard of a new service or staff member.
     pub fn create(transaction: &mut Transaction, key: &Key<Self>) -> Result<(), StoreError> {
-        transaction.create(key, &Self { n: 0, revision: 1 })
+        transaction.create(key, &Self { n: 0, revision: 1, assigned_at: None })
     }
 
     /// Counts a new reference.
@@ -38,6 +42,19 @@ impl UsageGuard {
     /// A conflict if the revision has changed or the guard was deleted.
     pub fn increment(transaction: &mut Transaction, key: &Key<Self>, revision: u64) -> Result<(), StoreError> {
         Self::add(transaction, key, 1, Self::is(revision), Failure::Conflict)
+    }
+
+    /// Counts a new appointment of a staff member, assigned at `now`.
+    ///
+    /// A conflict if the revision has changed or the guard was deleted.
+    pub fn assign(
+        transaction: &mut Transaction,
+        key: &Key<Self>,
+        revision: u64,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let update = Update::default().add("n", 1_u64).set("at", Operand::serialize(&now)?);
+        transaction.update(key, update, Self::is(revision), Failure::Conflict)
     }
 
     /// Counts a new reference in any revision; `on_missing` if the guard was deleted.

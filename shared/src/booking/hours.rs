@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use chrono::{Datelike, Weekday};
 use deserr::{
@@ -10,7 +9,7 @@ use deserr::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::value::{Date, Instant, InvalidValue, TimeRange, TimeZone, ValidationErrors, WallTime, merge};
+use crate::value::{Date, InvalidValue, TimeRange, TimeZone, ValidationErrors, WallTime, merge};
 
 /// The working hours of a staff member, in local time.
 #[derive(Clone, Copy, Debug)]
@@ -85,34 +84,21 @@ impl Hours<'_> {
     ///
     /// Overlapping and adjacent windows are merged, also across midnight, and are not cut to `within`. A
     /// window that never ends is computed up to one day before and after the days of `within`.
-    ///
-    /// Each bound of a window is converted on its own ([`TimeZone::instant`]); a window that then ends before
-    /// it starts is empty. A date that the time zone skipped does not occur, so it has no hours.
     pub fn windows(&self, within: TimeRange) -> Vec<TimeRange> {
-        let zone = self.time_zone;
-        let dates = zone.date_at(within.start).previous().through(zone.date_at(within.end).next());
-        let mut windows = merge(dates.flat_map(|date| self.on(date)).collect());
+        let mut windows = merge(self.windows_by_date(within).concat());
         windows.retain(|window| window.overlaps(&within));
         windows
     }
 
-    /// The start of the window that contains `at`, or `at` if none does.
+    /// The working windows of each local date, from one day before to one day after the dates of `within`.
     ///
-    /// The search ends at `earliest`: an earlier opening has the same effect. This bounds the search if hours never
-    /// end.
-    pub(super) fn opening(&self, at: Instant, earliest: Instant) -> Instant {
-        const DAY: Duration = Duration::from_hours(24);
-        let mut distance = DAY;
-        loop {
-            let searched = TimeRange { start: at.before(distance).max(earliest.min(at)), end: at.next() };
-            let window = self.windows(searched).into_iter().find(|window| window.contains(at));
-            let opening = window.map_or(at, |window| window.start);
-            if opening > searched.start || searched.start <= earliest {
-                return opening.max(searched.start);
-            }
-            // Doubling the distance keeps the total cost within a constant factor of the last search.
-            distance *= 2;
-        }
+    /// Overlapping and adjacent windows of one date are merged. Each bound of a window is converted on its own
+    /// ([`TimeZone::instant`]); a window that then ends before it starts is empty. A date that the time zone
+    /// skipped does not occur, so it has no hours.
+    pub(super) fn windows_by_date(&self, within: TimeRange) -> Vec<Vec<TimeRange>> {
+        let zone = self.time_zone;
+        let dates = zone.date_at(within.start).previous().through(zone.date_at(within.end).next());
+        dates.map(|date| merge(self.on(date).collect())).collect()
     }
 
     /// The days of `within` with overrides.
@@ -149,8 +135,8 @@ impl WorkingPeriod {
         if self.start < self.end {
             return Ok(self);
         }
-        let why = InvalidValue::new("end_not_after_start", "must be after the start");
-        Err(ValidationErrors::at(location.push_key("end"), why))
+        let detail = "must be after the start; hours that cross midnight are two windows, until 24:00 and from 00:00";
+        Err(ValidationErrors::at(location.push_key("end"), InvalidValue::new("end_not_after_start", detail)))
     }
 }
 

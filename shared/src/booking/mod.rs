@@ -1,12 +1,11 @@
 //! Booking rules: pure functions, without a clock, that compute available slots.
 //!
-//! Working hours are local times in the time zone of the staff member ([`Hours`]). Free time is working hours
-//! without bookings ([`Booking`]) and time off, and slots start in free time ([`Calendar`]). All time ranges
-//! are half-open ([`TimeRange`](crate::value::TimeRange)). The cost grows with the sum of days, windows and
-//! bookings, never with their product.
+//! Working hours are local times in the time zone of the staff member ([`Hours`]). They alone determine the starts:
+//! bookings ([`Booking`]), time off, notice and horizon remove starts and never shift them ([`Calendar`]). All time
+//! ranges are half-open ([`TimeRange`](crate::value::TimeRange)). The cost grows with the days of the queried range
+//! and their windows, and with the bookings in it, whatever the notice and the horizon.
 
 mod busy;
-mod grid;
 mod hours;
 mod slots;
 #[cfg(test)]

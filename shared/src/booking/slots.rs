@@ -1,5 +1,4 @@
 use super::busy::minutes;
-use super::grid::Grid;
 use super::{Booking, Buffers, Hours};
 use crate::value::{Instant, TimeRange, merge, subtract};
 
@@ -8,7 +7,7 @@ use crate::value::{Instant, TimeRange, merge, subtract};
 pub struct SlotRules {
     /// The duration of an appointment, in minutes.
     pub duration: u16,
-    /// The elapsed time from one start to the next, in minutes.
+    /// The elapsed time from one start of a window to the next, in minutes.
     pub slot_interval: u16,
     /// The buffers around an appointment.
     pub buffers: Buffers,
@@ -51,6 +50,11 @@ impl SlotRules {
         TimeRange { start: range.start.max(self.earliest(now)), end: range.end.min(self.after_horizon(now)) }
     }
 
+    /// The time from the first start to the end of the last appointment.
+    fn occupied(&self, starts: TimeRange) -> TimeRange {
+        TimeRange { end: self.without_buffers(starts.end).end, ..starts }
+    }
+
     /// The time of an appointment from its start to its end, without buffers.
     pub fn without_buffers(&self, start: Instant) -> TimeRange {
         TimeRange { start, end: start.after(minutes(self.duration)) }
@@ -59,44 +63,36 @@ impl SlotRules {
 
 /// The time range of the bookings and time off that determine the slots of `range`.
 ///
-/// Bookings count with their buffers. The same range determines the unavailable periods. It begins with the
-/// working window that contains the start of `range` if starts are counted from there. It is empty if no
-/// start is allowed.
-pub fn reach(hours: &Hours, rules: &SlotRules, now: Instant, range: TimeRange) -> TimeRange {
+/// Bookings count with their buffers. The same range determines the unavailable periods. It is empty if no start
+/// is allowed.
+pub fn reach(rules: &SlotRules, now: Instant, range: TimeRange) -> TimeRange {
     let starts = rules.allowed_starts(now, range);
     if starts.is_empty() {
         return TimeRange { start: range.start, end: range.start };
     }
-    let occupied = occupied(hours, rules, now, starts);
-    let before = TimeRange { start: occupied.start, end: starts.start };
-    let grid = Grid::of(hours.time_zone, rules.slot_interval);
-    let start = if grid.has_all(rules.slot_interval, before) { starts.start } else { occupied.start };
-    rules.buffers.around(TimeRange { start, ..occupied })
-}
-
-/// The time from the opening before `starts` to the end of the last appointment.
-///
-/// The first of `starts` is counted from that opening.
-fn occupied(hours: &Hours, rules: &SlotRules, now: Instant, starts: TimeRange) -> TimeRange {
-    TimeRange { start: hours.opening(starts.start, rules.earliest(now)), end: rules.without_buffers(starts.end).end }
+    rules.buffers.around(rules.occupied(starts))
 }
 
 impl Calendar<'_> {
-    /// The available starts in `range`.
+    /// The available starts in `range`, in order.
     ///
-    /// Free time is working time without bookings and time off, with the buffers of both sides. Each period
-    /// of free time has a first start: its beginning, or the end of the minimum notice if that is later,
-    /// rounded up to the grid of local time. From there a start follows every slot interval, provided that
-    /// the appointment ends within the window. Buffers may extend beyond the window.
+    /// Each window of a local date has a start at its beginning and after every slot interval of elapsed time,
+    /// until it ends. A start is available if the appointment ends within the working time, which may continue
+    /// on the next date, and has no conflict with a booking or time off, with the buffers of both sides.
+    /// Buffers may extend beyond the working time.
     pub fn slots(&self, rules: &SlotRules, now: Instant, range: TimeRange) -> Vec<Instant> {
         let starts = rules.allowed_starts(now, range);
         if starts.is_empty() {
             return Vec::new();
         }
-        let windows = self.hours.windows(occupied(self.hours, rules, now, starts));
-        let free = subtract(&windows, &merge(self.blocked(rules).collect()));
-        let relevant = free.into_iter().filter(|free| free.end > starts.start);
-        relevant.flat_map(|free| self.starts_in(free, rules, now, starts)).collect()
+        let by_date = self.hours.windows_by_date(rules.occupied(starts));
+        let free = subtract(&merge(by_date.concat()), &merge(self.blocked(rules).collect()));
+        let in_windows = by_date.iter().flatten().flat_map(|window| starts_in(*window, rules.slot_interval, starts));
+        let mut available: Vec<_> = in_windows.filter(|start| fits(&free, rules.without_buffers(*start))).collect();
+        // Windows of two dates can overlap if clocks go forward at midnight.
+        available.sort_unstable();
+        available.dedup();
+        available
     }
 
     /// Whether `start` is available.
@@ -114,41 +110,24 @@ impl Calendar<'_> {
         !self.blocked(rules).any(|blocked| blocked.overlaps(&appointment))
     }
 
-    /// The instant from which `start` is counted.
-    ///
-    /// This is the beginning of the free time, or the end of the minimum notice if that is later.
-    /// `None` if each grid point is a start: then the result does not depend on this instant.
-    pub fn counted_from(&self, rules: &SlotRules, now: Instant, start: Instant) -> Option<Instant> {
-        let opening = self.hours.opening(start, rules.earliest(now));
-        let grid = Grid::of(self.hours.time_zone, rules.slot_interval);
-        if grid.has_all(rules.slot_interval, TimeRange { start: opening, end: start }) {
-            return None;
-        }
-        let ends_before = self.blocked(rules).map(|blocked| blocked.end).filter(|end| *end <= start);
-        Some(ends_before.fold(opening, Instant::max))
-    }
-
     /// The time that an appointment, without its buffers, must not overlap.
     pub(super) fn blocked(&self, rules: &SlotRules) -> impl Iterator<Item = TimeRange> {
         let occupied = self.time_off.iter().copied().chain(self.bookings.iter().map(Booking::with_buffers));
         occupied.map(|occupied| rules.buffers.blocked_around(occupied))
     }
+}
 
-    /// The starts within `starts` that a period of free time offers.
-    fn starts_in(
-        &self,
-        free: TimeRange,
-        rules: &SlotRules,
-        now: Instant,
-        starts: TimeRange,
-    ) -> impl Iterator<Item = Instant> {
-        let grid = Grid::of(self.hours.time_zone, rules.slot_interval);
-        let interval = minutes(rules.slot_interval.max(1));
-        let first = grid.round_up(free.start.max(rules.earliest(now)));
-        let end = starts.end.min(free.end.before(minutes(rules.duration)).next());
-        let skipped = starts.start.since(first).as_millis().div_ceil(interval.as_millis());
-        let next = first.after(interval * u32::try_from(skipped).unwrap_or(u32::MAX));
-        std::iter::successors(Some(next), move |start| Some(start.after(interval)))
-            .take_while(move |start| *start < end)
-    }
+/// The starts that a window has within `allowed`.
+fn starts_in(window: TimeRange, interval: u16, allowed: TimeRange) -> impl Iterator<Item = Instant> {
+    let interval = minutes(interval.max(1));
+    let skipped = allowed.start.since(window.start).as_millis().div_ceil(interval.as_millis());
+    let first = window.start.after(interval * u32::try_from(skipped).unwrap_or(u32::MAX));
+    let end = window.end.min(allowed.end);
+    std::iter::successors(Some(first), move |start| Some(start.after(interval))).take_while(move |start| *start < end)
+}
+
+/// Whether one of the sorted, disjoint ranges `free` contains all of `appointment`.
+fn fits(free: &[TimeRange], appointment: TimeRange) -> bool {
+    let after = free.partition_point(|free| free.start <= appointment.start);
+    after.checked_sub(1).is_some_and(|containing| appointment.end <= free[containing].end)
 }

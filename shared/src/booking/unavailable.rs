@@ -17,7 +17,7 @@ pub struct UnavailablePeriod {
 /// Why time is unavailable.
 ///
 /// If several reasons apply, the first in this list is reported: limits for all callers, then bookings and
-/// time off, then working hours.
+/// time off, then working hours, then the length of what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UnavailableReason {
@@ -37,13 +37,15 @@ pub enum UnavailableReason {
     Override,
     /// Outside the weekly hours.
     Hours,
+    /// Free, but without a start from which the appointment ends in time.
+    TooShort,
 }
 
 impl Calendar<'_> {
     /// The unavailable periods of `range`, disjoint and sorted.
     ///
-    /// Each period is continuous and has one reason. No slot starts in a period. The time between two periods is
-    /// free, but may be too short for a slot.
+    /// Each period is continuous and has one reason. No slot starts in a period, and at least one starts between
+    /// two periods.
     pub fn unavailable(&self, rules: &SlotRules, now: Instant, range: TimeRange) -> Vec<UnavailablePeriod> {
         let mut available = merge(vec![range]);
         let mut periods = Vec::new();
@@ -52,11 +54,14 @@ impl Calendar<'_> {
             periods.extend(subtract(&available, &rest).into_iter().map(|span| UnavailablePeriod { span, rule }));
             available = rest;
         }
+        let slots = self.slots(rules, now, range);
+        let without_slot = available.into_iter().filter(|free| !any_within(&slots, *free));
+        periods.extend(without_slot.map(|span| UnavailablePeriod { span, rule: UnavailableReason::TooShort }));
         periods.sort_unstable_by_key(|period| period.span.start);
         periods
     }
 
-    /// The reasons by precedence, each with its unavailable time.
+    /// The reasons by precedence, except the last, each with its unavailable time.
     fn reasons(&self, rules: &SlotRules, now: Instant, range: TimeRange) -> [(UnavailableReason, Vec<TimeRange>); 7] {
         let windows = self.hours.windows(range);
         let bookings = self.bookings.iter().map(|booking| booking.span).collect();
@@ -70,4 +75,10 @@ impl Calendar<'_> {
             (UnavailableReason::Hours, subtract(&[range], &windows)),
         ]
     }
+}
+
+/// Whether `range` contains one of the sorted instants.
+fn any_within(instants: &[Instant], range: TimeRange) -> bool {
+    let next = instants.partition_point(|at| *at < range.start);
+    instants.get(next).is_some_and(|at| range.contains(*at))
 }

@@ -3,6 +3,8 @@
 //! It is slow, but close to the wording of the rules. It shares only the UTC offset of a time zone at an
 //! instant with the implementation that it checks.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::super::{Booking, UnavailableReason};
@@ -64,13 +66,19 @@ impl<'a> Oracle<'a> {
         marked
     }
 
+    /// The local dates that occur.
+    fn occurring_dates(&self) -> impl Iterator<Item = i64> {
+        self.dates().filter(|date| self.local.iter().any(|local| local.div_euclid(DAY) == *date))
+    }
+
+    /// The windows of a date, with both bounds resolved.
+    fn resolved(&self, date: i64) -> Vec<Minutes> {
+        let resolve = |(start, end): Minutes| (self.resolve(date * DAY + start), self.resolve(date * DAY + end));
+        self.windows(date).into_iter().map(resolve).collect()
+    }
+
     fn working(&self) -> Vec<bool> {
-        let occurs = |date: &i64| self.local.iter().any(|local| local.div_euclid(DAY) == *date);
-        let resolve =
-            |date: i64, (start, end): Minutes| (self.resolve(date * DAY + start), self.resolve(date * DAY + end));
-        self.mark(self.dates().filter(occurs).flat_map(|date| {
-            self.windows(date).into_iter().map(move |window| resolve(date, window)).collect::<Vec<_>>()
-        }))
+        self.mark(self.occurring_dates().flat_map(|date| self.resolved(date)))
     }
 
     /// The minutes that a new booking must not overlap: `(s - b' - a, e + a' + b)`.
@@ -98,30 +106,27 @@ impl<'a> Oracle<'a> {
         runs
     }
 
-    fn slots(&self) -> Vec<Instant> {
-        let free: Vec<_> =
-            self.working().into_iter().zip(self.blocked()).map(|(works, blocked)| works && !blocked).collect();
-        self.runs(&free).into_iter().flat_map(|run| self.slots_in(run)).collect()
+    /// The starts of the grid: in each window of a date, its first minute and one after every interval.
+    fn starts(&self) -> BTreeSet<i64> {
+        let interval = usize::from(self.scenario.rules.slot_interval);
+        let of_date = |date| self.runs(&self.mark(self.resolved(date)));
+        self.occurring_dates().flat_map(of_date).flat_map(|(start, end)| (start..end).step_by(interval)).collect()
     }
 
-    fn slots_in(&self, (start, end): Minutes) -> Vec<Instant> {
+    fn slots(&self) -> Vec<Instant> {
         let Scenario { rules, now, range, .. } = self.scenario;
-        let notice = i64::from(rules.min_notice) * 60_000;
-        let horizon = i64::from(rules.horizon_days) * DAY * 60_000;
-        let grid = [60, 30, 20, 15, 10, 5].into_iter().find(|g| rules.slot_interval % g == 0).map_or(1, i64::from);
-        let earliest = (start * 60_000).max(now.unix_millis() + notice);
-        let on_grid = |at: &i64| {
-            let local = usize::try_from(at - self.first).ok().and_then(|at| self.local.get(at));
-            local.is_some_and(|local| local.rem_euclid(60) % grid == 0)
+        let earliest = now.unix_millis() + i64::from(rules.min_notice) * 60_000;
+        let latest = now.unix_millis() + i64::from(rules.horizon_days) * DAY * 60_000;
+        let free: Vec<_> =
+            self.working().into_iter().zip(self.blocked()).map(|(works, blocked)| works && !blocked).collect();
+        let fits = |start: i64| {
+            let appointment = start..start + i64::from(rules.duration);
+            appointment
+                .into_iter()
+                .all(|at| usize::try_from(at - self.first).is_ok_and(|at| free.get(at) == Some(&true)))
         };
-        let first = (start..end).find(|at| at * 60_000 >= earliest && on_grid(at));
-        let candidates = std::iter::successors(first, |at| Some(at + i64::from(rules.slot_interval)));
-        candidates
-            .take_while(|at| at + i64::from(rules.duration) <= end)
-            .filter(|at| at * 60_000 <= now.unix_millis() + horizon)
-            .map(minute)
-            .filter(|at| *at >= range.start && *at < range.end)
-            .collect()
+        let allowed = self.starts().into_iter().filter(|at| (earliest..=latest).contains(&(at * 60_000)) && fits(*at));
+        allowed.map(minute).filter(|at| *at >= range.start && *at < range.end).collect()
     }
 
     /// The first reason why each minute is unavailable, at its first instant.
@@ -150,7 +155,22 @@ impl<'a> Oracle<'a> {
             (UnavailableReason::Hours, working.iter().map(|works| !works).collect()),
         ];
         let first_of = |at: usize| reasons.iter().find(|(_, minutes)| minutes[at]).map(|(reason, _)| *reason);
-        (0..self.local.len()).map(first_of).collect()
+        let mut first: Vec<_> = (0..self.local.len()).map(first_of).collect();
+        for (start, end) in self.runs_without_slot(&first) {
+            for at in start..end {
+                first[usize::try_from(at - self.first).unwrap()] = Some(UnavailableReason::TooShort);
+            }
+        }
+        first
+    }
+
+    /// The runs of minutes of the range that are free and in which no slot starts.
+    fn runs_without_slot(&self, reasons: &[Option<UnavailableReason>]) -> Vec<Minutes> {
+        let slots = self.slots();
+        let is_free = |(at, reason): (i64, &Option<_>)| self.scenario.range.contains(minute(at)) && reason.is_none();
+        let mut runs = self.runs(&(self.first..).zip(reasons).map(is_free).collect::<Vec<_>>());
+        runs.retain(|(start, end)| !slots.iter().any(|slot| minute(*start) <= *slot && *slot < minute(*end)));
+        runs
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::{Booking, UnavailableReason, reach};
+use super::super::{UnavailableReason, reach};
 use super::scenario::{Scenario, scenarios};
 use crate::value::{Instant, TimeRange};
 
@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn time_outside_the_reach_does_not_matter(scenario in scenarios()) {
         let Scenario { rules, now, range, .. } = &scenario;
-        let reach = reach(&scenario.staff.hours(), rules, *now, *range);
+        let reach = reach(rules, *now, *range);
         let mut reduced = scenario.clone();
         reduced.bookings.retain(|booking| booking.with_buffers().overlaps(&reach));
         reduced.time_off.retain(|off| off.overlaps(&reach));
@@ -80,19 +80,20 @@ proptest! {
     }
 
     #[test]
-    fn added_booking_adds_no_slot_within_it(scenario in scenarios(), other in scenarios()) {
-        let before = scenario.slots(scenario.range);
-        let shift = |booking: Booking| {
-            let minutes = booking.span.start.unix_millis() / 60_000 - other.first;
-            let start = super::scenario::minute(scenario.first + minutes);
-            Booking { span: TimeRange { start, end: start.after(booking.span.end.since(booking.span.start)) }, ..booking }
-        };
-        for added_booking in other.bookings.iter().copied().map(shift) {
-            let mut with_booking = scenario.clone();
-            with_booking.bookings.push(added_booking);
-            let added = with_booking.slots(scenario.range).into_iter().filter(|slot| !before.contains(slot));
-            prop_assert!(added.into_iter().all(|slot| !added_booking.with_buffers().contains(slot)));
-        }
+    fn slots_with_more_bookings_are_a_subset(scenario in scenarios(), kept in any::<Index>()) {
+        let mut fewer = scenario.clone();
+        fewer.bookings.truncate(kept.index(scenario.bookings.len() + 1));
+        let slots = fewer.slots(scenario.range);
+        prop_assert!(scenario.slots(scenario.range).iter().all(|slot| slots.contains(slot)));
+    }
+
+    #[test]
+    fn slots_at_a_later_time_are_a_subset_of_those_within_the_earlier_horizon(scenario in scenarios(), wait in 0..3000_u64) {
+        let mut later = scenario.clone();
+        later.now = scenario.now.after(std::time::Duration::from_mins(wait));
+        let horizon = scenario.now.after(std::time::Duration::from_hours(24 * u64::from(scenario.rules.horizon_days)));
+        let slots = scenario.slots(scenario.range);
+        prop_assert!(later.slots(scenario.range).iter().all(|slot| slots.contains(slot) || *slot > horizon));
     }
 
     #[test]
@@ -110,6 +111,18 @@ proptest! {
             // Only the start of a slot must be within the horizon.
             let overlapped = periods.iter().find(|period| period.span.overlaps(&appointment) && period.rule != UnavailableReason::Horizon);
             prop_assert_eq!(overlapped, None, "{}", slot);
+        }
+    }
+
+    #[test]
+    fn a_slot_starts_between_any_two_unavailable_periods(scenario in scenarios()) {
+        let Scenario { rules, now, range, .. } = &scenario;
+        let periods = scenario.query(|calendar| calendar.unavailable(rules, *now, *range));
+        let slots = scenario.slots(*range);
+        let ends = std::iter::once(range.start).chain(periods.iter().map(|period| period.span.end));
+        let starts = periods.iter().map(|period| period.span.start).chain([range.end]);
+        for (end, start) in ends.zip(starts).filter(|(end, start)| end < start) {
+            prop_assert!(slots.iter().any(|slot| end <= *slot && *slot < start), "{} to {}", end, start);
         }
     }
 }

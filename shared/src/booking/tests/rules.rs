@@ -85,33 +85,47 @@ fn override_replaces_the_hours_of_its_date() {
 }
 
 #[test]
-fn first_start_of_a_window_is_rounded_up_to_the_grid() {
-    let staff = mondays(&[("09:10", "12:00")]);
-    assert_eq!(slots(&staff, &HOURLY, NOW, &[], &[]), ["10:00", "11:00"]);
-    // An interval of 45 minutes has a grid of 15; starts follow every 45 minutes.
-    let rules = SlotRules { duration: 30, slot_interval: 45, ..HOURLY };
-    assert_eq!(slots(&staff, &rules, NOW, &[], &[]), ["09:15", "10:00", "10:45", "11:30"]);
+fn starts_are_counted_from_the_beginning_of_each_window() {
+    let staff = mondays(&[("09:10", "12:00"), ("13:05", "15:00")]);
+    assert_eq!(slots(&staff, &HOURLY, NOW, &[], &[]), ["09:10", "10:10", "13:05"]);
     let rules = SlotRules { duration: 30, slot_interval: 50, ..HOURLY };
-    assert_eq!(slots(&staff, &rules, NOW, &[], &[]), ["09:10", "10:00", "10:50"]);
+    assert_eq!(slots(&staff, &rules, NOW, &[], &[]), ["09:10", "10:00", "10:50", "13:05", "13:55"]);
 }
 
 #[test]
-fn starts_are_counted_from_the_end_of_the_notice() {
+fn count_of_starts_begins_again_at_midnight() {
+    // After 23:20 the count would reach 01:00; the next date begins its own at 00:00.
+    let rules = SlotRules { duration: 45, slot_interval: 100, ..HOURLY };
+    let staff = always();
+    let calendar = Calendar { hours: &staff.hours(), time_off: &[], bookings: &[] };
+    let night = span("2026-06-01T21:00:00Z", "2026-06-02T03:00:00Z");
+    let found: Vec<_> = calendar.slots(&rules, at(NOW), night).iter().map(ToString::to_string).collect();
+    let expected = ["01T21:40", "01T23:20", "02T00:00", "02T01:40"].map(|start| format!("2026-06-{start}:00.000Z"));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn whole_day_is_offered_at_midnight() {
+    let rules = SlotRules { duration: 1440, slot_interval: 1440, ..HOURLY };
+    assert_eq!(slots(&always(), &rules, "2026-05-28T13:17:00Z", &[], &[]), ["00:00"]);
+}
+
+#[test]
+fn notice_removes_starts_and_shifts_none() {
     let staff = mondays(&[("09:00", "14:00")]);
     let rules = SlotRules { duration: 30, slot_interval: 45, min_notice: 60, ..HOURLY };
-    assert_eq!(slots(&staff, &rules, "2026-06-01T09:00:00Z", &[], &[]), ["10:00", "10:45", "11:30", "12:15", "13:00"]);
-    assert_eq!(
-        slots(&staff, &rules, "2026-06-01T09:15:00.001Z", &[], &[]),
-        ["10:30", "11:15", "12:00", "12:45", "13:30"]
-    );
+    assert_eq!(slots(&staff, &rules, "2026-06-01T09:15:00Z", &[], &[]), ["10:30", "11:15", "12:00", "12:45", "13:30"]);
+    assert_eq!(slots(&staff, &rules, "2026-06-01T09:30:00.001Z", &[], &[]), ["11:15", "12:00", "12:45", "13:30"]);
 }
 
 #[test]
-fn starts_are_counted_from_the_end_of_a_booking() {
+fn bookings_and_time_off_remove_starts_and_shift_none() {
     let staff = mondays(&[("09:00", "14:00")]);
     let rules = SlotRules { duration: 30, slot_interval: 45, ..HOURLY };
     let busy = [booking("09:40", "10:20", 0, 0)];
     assert_eq!(slots(&staff, &rules, NOW, &[], &busy), ["09:00", "10:30", "11:15", "12:00", "12:45", "13:30"]);
+    let busy = [booking("09:40", "10:35", 0, 0)];
+    assert_eq!(slots(&staff, &rules, NOW, &[], &busy), ["09:00", "11:15", "12:00", "12:45", "13:30"]);
     assert_eq!(slots(&staff, &rules, NOW, &[busy[0].span], &[]), slots(&staff, &rules, NOW, &[], &busy));
 }
 
@@ -177,48 +191,30 @@ fn is_free_ignores_hours_and_notice() {
 }
 
 #[test]
-fn reach_is_from_the_window_start_to_the_last_slot_end() {
-    let staff = mondays(&[("09:00", "17:00")]);
-    let buffers = Buffers { before: 10, after: 20 };
-    // Starts every 90 minutes depend on where counting begins.
-    let rules = SlotRules { buffers, slot_interval: 90, ..HOURLY };
-    let reach_of = |staff: &Staff, now, start, end| reach(&staff.hours(), &rules, at(now), monday_range(start, end));
-    assert_eq!(reach_of(&staff, NOW, "12:00", "14:00"), monday_range("08:50", "15:20"));
-    assert_eq!(reach_of(&staff, NOW, "17:00", "18:00"), monday_range("16:50", "19:20"));
-    assert_eq!(reach_of(&staff, "2026-06-01T11:30:00Z", "12:00", "14:00"), monday_range("11:20", "15:20"));
-    assert_eq!(reach_of(&staff, "2026-06-01T12:30:00Z", "12:00", "14:00"), monday_range("12:20", "15:20"));
-    assert!(reach_of(&staff, "2026-06-01T14:00:00Z", "12:00", "14:00").is_empty());
-    assert!(reach_of(&staff, "2026-04-01T14:00:00Z", "12:00", "14:00").is_empty());
-    // Hours without a break are searched back to the end of the notice.
-    assert_eq!(
-        reach_of(&always(), NOW, "12:00", "14:00"),
-        TimeRange { start: at("2026-05-27T23:50:00Z"), ..monday_range("12:00", "15:20") }
-    );
-    // If each grid point is a start, it does not matter where counting begins.
-    let hourly = SlotRules { buffers, ..HOURLY };
-    assert_eq!(
-        reach(&always().hours(), &hourly, at(NOW), monday_range("12:00", "14:00")),
-        monday_range("11:50", "15:20")
-    );
+fn reach_is_the_allowed_starts_with_the_last_appointment_and_its_buffers() {
+    let rules = SlotRules { buffers: Buffers { before: 10, after: 20 }, ..HOURLY };
+    let reach_at = |now| reach(&rules, at(now), monday_range("12:00", "14:00"));
+    assert_eq!(reach_at(NOW), monday_range("11:50", "15:20"));
+    assert_eq!(reach_at("2026-06-01T12:30:00Z"), monday_range("12:20", "15:20"));
+    assert!(reach_at("2026-06-01T14:00:00Z").is_empty());
+    assert!(reach_at("2026-04-01T14:00:00Z").is_empty());
 }
 
 #[test]
-fn counted_from_is_the_start_of_the_free_time() {
-    let staff = mondays(&[("09:00", "17:00")]);
-    let calendar = Calendar { hours: &staff.hours(), time_off: &[], bookings: &[booking("10:15", "11:00", 0, 0)] };
-    let ninety_minutes = SlotRules { slot_interval: 90, ..HOURLY };
-    for (start, from) in [("09:00", "09:00"), ("11:00", "11:00"), ("14:00", "11:00")] {
-        assert_eq!(calendar.counted_from(&ninety_minutes, at(NOW), monday(start)), Some(monday(from)), "{start}");
-    }
-    assert_eq!(calendar.counted_from(&ninety_minutes, monday("12:10"), monday("14:00")), Some(monday("12:10")));
-    assert_eq!(calendar.counted_from(&HOURLY, at(NOW), monday("14:00")), None);
-    // On Lord Howe Island clocks go back by half an hour, so that hourly starts are no longer on the hour.
-    let sundays = json!([{ "days": ["sun"], "start": "00:00", "end": "24:00" }]);
-    let lord_howe = Staff::new("Australia/Lord_Howe", sundays, json!({}));
-    let calendar = Calendar { hours: &lord_howe.hours(), time_off: &[], bookings: &[] };
-    let (before, after) = (at("2026-04-04T14:00:00Z"), at("2026-04-04T17:30:00Z"));
-    assert_eq!(calendar.counted_from(&HOURLY, at("2026-04-01T00:00:00Z"), before), None);
-    assert!(calendar.counted_from(&HOURLY, at("2026-04-01T00:00:00Z"), after).is_some());
+fn free_time_without_a_start_is_too_short() {
+    let staff = mondays(&[("09:00", "09:45"), ("10:00", "13:30")]);
+    let hours = staff.hours();
+    let calendar = Calendar { hours: &hours, time_off: &[], bookings: &[booking("11:00", "12:00", 0, 0)] };
+    let rules = SlotRules { duration: 60, slot_interval: 90, ..HOURLY };
+    let periods = calendar.unavailable(&rules, at(NOW), monday_range("09:00", "13:30"));
+    let expected = [
+        ("09:00", "09:45", UnavailableReason::TooShort),
+        ("09:45", "10:00", UnavailableReason::Hours),
+        ("11:00", "12:00", UnavailableReason::Booking),
+        // The starts are 10:00, 11:30 and 13:00.
+        ("12:00", "13:30", UnavailableReason::TooShort),
+    ];
+    assert_eq!(periods, expected.map(|(start, end, rule)| UnavailablePeriod { span: monday_range(start, end), rule }));
 }
 
 #[test]

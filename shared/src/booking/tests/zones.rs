@@ -97,19 +97,20 @@ fn hours_without_a_break_continue_over_a_skipped_date() {
 }
 
 #[test]
-fn starts_follow_in_elapsed_time_from_a_grid_point() {
+fn starts_follow_in_elapsed_time_from_the_beginning_of_the_window() {
     for (zone, date, start, end, starts) in [
         ("America/New_York", "2026-03-08", "00:00", "04:00", &["05:00", "06:00", "07:00"][..]),
         ("America/New_York", "2026-11-01", "00:00", "03:00", &["04:00", "05:00", "06:00", "07:00"]),
-        ("Europe/London", "2026-03-29", "00:10", "04:00", &["01:00", "02:00"]),
+        ("Europe/London", "2026-03-29", "00:10", "04:00", &["00:10", "01:10"]),
         ("Europe/London", "2026-10-24", "23:00", "24:00", &["22:00"]),
         ("Australia/Lord_Howe", "2026-04-05", "01:00", "03:00", &["14:00", "15:00"]),
-        ("Australia/Lord_Howe", "2026-04-05", "01:40", "04:00", &["15:30", "16:30"]),
-        ("Australia/Lord_Howe", "2026-10-04", "01:10", "04:00", &["16:00"]),
-        ("Australia/Lord_Howe", "2026-10-04", "01:00", "04:00", &["14:30", "15:30"]),
-        ("Asia/Kolkata", "2026-06-01", "09:10", "12:00", &["04:30", "05:30"]),
+        ("Australia/Lord_Howe", "2026-04-05", "01:40", "04:00", &["14:40", "15:40"]),
+        ("Australia/Lord_Howe", "2026-10-04", "01:10", "04:00", &["14:40", "15:40"]),
+        ("Asia/Kolkata", "2026-06-01", "09:10", "12:00", &["03:40", "04:40"]),
         ("Pacific/Apia", "2011-12-30", "09:00", "12:00", &[]),
         ("Pacific/Apia", "2011-12-31", "10:00", "12:00", &["20:00", "21:00"]),
+        // At 23:30 clocks go forward to midnight, so that 23:45 is 00:15 of the next date.
+        ("Asia/Pyongyang", "2018-05-04", "22:15", "23:45", &["13:45"]),
     ] {
         let staff = Staff::on(zone, date, start, end);
         let rules =
