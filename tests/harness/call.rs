@@ -19,6 +19,8 @@ pub struct Call {
     ///
     /// The isolation rules reject such a call, because its keys are unknown.
     pub unreadable: Option<String>,
+    /// The size of the request's body in bytes.
+    pub size: usize,
     /// The engine's answer; `None` while it is pending, or if the client timed out.
     pub answer: Option<Answer>,
 }
@@ -102,7 +104,7 @@ impl Call {
             Ok(touches) => (touches, None),
             Err(problem) => (Vec::new(), Some(problem)),
         };
-        Self { operation: operation.to_owned(), touches, unreadable, answer: None }
+        Self { operation: operation.to_owned(), touches, unreadable, size: body.len(), answer: None }
     }
 
     fn is_read(operation: &str) -> bool {

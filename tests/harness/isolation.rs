@@ -269,7 +269,7 @@ mod tests {
             key: Some(key),
             index_keys: Vec::new(),
         };
-        Call { operation: action.to_owned(), touches: vec![touch], unreadable: None, answer: None }
+        Call { operation: action.to_owned(), touches: vec![touch], unreadable: None, size: 0, answer: None }
     }
 
     /// A put of an item with an index key.

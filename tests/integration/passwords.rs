@@ -1,8 +1,9 @@
 //! Changing, forgetting and resetting passwords.
 
 use harness::at_once;
+use harness::call::{Call, Touch};
 use harness::mailbox::token;
-use harness::users::{RequestBuilder, TestUser};
+use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::{PASSWORD, World, outbox};
 use serde_json::json;
 use shared::identity::Role;
@@ -155,7 +156,7 @@ async fn forgot_password_does_not_reveal_whether_an_email_exists() {
     let first = forgot(&world, active.email()).is(202).await;
     for email in [disabled.email(), &unknown] {
         let other = forgot(&world, email).is(202).await;
-        assert_eq!((&other.text, other.operations()), (&first.text, first.operations()));
+        assert_eq!(other.text, first.text);
         let names = |headers: &lambda_http::http::HeaderMap| headers.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&other.headers), names(&first.headers));
     }
@@ -163,6 +164,47 @@ async fn forgot_password_does_not_reveal_whether_an_email_exists() {
     assert_eq!(world.delivered_mails(active.email()).await.len(), 1);
     for email in [disabled.email(), &unknown] {
         assert_eq!(outbox().mails_to(email), []);
+    }
+    let queued = world.rows().await.into_iter().filter(|row| row["dp"] == "DUE#MAIL").count();
+    assert_eq!(queued, 0, "placeholders are removed");
+}
+
+/// The operations of the calls, and for writes the parts and the size.
+///
+/// Keys are compared by their length: they contain hashes and ids.
+fn shape(answer: &Answer) -> Vec<String> {
+    let call = |call: &Call| {
+        if call.operation != "TransactWriteItems" {
+            return call.operation.clone();
+        }
+        let keys = |touch: &Touch| {
+            let index_keys = touch.index_keys.iter().map(|index_key| (index_key.index.clone(), &index_key.key));
+            let keys = touch.key.iter().map(|key| (String::new(), key)).chain(index_keys);
+            keys.map(|(index, key)| format!("{index} {}", key.to_string().len())).collect::<Vec<_>>()
+        };
+        let parts: Vec<_> = call.touches.iter().map(|touch| (touch.action.clone(), keys(touch))).collect();
+        format!("{} of {} bytes: {parts:?}", call.operation, call.size)
+    };
+    answer.calls.iter().map(call).collect()
+}
+
+#[tokio::test]
+async fn forgot_password_makes_the_same_calls_for_every_email() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let (active, disabled) = (world.admin().await, world.admin().await);
+    world.set_status(&disabled, "DISABLED").await;
+    let long_name = json!({ "firstName": "x".repeat(200) });
+    let renamed = world.user(shop.paths.agency_scope(), Role::AgencyUser).await;
+    renamed.patch("/v1/auth/me").json(long_name).is(200).await;
+    let invited = unique_email();
+    shop.owner.post(&format!("{}/users", shop.paths.client)).json(person(&invited)).created().await;
+    // The first request from a source starts its count.
+    forgot(&world, &unique_email()).is(202).await;
+    let unknown = forgot(&world, &unique_email()).is(202).await;
+    for email in [active.email(), disabled.email(), &invited, shop.owner.email(), renamed.email()] {
+        let known = forgot(&world, email).is(202).await;
+        assert_eq!(shape(&known), shape(&unknown), "{email}: {known}");
     }
 }
 

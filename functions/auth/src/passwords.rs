@@ -9,7 +9,7 @@ use shared::identity::password::{self, NewPassword, Password};
 use shared::identity::{HomeScope, Issuer};
 use shared::mail::{self, Mail, Message};
 use shared::table::{Store, Transaction};
-use shared::users::accounts::{self, FoundUser};
+use shared::users::accounts;
 use shared::users::attempts::{MAIL, MAIL_FROM_SOURCE, SIGN_IN};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{Account, repository};
@@ -134,9 +134,7 @@ pub(crate) async fn forgot(
     let mailed = store.retry_on_conflict_from(Some(attempts), read, |(by_email, by_source), transaction| {
         by_email.record(transaction)?;
         by_source.record(transaction)?;
-        let Some(FoundUser { home, account }) = &found else { return Ok(()) };
-        let Some(purpose) = Purpose::of(account.user.status) else { return Ok(()) };
-        one_time_token::mail(&app, transaction, *home, account, purpose)
+        one_time_token::mail_on_request(&app, transaction, &email, found.as_ref())
     });
     match mailed.await {
         Err(problem) if problem.status().is_client_error() => Ok(Accepted),
@@ -183,8 +181,8 @@ pub(crate) fn with_password(app: &App, account: &Account, hash: String) -> Accou
 
 /// Mails a notice of a changed password to the user.
 fn notify(app: &App, transaction: &mut Transaction, home: HomeScope, account: &Account) -> Result<()> {
-    let (to, first_name) = (account.user.email.clone(), account.user.first_name.clone());
-    mail::enqueue(transaction, app, home, &Mail::notice(to, Message::PasswordChanged { first_name }, app.now()))
+    let (to, name) = (account.user.email.clone(), (&account.user.first_name).into());
+    mail::enqueue(transaction, app, home, &Mail::notice(to, Message::PasswordChanged { name }, app.now()))
 }
 
 fn wrong_password() -> Problem {

@@ -31,7 +31,7 @@ impl Redemption<'_> {
         change: impl Fn(&FoundUser, &mut Account, &mut Transaction) -> Result<()>,
     ) -> Result<(NewSession, User)> {
         let (app, store, now) = (self.app, self.store, self.app.now());
-        let token = one_time_token::find(store, &self.token, self.purpose, now).await?.ok_or_else(invalid_token)?;
+        let token = one_time_token::find(app, store, &self.token, self.purpose).await?.ok_or_else(invalid_token)?;
         let key = token.home.user(token.user);
         let read = || async {
             let account = store.get(&key).await?.filter(|account| token.is_valid_for(account));

@@ -199,8 +199,8 @@ impl UserService<'_> {
         if before.user.status == UserStatus::Invited {
             return Ok(());
         }
-        let (to, first_name) = (before.user.email.clone(), before.user.first_name.clone());
-        let notice = Mail::notice(to, Message::EmailChanged { first_name }, self.app.now());
+        let (to, name) = (before.user.email.clone(), (&before.user.first_name).into());
+        let notice = Mail::notice(to, Message::EmailChanged { name }, self.app.now());
         mail::enqueue(transaction, self.app, self.home, &notice)
     }
 

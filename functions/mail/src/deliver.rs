@@ -34,6 +34,9 @@ pub(crate) struct Report {
     given_up: usize,
     /// A table request failed. The due mails remain due.
     unknown: usize,
+    /// The number of placeholders that were removed. Not reported, because it is of no use to the operator.
+    #[serde(skip)]
+    skipped: usize,
 }
 
 /// The result of an attempt.
@@ -47,6 +50,8 @@ struct Attempt {
 #[derive(Clone, Copy)]
 enum Outcome {
     Sent,
+    /// A placeholder, which is not sent.
+    Skipped,
     Later,
     GivenUp,
 }
@@ -56,6 +61,7 @@ impl Report {
         match attempt {
             Ok(None) => {}
             Ok(Some(Attempt { outcome: Outcome::Sent, .. })) => self.sent += 1,
+            Ok(Some(Attempt { outcome: Outcome::Skipped, .. })) => self.skipped += 1,
             Ok(Some(Attempt { outcome: Outcome::Later, .. })) => self.later += 1,
             Ok(Some(Attempt { outcome: Outcome::GivenUp, .. })) => self.given_up += 1,
             Err(_) => self.unknown += 1,
@@ -67,11 +73,12 @@ impl Report {
         self.later += other.later;
         self.given_up += other.given_up;
         self.unknown += other.unknown;
+        self.skipped += other.skipped;
     }
 
     /// The number of mails that are no longer due.
     fn progress(&self) -> usize {
-        self.sent + self.later + self.given_up
+        self.sent + self.later + self.given_up + self.skipped
     }
 }
 
@@ -131,9 +138,9 @@ impl Service {
         }
         match self.send(key, &mail).await {
             // The mail was sent, even if its row cannot be removed. In that case, it is sent again.
-            Ok(()) => {
+            Ok(outcome) => {
                 let reason = self.remove(key).await.err().map(|problem| format!("still queued: {}", problem.code()));
-                Ok(Some(Attempt { outcome: Outcome::Sent, attempts: begun.attempts, reason }))
+                Ok(Some(Attempt { outcome, attempts: begun.attempts, reason }))
             }
             Err(SendError::Retryable(reason)) if begun.due < mail.until => {
                 Ok(Some(Attempt { outcome: Outcome::Later, attempts: begun.attempts, reason: Some(reason) }))
@@ -142,10 +149,10 @@ impl Service {
         }
     }
 
-    async fn send(&self, key: &Key<QueuedMail>, mail: &Mail) -> Result<(), SendError> {
-        let message = EmailMessage::new(key.sort_key(), mail, &self.links)?;
+    async fn send(&self, key: &Key<QueuedMail>, mail: &Mail) -> Result<Outcome, SendError> {
+        let Some(message) = EmailMessage::new(key.sort_key(), mail, &self.links)? else { return Ok(Outcome::Skipped) };
         let sent = timeout(REQUEST_TIMEOUT, self.transport.send(&message)).await;
-        sent.unwrap_or_else(|_| Err(SendError::Retryable("timeout".to_owned())))
+        sent.unwrap_or_else(|_| Err(SendError::Retryable("timeout".to_owned()))).map(|()| Outcome::Sent)
     }
 
     /// Removes the row of a sent mail.
@@ -185,7 +192,7 @@ async fn acquire_lease(store: &Store, key: &Key<QueuedMail>, begun: &QueuedMail)
 /// The line never contains the recipient or the content.
 fn log(mail: &str, attempt: &Result<Option<Attempt>, Problem>) {
     match attempt {
-        Ok(None) => {}
+        Ok(None | Some(Attempt { outcome: Outcome::Skipped, .. })) => {}
         Ok(Some(Attempt { outcome: Outcome::GivenUp, attempts, reason })) => {
             tracing::error!(mail, outcome = "given_up", attempts, reason, "mail");
         }

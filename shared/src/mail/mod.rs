@@ -5,8 +5,10 @@
 
 #[cfg(test)]
 pub(crate) mod data_model;
+mod greeting_name;
 mod keys;
 mod queued_mail;
 
+pub use greeting_name::GreetingName;
 pub use keys::DUE_MAILS;
 pub use queued_mail::{Mail, Message, QueuedMail, enqueue};

@@ -3,13 +3,19 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use super::GreetingName;
 use crate::identity::{HomeScope, Sealer};
 use crate::table::Transaction;
-use crate::value::{Email, Instant, Name};
+use crate::value::{Email, Instant};
 use crate::web::{App, Problem, Result};
 
 /// The purpose of the key that seals mails.
 const SEAL: &str = "mail";
+
+/// The size of a mail before it is sealed, without the address, in bytes.
+///
+/// Any mail about a user fits: it has at most 40 characters of the user's name.
+const PADDED_SIZE: usize = 384;
 
 /// Queues a mail to a user of a home.
 pub fn enqueue(transaction: &mut Transaction, app: &App, home: HomeScope, mail: &Mail) -> Result<()> {
@@ -41,27 +47,31 @@ impl Mail {
 pub enum Message {
     /// An invitation to a new user, who chooses a password with the token.
     Invitation {
-        /// The recipient's first name.
-        first_name: Name,
+        /// The recipient's name.
+        name: GreetingName,
         /// The token for `POST /v1/auth/invitations/accept`, part of a link in the mail.
         token: String,
     },
     /// A password reset, which any caller who knows the email can request.
     PasswordReset {
-        /// The recipient's first name.
-        first_name: Name,
+        /// The recipient's name.
+        name: GreetingName,
         /// The token for `POST /v1/auth/password/reset`, part of a link in the mail.
         token: String,
     },
     /// A notice that the email was changed, to the previous email.
     EmailChanged {
-        /// The recipient's first name.
-        first_name: Name,
+        /// The recipient's name.
+        name: GreetingName,
     },
+    /// Nothing: the mail is not sent.
+    ///
+    /// Queued instead of a mail if the response must not reveal whether a mail is sent.
+    Placeholder,
     /// A notice that the password was changed, possibly by an attacker.
     PasswordChanged {
-        /// The recipient's first name.
-        first_name: Name,
+        /// The recipient's name.
+        name: GreetingName,
     },
 }
 
@@ -91,7 +101,10 @@ const FAILED_DAYS: i64 = 30;
 impl QueuedMail {
     /// A mail that is due now.
     fn new(sealer: &Sealer, mail: &Mail, now: Instant) -> Result<Self> {
-        let plain = serde_json::to_vec(mail).map_err(Problem::internal)?;
+        let mut plain = serde_json::to_vec(mail).map_err(Problem::internal)?;
+        // All mails to one address have the same size: neither the table nor the time of the write reveals the kind.
+        let size = PADDED_SIZE + mail.to.folded().len();
+        plain.resize(plain.len().max(size), b' ');
         let sealed_mail = sealer.seal("", &plain).map_err(Problem::internal)?;
         Ok(Self { sealed: sealed_mail, attempts: 0, due: now, created_at: now, failed_at: None, ttl: None })
     }
@@ -151,11 +164,41 @@ mod tests {
         assert_eq!([1, 2, 3, 6, 7, 8, 63, 64, 65, u64::MAX].map(minutes), [1, 2, 4, 32, 60, 60, 60, 60, 60, 60]);
     }
 
+    fn name(name: &str) -> GreetingName {
+        GreetingName::from(&name.parse().unwrap())
+    }
+
+    #[test]
+    fn all_mails_to_one_address_have_the_same_size() {
+        let sealer = Secret::new(&[7; 32]).unwrap().sealer("mail").unwrap();
+        let now: Instant = "2026-03-08T06:30:00.123Z".parse().unwrap();
+        let sizes = |to: &str| {
+            let token = "t".repeat(43);
+            let messages = [
+                Message::Placeholder,
+                Message::PasswordReset { name: name("A"), token: token.clone() },
+                Message::PasswordReset { name: name("1"), token: token.clone() },
+                Message::Invitation { name: name(&"𠮷".repeat(40)), token },
+                Message::EmailChanged { name: name("Ada") },
+            ];
+            messages.map(|message| {
+                QueuedMail::new(&sealer, &Mail { to: to.parse().unwrap(), message, until: now }, now)
+                    .unwrap()
+                    .sealed
+                    .len()
+            })
+        };
+        for to in ["ada@example.com".to_owned(), "ada@bücher.example".to_owned()] {
+            let sizes = sizes(&to);
+            assert!(sizes.iter().all(|size| *size == sizes[0]), "{to}: {sizes:?}");
+        }
+    }
+
     #[test]
     fn stored_mail_is_sealed_and_can_be_opened() {
         let sealer = Secret::new(&[7; 32]).unwrap().sealer("mail").unwrap();
         let now: Instant = "2026-03-08T06:30:00Z".parse().unwrap();
-        let message = Message::PasswordReset { first_name: "Ada".parse().unwrap(), token: "secret".to_owned() };
+        let message = Message::PasswordReset { name: name("Ada"), token: "secret".to_owned() };
         let mail = Mail { to: "ada@example.com".parse().unwrap(), message, until: now };
         let row = QueuedMail::new(&sealer, &mail, now).unwrap();
         let stored = serde_json::to_string(&row).unwrap();
@@ -168,7 +211,7 @@ mod tests {
         let sealer = Secret::new(&[7; 32]).unwrap().sealer("mail").unwrap();
         let now: Instant = "2026-03-08T06:30:00Z".parse().unwrap();
         let later: Instant = "2026-03-08T06:31:00Z".parse().unwrap();
-        let message = Message::PasswordChanged { first_name: "Ada".parse().unwrap() };
+        let message = Message::PasswordChanged { name: name("Ada") };
         let mail = Mail { to: "ada@example.com".parse().unwrap(), message, until: now };
         let row = QueuedMail::new(&sealer, &mail, now).unwrap();
         assert!(row.is_due(now));
