@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,7 +24,7 @@ use infra::local::modules::LocalConfig;
 use infra::smtp::Outbox;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shared::identity::{HomeScope, Keys, Role};
 use shared::jobs::JobRunner;
 use shared::table::Store;
@@ -312,6 +313,23 @@ impl World {
         report["advanced"].as_u64().expect("the number of advanced jobs")
     }
 
+    /// Runs the jobs function once, with turns of one step each.
+    ///
+    /// Triggered by the stream's events of these rows, or by the schedule if there are none.
+    ///
+    /// Returns the number of jobs that were advanced.
+    pub async fn run_single_steps(&self, rows: &[Value]) -> u64 {
+        let records = rows.iter().map(|row| {
+            let stored = check::stored(row);
+            let keys = ["pk", "sk"].map(|name| (name.to_owned(), json!({ "S": stored[name] })));
+            json!({ "eventName": "MODIFY", "dynamodb": { "Keys": Map::from_iter(keys) } })
+        });
+        let event = json!({ "Records": records.collect::<Vec<_>>() });
+        let jobs = jobs::runner(self.app.clone()).with_slice(Duration::ZERO);
+        let report = self.handle_checked("jobs", jobs.handle(event)).await;
+        report["advanced"].as_u64().expect("the number of advanced jobs")
+    }
+
     /// Fires the schedule of a function and returns its report.
     ///
     /// A compiled function runs in its process, otherwise `handler` runs.
@@ -325,6 +343,15 @@ impl World {
         if let Some(process) = self.compiled.get(id) {
             return process.invoke(scheduled_event(), function.timeout).await.expect("a report");
         }
+        self.handle_checked(name, handler).await
+    }
+
+    /// Runs a handler in this process, and checks its calls against the policies of its function.
+    async fn handle_checked(
+        &self,
+        name: &str,
+        handler: impl Future<Output = Result<Value, shared::lambda::Error>>,
+    ) -> Value {
         let tag = format!("{name}-{}", Uuid::new_v4());
         let report = tagged(tag.clone(), handler).await.expect("a report");
         let violations = self.policies[name].violations(&recorder().take(&tag));

@@ -22,17 +22,17 @@ use uuid::Uuid;
 use crate::paging::{ids, list_all, walk};
 
 /// Seconds after which the lease of a crashed worker has expired.
-const LEASE: i64 = 331;
+const LEASE: i64 = 91;
 
 /// Seconds after which a tombstone has expired.
 const TOMBSTONE_TTL: i64 = 61;
 
-async fn create_tag(shop: &SalonFixture<'_>, name: &str) -> Answer {
+pub(crate) async fn create_tag(shop: &SalonFixture<'_>, name: &str) -> Answer {
     shop.owner.post(&format!("{}/tags", shop.paths.client)).json(json!({ "name": name })).created().await
 }
 
 /// Creates contacts with these tags and returns their paths.
-async fn create_contacts(shop: &SalonFixture<'_>, count: usize, tags: &[&Answer]) -> Vec<String> {
+pub(crate) async fn create_contacts(shop: &SalonFixture<'_>, count: usize, tags: &[&Answer]) -> Vec<String> {
     let tags: Vec<_> = tags.iter().map(|tag| tag.id()).collect();
     let mut paths = Vec::new();
     while paths.len() < count {

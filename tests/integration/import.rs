@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 5 * 1024 * 1024;
 const AFTER_CALL_LEASE: i64 = 60;
 
 /// Seconds after which the lease of the jobs function has expired.
-const AFTER_JOB_LEASE: i64 = 400;
+const AFTER_JOB_LEASE: i64 = 120;
 
 /// Imports a file.
 ///

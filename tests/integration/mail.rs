@@ -10,6 +10,7 @@ use harness::users::TestUser;
 use harness::world::{PASSWORD, World, outbox};
 use infra::smtp::Refusal;
 use serde_json::{Value, json};
+use shared::mail::DUE_MAILS;
 use shared::value::Id;
 
 use crate::users::{person, unique_email};
@@ -118,6 +119,23 @@ async fn concurrent_mail_functions_send_each_mail_once() {
         assert_eq!(outbox().mails_to(email).len(), 1, "{email}");
     }
     assert_eq!(queue(&world).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn home_with_one_mail_does_not_wait_for_all_mails_of_another_home() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let (busy, other) = (agency(&admin).await, agency(&admin).await);
+    for home in [&busy, &busy, &busy, &other] {
+        admin.post(&format!("{home}/users")).json(person(&unique_email())).created().await;
+    }
+    let mut rows = queue(&world).await;
+    rows.sort_by_key(|row| row["ds"].as_str().unwrap().to_owned());
+    let message_ids: Vec<_> = rows.iter().map(message_id).collect();
+    let due = world.store().due(&DUE_MAILS, world.clock().now()).await.unwrap();
+    let order = due.iter().map(|key| message_ids.iter().position(|id| id.starts_with(key.sort_key())).unwrap());
+    assert_eq!(order.collect::<Vec<_>>(), [0, 3, 1, 2]);
+    assert_eq!(world.deliver().await, report(4, 0, 0));
 }
 
 // ── Rejected ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ mod functions;
 mod harness_checks;
 mod import;
 mod isolation;
+mod job_turns;
 mod local_server;
 mod lost_access;
 mod mail;

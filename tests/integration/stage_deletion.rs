@@ -299,10 +299,10 @@ async fn concurrent_workers_and_users_lose_no_deal() {
     assert!(statuses.is_subset(&[200, 204, 422].into()), "{statuses:?}");
     for _ in 0..2 {
         world.run_jobs().await;
-        world.clock().advance(331);
+        world.clock().advance(91);
     }
     world.run_jobs().await;
-    world.clock().advance(-662);
+    world.clock().advance(-182);
     assert!(in_collection(&world.rows().await, "JOB").is_empty());
     world.assert_consistent().await;
     shop.owner.get(&stage_path(&pipeline, 0)).problem(404, "not_found").await;

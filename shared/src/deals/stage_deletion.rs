@@ -216,21 +216,34 @@ fn append(
 ///
 /// Each step is one transaction. No step begins after `stop`.
 pub async fn move_deals(context: &JobContext<'_>, job: &MoveDeals) -> Result<JobOutcome> {
-    let &JobContext { app, client, stop, .. } = context;
     let mut tail = None;
-    while tokio::time::Instant::now() < stop {
-        let store = app.store_for_event();
-        let Some(pipeline) = store.get(&client.pipeline(job.pipeline)).await? else { return Ok(JobOutcome::Done) };
-        let Some(stage) = first_with_deals(&store, client, &stages_of(job, &pipeline)).await? else {
-            return delete_emptied(context, &store, job).await.map(|()| JobOutcome::Done);
-        };
-        tail = move_batch(context, &store, job, stage, tail).await?;
-        if tail.is_none() {
-            // The index has not caught up with the table.
-            return Ok(JobOutcome::RetryAfter(GSI_LAG));
+    loop {
+        let has_moved = tail.is_some();
+        match move_or_delete(context, job, &mut tail).await {
+            Ok(JobOutcome::Continue) if tokio::time::Instant::now() < context.stop => {}
+            Err(problem) if has_moved => return Ok(JobOutcome::after_progress(&problem)),
+            outcome => return outcome,
         }
     }
-    Ok(JobOutcome::Continue)
+}
+
+/// Moves some deals of a job, or deletes its stages if they have no deals.
+///
+/// `tail` has the last positions of the deals that were moved before, and is updated.
+async fn move_or_delete(
+    context: &JobContext<'_>,
+    job: &MoveDeals,
+    tail: &mut Option<TailPositions>,
+) -> Result<JobOutcome> {
+    let &JobContext { app, client, .. } = context;
+    let store = app.store_for_event();
+    let Some(pipeline) = store.get(&client.pipeline(job.pipeline)).await? else { return Ok(JobOutcome::Done) };
+    let Some(stage) = first_with_deals(&store, client, &stages_of(job, &pipeline)).await? else {
+        return delete_emptied(context, &store, job).await.map(|()| JobOutcome::Done);
+    };
+    *tail = move_batch(context, &store, job, stage, tail.take()).await?;
+    // Without a moved deal, the index has not caught up with the table.
+    Ok(if tail.is_some() { JobOutcome::Continue } else { JobOutcome::RetryAfter(GSI_LAG) })
 }
 
 /// The stages that a job deletes.

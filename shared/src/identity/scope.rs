@@ -18,20 +18,20 @@ pub struct PlatformScope(());
 pub(crate) const PLATFORM_PREFIX: &str = "PLATFORM#";
 
 /// One tenant with its agencies and their clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TenantScope {
     tenant: TenantId,
 }
 
 /// One agency with its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AgencyScope {
     parent: TenantScope,
     agency: AgencyId,
 }
 
 /// One client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientScope {
     parent: AgencyScope,
     client: ClientId,

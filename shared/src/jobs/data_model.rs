@@ -13,6 +13,6 @@ pub(crate) fn access_patterns(samples: &Samples) -> Vec<AccessPattern> {
     }));
     vec![
         samples.due("jobs of all clients that are due", &DUE_JOBS, &job, &key),
-        samples.single("a job", "GetItem", &key),
+        samples.query("jobs of a client", JobItem::of_client(samples.client()), &key),
     ]
 }

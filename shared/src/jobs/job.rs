@@ -1,5 +1,6 @@
 //! The type of a job, its stored form, and the outcome of a step.
 
+use std::ops::Not;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -50,6 +51,17 @@ pub enum JobOutcome {
     Done,
 }
 
+impl JobOutcome {
+    /// The outcome of several steps in one, of which an earlier one succeeded and the last one failed.
+    ///
+    /// The job continues. It counts as failing only if the next step fails at once.
+    pub fn after_progress(problem: &Problem) -> Self {
+        let cause = problem.cause().map(tracing::field::display);
+        tracing::warn!(code = problem.code(), cause, "a step failed after progress");
+        Self::Continue
+    }
+}
+
 /// The type and the payload of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Payload {
@@ -83,6 +95,11 @@ pub struct JobItem {
     pub attempts: u64,
     /// The number of consecutive failed attempts.
     pub failures: u32,
+    /// Whether a worker runs the job during the current lease.
+    ///
+    /// False for the lease of a request.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    is_running: bool,
     /// When it was created.
     pub created_at: Instant,
 }
@@ -91,7 +108,7 @@ pub struct JobItem {
 pub(super) const DUE_JOBS: DueQueue<JobItem> = DueQueue::new(COLLECTION, ShardBy::Client);
 
 /// The collection of a client's jobs.
-pub(super) const COLLECTION: &str = "JOB";
+const COLLECTION: &str = "JOB";
 
 impl Entity for JobItem {
     fn index_keys(&self, key: &Key<Self>) -> Vec<IndexKey> {
@@ -109,24 +126,40 @@ pub fn enqueue<J: Job>(transaction: &mut Transaction, app: &App, client: ClientS
 impl JobItem {
     /// The key of a job.
     pub fn key(client: ClientScope, id: Id<Self>) -> Key<Self> {
-        Partition::new(client, COLLECTION).item(id)
+        Self::of_client(client).item(id)
+    }
+
+    /// The jobs of a client.
+    pub(super) fn of_client(client: ClientScope) -> Partition<Self> {
+        Partition::new(client, COLLECTION)
     }
 
     /// A new job, due at `due`.
     pub const fn new(payload: Payload, due: Instant, now: Instant) -> Self {
-        Self { payload, due, attempts: 0, failures: 0, created_at: now }
+        Self { payload, due, attempts: 0, failures: 0, is_running: false, created_at: now }
     }
 
-    /// The same job, leased to a worker from now.
+    /// The same job, leased from now.
     #[must_use]
     pub fn leased(&self, now: Instant, lease: Duration) -> Self {
         Self { attempts: self.attempts + 1, due: now.after(lease), ..self.clone() }
     }
 
+    /// The same job, leased from now to a worker that runs it.
+    #[must_use]
+    pub(super) fn running(&self, now: Instant, lease: Duration) -> Self {
+        Self { is_running: true, ..self.leased(now, lease) }
+    }
+
+    /// Whether a worker runs the job.
+    pub(super) fn is_running(&self, now: Instant) -> bool {
+        self.is_running && self.due > now
+    }
+
     /// The same job, to be continued with `payload` at `due`.
     #[must_use]
     pub fn continued(&self, payload: Payload, due: Instant) -> Self {
-        Self { payload, due, failures: 0, ..self.clone() }
+        Self { payload, due, failures: 0, is_running: false, ..self.clone() }
     }
 
     /// The same job after a failed attempt.
@@ -136,7 +169,7 @@ impl JobItem {
     pub fn failed(&self, now: Instant) -> Self {
         let failures = self.failures.saturating_add(1);
         let pause = Duration::from_secs(2_u64.saturating_pow(failures).min(60));
-        Self { due: now.after(pause), failures, ..self.clone() }
+        Self { due: now.after(pause), failures, is_running: false, ..self.clone() }
     }
 
     /// Adds the job in this state, if it has had `attempts` leases.
@@ -173,5 +206,19 @@ mod tests {
         });
         assert_eq!(pauses, [true; 7]);
         assert_eq!(failed.continued(payload, now).failures, 0);
+    }
+
+    #[test]
+    fn job_is_running_during_the_lease_of_a_worker_only() {
+        let now = at("2026-03-08T06:30:00Z");
+        let later = at("2026-03-08T06:31:30Z");
+        let payload = Payload { job: "test".to_owned(), payload: Value::Null };
+        let lease = Duration::from_secs(90);
+        let job = JobItem::new(payload.clone(), now, now);
+        let running = job.running(now, lease);
+        assert!(running.is_running(now) && !running.is_running(later));
+        for other in [job.leased(now, lease), running.continued(payload, later), running.failed(now)] {
+            assert!(!other.is_running(now), "{other:?}");
+        }
     }
 }

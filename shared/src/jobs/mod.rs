@@ -12,6 +12,7 @@ mod lease;
 mod registry;
 mod runner;
 mod trigger;
+mod turns;
 
 pub use cascade::{CascadeDelete, OwnedItem};
 pub use job::{Job, JobContext, JobItem, JobOutcome, Payload, enqueue};

@@ -1,113 +1,201 @@
 //! The worker: acquires leases of jobs and runs the jobs.
+//!
+//! Clients take turns. In its turn, a client runs its due jobs, one after another, for at most one slice. A job
+//! that is not done by then is due again at once, behind the jobs that other clients have waiting.
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::job::{COLLECTION, DUE_JOBS, JobContext, JobItem, JobOutcome};
+use super::job::{DUE_JOBS, JobContext, JobItem, JobOutcome};
 use super::lease::commit_leased;
 use super::registry::JobRegistry;
 use super::trigger::Trigger;
+use super::turns::Turns;
 use crate::identity::ClientScope;
-use crate::table::{Key, StoreError, Transaction};
-use crate::web::{App, Problem, Result};
+use crate::table::{Key, Order, StoreError, Transaction};
+use crate::web::{App, Result};
 
-/// The time after the start of an invocation in which new steps begin.
+/// The time after the start of an invocation in which turns begin.
 ///
-/// A step takes less than 30 s, and the function's timeout is 300 s.
-const STEP_DEADLINE: Duration = Duration::from_mins(4);
+/// With a slice and a last step of less than 30 s, an invocation ends before the function's timeout of 120 s.
+const TURNS_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The duration of a lease: longer than an invocation.
-const LEASE: Duration = Duration::from_secs(330);
+/// The duration of a client's turn: steps begin within this time.
+const SLICE: Duration = Duration::from_secs(15);
 
-/// The maximum number of jobs that run concurrently.
+/// The duration of a lease: longer than a slice and a step.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// The maximum number of clients whose jobs run concurrently.
 const MAX_CONCURRENCY: usize = 4;
+
+/// The maximum number of jobs of a client that one read considers.
+const CLIENT_JOBS: i32 = 1000;
 
 /// Runs the jobs of all modules.
 pub struct JobRunner {
     app: App,
     registry: JobRegistry,
+    slice: Duration,
+}
+
+/// The result of a client's turn.
+#[derive(Default)]
+struct Turn {
+    /// The number of jobs that ran.
+    jobs: u64,
+    /// Whether the slice ended before the due jobs did.
+    is_cut_off: bool,
 }
 
 impl JobRunner {
     /// A worker for these types of jobs.
     pub const fn new(app: App, registry: JobRegistry) -> Self {
-        Self { app, registry }
+        Self { app, registry, slice: SLICE }
     }
 
-    /// Runs the jobs of a stream event or, for a schedule, all due jobs.
+    /// The same worker with another duration of a client's turn.
+    ///
+    /// With a duration of zero, each turn is one step.
+    #[must_use]
+    pub fn with_slice(self, slice: Duration) -> Self {
+        Self { slice, ..self }
+    }
+
+    /// Runs the due jobs of the clients of a stream event or, for a schedule, of all clients.
     ///
     /// Returns the number of jobs that ran. Fails if the due jobs cannot be read; a failed job does not fail
     /// the invocation.
     pub async fn handle(&self, event: Value) -> std::result::Result<Value, lambda_http::Error> {
-        let stop = Instant::now() + STEP_DEADLINE;
+        let stop = Instant::now() + TURNS_DEADLINE;
         let trigger: Trigger =
             serde_json::from_value(event).map_err(|_| "neither a stream event nor a schedule event")?;
-        let keys = if trigger.is_scheduled() {
-            let due = self.app.store_for_event().due(&DUE_JOBS, self.app.now()).await;
+        let mut turns = Turns::new(if trigger.is_scheduled() {
+            let due = self.due_clients().await;
             due.map_err(|error| format!("due jobs could not be read: {error}"))?
         } else {
-            trigger.items(&DUE_JOBS)
-        };
-        let running = stream::iter(keys).map(|key| async move { self.run(&key, stop).await });
-        let ran = running.buffer_unordered(MAX_CONCURRENCY).filter(|ran| std::future::ready(*ran)).count().await;
+            clients(&trigger.items(&DUE_JOBS))
+        });
+        let mut running = FuturesUnordered::new();
+        let mut ran = 0;
+        loop {
+            while running.len() < MAX_CONCURRENCY && Instant::now() < stop {
+                let Some(client) = turns.take() else { break };
+                running.push(self.turn(client));
+            }
+            let Some(turn) = running.next().await else { break };
+            ran += turn.jobs;
+            // Events of other clients wait in the stream until this invocation ends.
+            if turn.is_cut_off {
+                match self.due_clients().await {
+                    Ok(clients) => turns.set_waiting(clients),
+                    Err(error) => tracing::warn!(%error, "due jobs could not be read"),
+                }
+            }
+        }
         Ok(json!({ "advanced": ran }))
     }
 
-    /// Runs a job until the deadline.
-    ///
-    /// Skips it (false) if it no longer exists, is not due, or is leased by another worker.
-    async fn run(&self, key: &Key<JobItem>, stop: Instant) -> bool {
-        if Instant::now() >= stop {
-            return false;
-        }
-        let result = match self.acquire_lease(key).await {
-            Ok(None) => return false,
-            Ok(Some((client, job))) => self.resume(key, client, &job, stop).await,
-            Err(problem) => Err(problem),
-        };
-        if let Err(problem) = result {
+    /// The clients with due jobs, in the order of their turns.
+    async fn due_clients(&self) -> Result<Vec<ClientScope>, StoreError> {
+        let due = self.app.store_for_event().due(&DUE_JOBS, self.app.now()).await?;
+        Ok(clients(&due))
+    }
+
+    /// The turn of a client.
+    async fn turn(&self, client: ClientScope) -> Turn {
+        let mut turn = Turn::default();
+        if let Err(problem) = self.run_due(client, &mut turn).await {
             let cause = problem.cause().map(tracing::field::display);
-            tracing::error!(job = key.sort_key(), code = problem.code(), cause, "job failed");
+            tracing::error!(client = %client.id(), code = problem.code(), cause, "jobs of a client failed");
         }
-        true
+        turn
     }
 
-    async fn acquire_lease(&self, key: &Key<JobItem>) -> Result<Option<(ClientScope, JobItem)>> {
-        let now = self.app.now();
-        let Some(job) = self.app.store_for_event().get(key).await?.filter(|job| job.due <= now) else {
-            return Ok(None);
-        };
-        let client = key.scope_prefix(COLLECTION).and_then(ClientScope::of_prefix);
-        let client = client.ok_or_else(|| Problem::internal("a job outside of a client"))?;
-        let leased = job.leased(now, LEASE);
-        Ok(self.save(key, &leased, job.attempts).await?.then_some((client, leased)))
-    }
-
-    /// Runs steps until the job is done or the deadline has passed.
-    async fn resume(&self, key: &Key<JobItem>, client: ClientScope, job: &JobItem, stop: Instant) -> Result<()> {
-        let context = JobContext { app: &self.app, client, failures: job.failures, stop };
+    /// Runs the due jobs of a client, oldest first, until the slice ends.
+    async fn run_due(&self, client: ClientScope, turn: &mut Turn) -> Result<()> {
+        let stop = Instant::now() + self.slice;
+        // Another worker skips the client during this turn. The last read finds what it has skipped.
         loop {
+            let due = self.due_jobs(client).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for (key, job) in due {
+                if turn.jobs > 0 && Instant::now() >= stop {
+                    turn.is_cut_off = true;
+                    return self.requeue(&key, &job).await;
+                }
+                let Some(job) = self.acquire_lease(&key, &job).await? else { break };
+                turn.jobs += 1;
+                if self.resume(client, &key, job, stop).await? {
+                    turn.is_cut_off = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The due jobs of a client, oldest first; none while another worker runs one of the client's jobs.
+    async fn due_jobs(&self, client: ClientScope) -> Result<Vec<(Key<JobItem>, JobItem)>> {
+        let list = JobItem::of_client(client).all();
+        let found = self.app.store_for_event().query(&list, None, Order::Asc, CLIENT_JOBS).await?;
+        let now = self.app.now();
+        if found.items.iter().any(|(_, job)| job.is_running(now)) {
+            return Ok(Vec::new());
+        }
+        let due = found.items.into_iter().filter(|(_, job)| job.due <= now);
+        let mut due: Vec<_> =
+            due.map(|(position, job)| (JobItem::of_client(client).item(position.sort_key()), job)).collect();
+        due.sort_by_key(|(_, job)| job.due);
+        Ok(due)
+    }
+
+    /// Leases a job to this worker; `None` if the job has changed since it was read.
+    async fn acquire_lease(&self, key: &Key<JobItem>, job: &JobItem) -> Result<Option<JobItem>> {
+        let running = job.running(self.app.now(), LEASE);
+        Ok(self.save(key, &running, job.attempts).await?.then_some(running))
+    }
+
+    /// Runs steps until the job ends or the slice does; returns whether the slice did.
+    async fn resume(&self, client: ClientScope, key: &Key<JobItem>, mut job: JobItem, stop: Instant) -> Result<bool> {
+        loop {
+            let context = JobContext { app: &self.app, client, failures: job.failures, stop };
             let outcome = self.registry.step(&job.payload, context).await;
             let now = self.app.now();
-            let next = match outcome {
-                Ok(JobOutcome::Continue) if Instant::now() < stop => continue,
+            let (next, is_cut_off) = match outcome {
+                Ok(JobOutcome::Continue) if Instant::now() < stop => {
+                    job.failures = 0;
+                    continue;
+                }
                 Ok(JobOutcome::RetryAfter(pause)) if Instant::now() + pause < stop => {
                     tokio::time::sleep(pause).await;
                     continue;
                 }
-                Ok(JobOutcome::Continue | JobOutcome::RetryAfter(_)) => job.continued(job.payload.clone(), now),
-                Ok(JobOutcome::Next(payload, pause)) => job.continued(payload, now.after(pause)),
-                Ok(JobOutcome::Done) => return self.complete(key, job).await,
+                Ok(JobOutcome::Continue | JobOutcome::RetryAfter(_)) => (job.continued(job.payload.clone(), now), true),
+                Ok(JobOutcome::Next(payload, pause)) => (job.continued(payload, now.after(pause)), false),
+                Ok(JobOutcome::Done) => return self.complete(key, &job).await.map(|()| false),
                 Err(problem) => {
-                    self.save(key, &job.failed(now), job.attempts).await?;
-                    return Err(problem);
+                    let cause = problem.cause().map(tracing::field::display);
+                    tracing::error!(job = key.sort_key(), code = problem.code(), cause, "job failed");
+                    (job.failed(now), false)
                 }
             };
-            return self.save(key, &next, job.attempts).await.map(drop);
+            self.save(key, &next, job.attempts).await?;
+            return Ok(is_cut_off);
         }
+    }
+
+    /// Triggers the function again for a job that the slice had no time for.
+    ///
+    /// The stream reports changed items only.
+    async fn requeue(&self, key: &Key<JobItem>, job: &JobItem) -> Result<()> {
+        let next = job.leased(self.app.now(), Duration::ZERO);
+        self.save(key, &next, job.attempts).await.map(drop)
     }
 
     /// Stores the state of a job; false if another worker has acquired a lease.
@@ -124,4 +212,9 @@ impl JobRunner {
         add(&mut transaction)?;
         Ok(commit_leased(transaction).await?)
     }
+}
+
+/// The clients of these jobs, in the same order.
+fn clients(keys: &[Key<JobItem>]) -> Vec<ClientScope> {
+    keys.iter().filter_map(Key::client).collect()
 }

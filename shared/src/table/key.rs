@@ -117,11 +117,6 @@ impl<T> Key<T> {
     pub fn sort_key(&self) -> &str {
         &self.sk
     }
-
-    /// The prefix of the item's scope, if the item is in this collection.
-    pub(crate) fn scope_prefix(&self, collection: &str) -> Option<&str> {
-        self.pk.strip_suffix(collection)
-    }
 }
 
 /// The sort key of the only item of a partition.

@@ -16,6 +16,7 @@ mod record;
 mod scope_items;
 mod store;
 mod transaction;
+mod turns;
 
 pub use batch::{BatchItems, BatchKeys, MAX_BATCH};
 pub use budget::Budget;

@@ -106,7 +106,9 @@ pub async fn abandon(app: &App, client: ClientScope, id: ImportId) -> Result<Job
     }
 }
 
-/// Runs steps until the import is done or the deadline has passed.
+/// Runs steps until the import is done, the deadline has passed, or a step fails.
+///
+/// Fails only if the first step does: a job that makes progress is not failing.
 ///
 /// `store` is called for each step, so that each has its own deadline.
 pub async fn run(
@@ -116,13 +118,23 @@ pub async fn run(
     deadline: Instant,
 ) -> Result<Import> {
     let mut window_size = INITIAL_ROWS;
+    let mut progress = None;
     loop {
-        let StepOutcome { import, looked_up, written } = step(context, &store(), id, window_size).await?;
+        let outcome = step(context, &store(), id, window_size).await;
+        let StepOutcome { import, looked_up, written } = match (outcome, progress) {
+            (Err(problem), Some(import)) => {
+                let cause = problem.cause().map(tracing::field::display);
+                tracing::warn!(code = problem.code(), cause, "import step failed after progress");
+                return Ok(import);
+            }
+            (outcome, _) => outcome?,
+        };
         if import.progress.status == ImportStatus::Done || Instant::now() >= deadline {
             return Ok(import);
         }
         // Rows that were looked up and did not fit into the transaction are looked up again.
         window_size = if written == looked_up { (2 * window_size).min(MAX_ROWS) } else { written.max(1) };
+        progress = Some(import);
     }
 }
 
