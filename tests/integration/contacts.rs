@@ -65,6 +65,38 @@ async fn contact_can_be_created_read_changed_and_deleted() {
     world.assert_consistent().await;
 }
 
+#[tokio::test]
+async fn contact_needs_only_a_name_an_email_or_a_phone() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    for (number, fields) in [
+        json!({ "firstName": "Nora" }),
+        json!({ "firstName": null, "lastName": "Quist" }),
+        json!({ "firstName": "", "lastName": " ", "email": "only@example.com" }),
+        json!({ "phone": "+14155552671" }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let created = shop.owner.post(&shop.contacts).json(&fields).created().await;
+        for name in ["firstName", "lastName"] {
+            assert_eq!(created.body[name], fields[name].as_str().unwrap_or_default().trim(), "{name} of {fields}");
+        }
+        assert_eq!(shop.owner.get(created.location()).is(200).await.body, created.body);
+        let clear = json!({ "firstName": null, "lastName": "", "email": null, "phone": null });
+        shop.owner.patch(created.location()).json(clear).invalid(&["/firstName"]).await;
+        let email = format!("{number}@example.com");
+        let change = json!({ "firstName": null, "lastName": "", "email": email, "phone": null });
+        let changed = shop.owner.patch(created.location()).json(change).is(200).await;
+        let names = ["firstName", "lastName"].map(|name| &changed.body[name]);
+        assert_eq!((names, &changed.body["email"]), ([&json!(""), &json!("")], &json!(email)));
+    }
+    shop.owner.post(&shop.contacts).json(json!({})).invalid(&["/firstName"]).await;
+    shop.owner.post(&shop.contacts).json(json!({ "company": "Engines" })).invalid(&["/firstName"]).await;
+    assert_eq!(shop.owner.get(&format!("{}?sort=name", shop.contacts)).is(200).await.body["items"][0]["lastName"], "");
+    world.assert_consistent().await;
+}
+
 // ── Emails ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]

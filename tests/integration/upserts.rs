@@ -93,11 +93,28 @@ async fn null_or_empty_field_does_not_clear_a_value() {
         "company": "Engines", "jobTitle": "Programmer", "source": "fair", "tagIds": [tag(&shop).await],
     });
     let created = upsert(&shop, &full).created().await;
+    for name in ["firstName", "lastName"] {
+        let same = upsert(&shop, &json!({ "email": "ada@example.com", name: " " })).is(200).await;
+        assert_eq!(same.body, created.body);
+    }
     for field in ["firstName", "lastName", "phone", "company", "jobTitle", "source"] {
-        upsert(&shop, &json!({ "email": "ada@example.com", field: "" })).invalid(&[&format!("/{field}")]).await;
         let same = upsert(&shop, &json!({ "email": "ada@example.com", field: null })).is(200).await;
         assert_eq!(same.body, created.body);
     }
+    for field in ["phone", "company", "jobTitle", "source"] {
+        upsert(&shop, &json!({ "email": "ada@example.com", field: "" })).invalid(&[&format!("/{field}")]).await;
+    }
+}
+
+#[tokio::test]
+async fn upsert_creates_a_contact_without_names() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let created = upsert(&shop, &json!({ "email": "new@example.com", "lastName": "" })).created().await;
+    assert_eq!((&created.body["firstName"], &created.body["lastName"]), (&json!(""), &json!("")));
+    let named = upsert(&shop, &json!({ "email": "new@example.com", "firstName": "Nora" })).is(200).await;
+    assert_eq!((&named.body["firstName"], &named.body["lastName"]), (&json!("Nora"), &json!("")));
+    world.assert_consistent().await;
 }
 
 #[tokio::test]
@@ -106,9 +123,6 @@ async fn invalid_upsert_fields_are_reported() {
     let shop = world.shop().await;
     upsert(&shop, &json!({})).invalid(&["/email"]).await;
     upsert(&shop, &json!({ "email": null })).invalid(&["/email"]).await;
-    upsert(&shop, &json!({ "email": "new@example.com" })).invalid(&["/firstName", "/lastName"]).await;
-    upsert(&shop, &json!({ "email": "new@example.com", "firstName": "Ada" })).invalid(&["/lastName"]).await;
-    upsert(&shop, &json!({ "email": "new@example.com", "lastName": "King" })).invalid(&["/firstName"]).await;
     let mut contact = ada();
     contact["tagIds"] = json!([Uuid::now_v7(), tag(&shop).await, Uuid::now_v7()]);
     upsert(&shop, &contact).invalid(&["/tagIds/0", "/tagIds/2"]).await;

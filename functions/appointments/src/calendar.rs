@@ -195,7 +195,7 @@ fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> 
         Some(id) => names.get(&client.contact(id))?.map(|row| row.contact.fields),
         None => None,
     };
-    let contact = contact.map(|contact| format!("{} {}", contact.first_name, contact.last_name));
+    let contact = contact.map(|contact| contact.display_name());
     let summary: Vec<_> = service.into_iter().chain(contact).collect();
     let mut event = Event::with_uid(&format!("{}@upzento", appointment.id));
     event

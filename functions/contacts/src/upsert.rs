@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::contacts::{ConflictPolicy, Contact, ContactRecord, ContactRow, PartialContact, TagId, repository};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::{Record, Store, StoreError, Transaction};
-use shared::value::{Email, Instant, InvalidValue, Name, Phone, ValidationErrors};
+use shared::value::{Email, Instant, InvalidValue, Name, PersonName, Phone, ValidationErrors};
 use shared::web::{Access, App, Create, Created, Problem, Result, parse};
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ use crate::phones::normalize_phone;
 
 /// The fields to create or update a contact with.
 ///
-/// Absent and `null` fields keep their values.
+/// Absent and `null` fields and empty names keep their values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
@@ -35,12 +35,14 @@ pub(crate) struct UpsertContactRequest {
     /// Email; identifies the contact, regardless of case.
     #[schema(example = "ada@example.com")]
     email: Email,
-    /// Given name; required for a new contact.
+    /// Given name.
     #[deserr(default)]
-    first_name: Option<Name>,
-    /// Family name; required for a new contact.
+    #[schema(required = false)]
+    first_name: PersonName,
+    /// Family name.
     #[deserr(default)]
-    last_name: Option<Name>,
+    #[schema(required = false)]
+    last_name: PersonName,
     /// Phone number, stored in E.164.
     ///
     /// A number without a country code belongs to the client's `country`, which must be set.
@@ -76,7 +78,7 @@ impl TagIds {
 /// Create or update a contact by its email.
 ///
 /// Updates the contact that has this email, or creates one. An update sets the fields of the request, adds
-/// the tags, and never clears a field. A new contact requires `firstName` and `lastName`.
+/// the tags, and never clears a field.
 #[utoipa::path(
     post, path = "/v1/clients/{clientId}/contacts/upsert", tag = "contacts", operation_id = "upsertContact",
     params(("clientId" = ClientId, Path, description = "The client's id.")),

@@ -183,9 +183,11 @@ fn normalize(text: &str) -> Option<String> {
 fn has_search_entries(id: &str, contact: &Value, keys: &[&str]) -> bool {
     let suffix = format!("{SEPARATOR}{id}");
     let (names, emails): (Vec<&str>, Vec<&str>) = keys.iter().partition(|key| key.ends_with(&suffix));
-    let name = |field| normalize(text(contact, field)).map(|name| name + &suffix);
+    let names_of =
+        ["firstName", "lastName"].map(|field| text(contact, field)).into_iter().filter(|name| !name.is_empty());
+    let expected: Vec<_> = names_of.map(|name| normalize(name).map(|name| name + &suffix)).collect();
     let email = contact["email"].as_str().map(normalize);
-    matches_expected(&names, &[name("firstName"), name("lastName")]) && matches_expected(&emails, email.as_slice())
+    matches_expected(&names, &expected) && matches_expected(&emails, email.as_slice())
 }
 
 /// Whether these are the expected keys.

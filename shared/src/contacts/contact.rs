@@ -2,19 +2,24 @@
 
 use std::collections::HashSet;
 
-use deserr::Deserr;
+use deserr::{Deserr, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contacts::{ContactId, ContactRecord, TagId, Tombstones};
 use crate::identity::ClientScope;
 use crate::table::{Fields, InClient, Order};
-use crate::value::{Email, InvalidValue, Name, NormalizedText, Phone, ValidationErrors};
+use crate::value::{Email, InvalidValue, Name, NormalizedText, PersonName, Phone, ValidationErrors};
 
 /// A person in the client's address book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(
+    error = ValidationErrors,
+    rename_all = camelCase,
+    deny_unknown_fields,
+    validate = Contact::check_identified -> ValidationErrors
+)]
 #[schema(as = ContactFields, example = json!({
     "firstName": "Ada",
     "lastName": "Lovelace",
@@ -26,12 +31,14 @@ use crate::value::{Email, InvalidValue, Name, NormalizedText, Phone, ValidationE
     "tagIds": [],
 }))]
 pub struct Contact {
-    /// Given name.
-    #[schema(example = "Ada")]
-    pub first_name: Name,
-    /// Family name.
-    #[schema(example = "Lovelace")]
-    pub last_name: Name,
+    /// Given name; may be empty if the family name, the email or the phone number is present.
+    #[deserr(default)]
+    #[schema(required = false, example = "Ada")]
+    pub first_name: PersonName,
+    /// Family name; may be empty if the given name, the email or the phone number is present.
+    #[deserr(default)]
+    #[schema(required = false, example = "Lovelace")]
+    pub last_name: PersonName,
     /// Email; unique within the client, regardless of case.
     #[deserr(default)]
     #[schema(example = "ada@example.com")]
@@ -68,6 +75,31 @@ impl Contact {
     /// The error of a contact with more than [`Self::MAX_TAGS`] tags.
     pub const fn too_many_tags() -> InvalidValue {
         InvalidValue::new("too_many", "must be at most 30 tags")
+    }
+
+    /// Rejects a contact without a name, an email and a phone number.
+    ///
+    /// # Errors
+    /// At `/firstName`.
+    pub fn identified(self) -> Result<Self, ValidationErrors> {
+        if self.first_name.is_empty() && self.last_name.is_empty() && self.email.is_none() && self.phone.is_none() {
+            let detail = "is required unless lastName, email or phone is present";
+            return Err(ValidationErrors::field("/firstName", InvalidValue::new("required", detail)));
+        }
+        Ok(self)
+    }
+
+    fn check_identified(self, _: ValuePointerRef) -> Result<Self, ValidationErrors> {
+        self.identified()
+    }
+
+    /// The full name; without a name, the email or the phone number.
+    pub fn display_name(&self) -> String {
+        let names = [&self.first_name, &self.last_name].into_iter().filter(|name| !name.is_empty());
+        let full_name = names.map(PersonName::as_str).collect::<Vec<_>>().join(" ");
+        let email = || self.email.as_ref().map(|email| email.as_str().to_owned());
+        let contact = || email().or_else(|| self.phone.as_ref().map(ToString::to_string));
+        Some(full_name).filter(|name| !name.is_empty()).or_else(contact).unwrap_or_default()
     }
 }
 
@@ -192,5 +224,26 @@ impl SearchEntry {
                 Order::Asc => earlier,
                 Order::Desc => later,
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn contact_without_a_name_is_displayed_by_its_email_or_phone() {
+        for (fields, displayed) in [
+            (json!({ "firstName": "Ada", "lastName": "King", "email": "a@example.com" }), "Ada King"),
+            (json!({ "lastName": "King", "email": "a@example.com" }), "King"),
+            (json!({ "firstName": "Ada" }), "Ada"),
+            (json!({ "email": "a@example.com", "phone": "+14155552671" }), "a@example.com"),
+            (json!({ "phone": "+14155552671" }), "+14155552671"),
+        ] {
+            let contact: Contact = deserr::deserialize::<_, _, ValidationErrors>(fields).unwrap();
+            assert_eq!(contact.display_name(), displayed);
+        }
     }
 }

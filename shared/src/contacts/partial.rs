@@ -1,17 +1,17 @@
 //! Partial contacts, to create a contact with or to merge into one.
 
 use crate::contacts::{Contact, TagId};
-use crate::value::{Email, InvalidValue, Name, Phone, ValidationErrors};
+use crate::value::{Email, Name, PersonName, Phone, ValidationErrors};
 
 /// Some fields of a contact, to create it with or to merge into it.
 ///
-/// Absent fields keep their values.
+/// Absent fields and empty names keep their values.
 #[derive(Clone, Debug, Default)]
 pub struct PartialContact {
     /// Given name.
-    pub first_name: Option<Name>,
+    pub first_name: PersonName,
     /// Family name.
-    pub last_name: Option<Name>,
+    pub last_name: PersonName,
     /// Email.
     pub email: Option<Email>,
     /// Phone number.
@@ -30,20 +30,11 @@ impl PartialContact {
     /// Creates a contact.
     ///
     /// # Errors
-    /// If a name is absent, or there are too many tags.
+    /// If there is neither a name nor an email nor a phone number, or there are too many tags.
     pub fn into_new(self) -> Result<Contact, ValidationErrors> {
         let Self { first_name, last_name, email, phone, company, job_title, source, tag_ids } = self;
-        let missing = |pointer: &str| {
-            ValidationErrors::field(pointer, InvalidValue::new("required", "is required for a new contact"))
-        };
-        let (first_name, last_name) = match (first_name, last_name) {
-            (Some(first_name), Some(last_name)) => (first_name, last_name),
-            (None, Some(_)) => return Err(missing("/firstName")),
-            (Some(_), None) => return Err(missing("/lastName")),
-            (None, None) => return Err(missing("/firstName").and(missing("/lastName"))),
-        };
         let contact = Contact { first_name, last_name, email, phone, company, job_title, source, tag_ids: Vec::new() };
-        with_tags(contact, tag_ids)
+        with_tags(contact.identified()?, tag_ids)
     }
 
     /// Merges the fields into a contact.
@@ -54,9 +45,10 @@ impl PartialContact {
         let current = contact.clone();
         // An email that differs only in case is no change.
         let new_email = self.email.filter(|email| !current.has_email(email));
+        let or = |name: PersonName, current| if name.is_empty() { current } else { name };
         let merged = Contact {
-            first_name: self.first_name.unwrap_or(current.first_name),
-            last_name: self.last_name.unwrap_or(current.last_name),
+            first_name: or(self.first_name, current.first_name),
+            last_name: or(self.last_name, current.last_name),
             email: new_email.or(current.email),
             phone: self.phone.or(current.phone),
             company: self.company.or(current.company),
@@ -94,12 +86,34 @@ mod tests {
     prop_compose! {
         fn any_partial()(names in (any_name(), any_name(), any_name(), any_name(), any_name()), email in option::of("[a-z]@[a-z]\\.example")) -> PartialContact {
             let (first_name, last_name, company, job_title, source) = names;
+            let [first_name, last_name] = [first_name, last_name].map(|name| name.map(Name::into).unwrap_or_default());
             PartialContact { first_name, last_name, company, job_title, source, email: email.map(|email| email.parse().unwrap()), ..PartialContact::default() }
         }
     }
 
-    fn has_value(contact: &Contact) -> [bool; 4] {
-        [contact.email.is_some(), contact.company.is_some(), contact.job_title.is_some(), contact.source.is_some()]
+    fn has_value(contact: &Contact) -> [bool; 6] {
+        let [first, last] = [&contact.first_name, &contact.last_name].map(|name| !name.is_empty());
+        [
+            first,
+            last,
+            contact.email.is_some(),
+            contact.company.is_some(),
+            contact.job_title.is_some(),
+            contact.source.is_some(),
+        ]
+    }
+
+    #[test]
+    fn contact_requires_a_name_an_email_or_a_phone() {
+        assert!(PartialContact { company: "Engines".parse().ok(), ..PartialContact::default() }.into_new().is_err());
+        for enough in [
+            PartialContact { first_name: "Ada".parse().unwrap(), ..PartialContact::default() },
+            PartialContact { last_name: "Lovelace".parse().unwrap(), ..PartialContact::default() },
+            PartialContact { email: "ada@example.com".parse().ok(), ..PartialContact::default() },
+            PartialContact { phone: "+14155552671".parse().ok(), ..PartialContact::default() },
+        ] {
+            assert!(enough.into_new().is_ok());
+        }
     }
 
     proptest! {

@@ -167,7 +167,7 @@ fn search_entries(client: ClientScope, row: &ContactRow) -> BTreeMap<String, Key
     let owner = row.contact.id;
     let Contact { first_name, last_name, email, .. } = &row.contact.fields;
     let mut entries = BTreeMap::new();
-    for name in [first_name, last_name] {
+    for name in [first_name, last_name].into_iter().filter(|name| !name.is_empty()) {
         let name = NormalizedText::of(&name.to_string());
         add_entry(&mut entries, owner, client.name_entry(&name, owner), &name, false);
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::str::FromStr;
 
 use crate::contacts::{Contact, ContactId, TagName};
-use crate::value::{Country, Email, InvalidValue, Name, Phone, ValidationErrors};
+use crate::value::{Country, Email, InvalidValue, Name, PersonName, Phone, ValidationErrors};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -14,15 +14,15 @@ use serde_json::json;
 use super::cell::{split_names, unescape_formula};
 use super::header::{Column, Header};
 
-/// The valid cells of a row. Empty cells are `None`.
+/// The valid cells of a row. Empty cells are `None`, or an empty name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Cells {
     /// Id.
     pub id: Option<ContactId>,
     /// Given name.
-    pub first_name: Option<Name>,
+    pub first_name: PersonName,
     /// Family name.
-    pub last_name: Option<Name>,
+    pub last_name: PersonName,
     /// Email.
     pub email: Option<Email>,
     /// Phone number.
@@ -61,8 +61,8 @@ impl Cells {
     fn set(&mut self, column: Column, text: &str, country: Option<Country>) -> Result<(), InvalidValue> {
         match column {
             Column::Id => self.id = parse_optional(text, str::parse)?,
-            Column::FirstName => self.first_name = parse_optional(text, str::parse)?,
-            Column::LastName => self.last_name = parse_optional(text, str::parse)?,
+            Column::FirstName => self.first_name = text.parse()?,
+            Column::LastName => self.last_name = text.parse()?,
             Column::Email => self.email = parse_optional(text, str::parse)?,
             Column::Phone => self.phone = parse_optional(text, |text| Phone::in_country(text, country))?,
             Column::Company => self.company = parse_optional(text, str::parse)?,
@@ -135,8 +135,8 @@ mod tests {
             cells,
             Cells {
                 id: None,
-                first_name: "Ada".parse().ok(),
-                last_name: "Lovelace".parse().ok(),
+                first_name: "Ada".parse().unwrap(),
+                last_name: "Lovelace".parse().unwrap(),
                 email: "Ada@Example.com".parse().ok(),
                 phone: "+14155552671".parse().ok(),
                 company: "Analytical".parse().ok(),
