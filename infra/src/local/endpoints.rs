@@ -1,15 +1,13 @@
 //! Endpoints of the local server only: start page, outbox, clock and schedules.
 //!
-//! They are not part of the API and have no authentication. They reject requests with a foreign `Host`
-//! header: otherwise a website could read the outbox by DNS rebinding.
+//! They are not part of the API and have no authentication.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -47,24 +45,6 @@ pub(super) fn router(
         .route("/_local/clock", put(set_clock))
         .route("/_local/tick", post(tick))
         .with_state(Arc::new(state))
-        .route_layer(from_fn_with_state(local_hosts(settings.port), require_local_host))
-}
-
-/// The `Host` headers of requests to this machine. Clients omit the port 80.
-fn local_hosts(port: u16) -> Arc<[String]> {
-    let names = ["localhost", "127.0.0.1", "[::1]"];
-    let with_port = names.iter().map(|name| format!("{name}:{port}"));
-    let without_port = names.iter().filter(|_| port == 80).map(|name| (*name).to_owned());
-    with_port.chain(without_port).collect()
-}
-
-async fn require_local_host(State(hosts): State<Arc<[String]>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if hosts.iter().any(|local| local.eq_ignore_ascii_case(host)) {
-        return next.run(request).await;
-    }
-    let error = format!("this endpoint accepts only the hosts {}", hosts.join(", "));
-    (StatusCode::MISDIRECTED_REQUEST, Json(json!({ "error": error }))).into_response()
 }
 
 async fn start_page_html(State(state): State<Arc<LocalState>>) -> impl IntoResponse {
@@ -108,15 +88,4 @@ async fn set_clock(State(state): State<Arc<LocalState>>, body: String) -> (Statu
 /// Fires all schedules of the template now.
 async fn tick(State(state): State<Arc<LocalState>>) -> Json<Value> {
     Json(state.schedules.fire().await)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_hosts_have_the_port_of_the_server() {
-        assert_eq!(local_hosts(3000)[..], ["localhost:3000", "127.0.0.1:3000", "[::1]:3000"]);
-        assert!(local_hosts(80).contains(&"localhost".to_owned()));
-    }
 }

@@ -14,7 +14,7 @@ mod start_page;
 use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use shared::identity::Keys;
@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::aws::engine::{self, DynamoDbLocal, Embedded};
-use crate::aws::gateway::Gateway;
+use crate::aws::gateway::{Gateway, hosts};
 use crate::aws::stream::Streams;
 use crate::aws::table::create_table;
 use crate::aws::template::Template;
@@ -49,10 +49,11 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the local server until it is interrupted.
 pub async fn run(settings: Settings) -> Result<(), Error> {
     let template = Template::load(&settings.template)?;
-    fs::create_dir_all(&settings.data_dir)?;
+    create_data_dir(&settings.data_dir)?;
     check_format(&settings.data_dir)?;
     let keys = keys(&settings.data_dir.join("keys.json"))?;
     let engine = RunningEngine::start(&settings).await?;
+    restrict_files(&settings.data_dir)?;
     let endpoint = engine.endpoint();
     create_table(&engine::client(&endpoint), TABLE, &template.tables["Table"]).await?;
     let client = shared::web::client(engine::config(&endpoint));
@@ -70,7 +71,8 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     schedules.start(&mut background);
     let page = start_page::render(&settings, &accounts)?;
     let endpoints = endpoints::router(&settings, page, app.clock().clone(), outbox, schedules);
-    api.with_local(endpoints).serve(listener, interrupted()?).await?;
+    let hosts = hosts(settings.port, &settings.allowed_hosts);
+    api.with_local(endpoints).with_hosts(hosts).serve(listener, interrupted()?).await?;
     background.shutdown().await;
     drop(streams);
     functions.stop().await;
@@ -91,6 +93,22 @@ fn interrupted() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Creates the data directory, which only its owner can access.
+fn create_data_dir(data_dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
+    fs::set_permissions(data_dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Makes the files of the data directory accessible to their owner only.
+fn restrict_files(data_dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(data_dir)? {
+        let entry = entry?;
+        let mode = if entry.file_type()?.is_dir() { 0o700 } else { 0o600 };
+        fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Version of the local data format.
@@ -177,6 +195,22 @@ fn print_banner(settings: &Settings, endpoint: &str, accounts: &[Account]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_is_accessible_to_its_owner_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let data_dir = parent.path().join("a/data");
+        create_data_dir(&data_dir).unwrap();
+        fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o755)).unwrap();
+        create_data_dir(&data_dir).unwrap();
+        assert_eq!(mode(&data_dir), 0o700);
+        let file = data_dir.join("data.db");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        restrict_files(&data_dir).unwrap();
+        assert_eq!(mode(&file), 0o600);
+    }
 
     #[test]
     fn data_of_another_version_is_rejected_and_kept() {

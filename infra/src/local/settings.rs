@@ -27,6 +27,8 @@ pub struct Settings {
     pub admin_password: String,
     /// `MODE` (`process`): how the functions run.
     pub mode: Mode,
+    /// `ALLOWED_HOSTS`: host names that the server accepts besides those of this machine, separated by commas.
+    pub allowed_hosts: Vec<String>,
     /// Path of the deployment's template.
     pub template: PathBuf,
 }
@@ -101,6 +103,12 @@ impl Settings {
                 "lambda" => Mode::Lambda { programs: program_folder()? },
                 other => return Err(format!("MODE must be process or lambda, not {other}").into()),
             },
+            allowed_hosts: or("ALLOWED_HOSTS", "")
+                .split(',')
+                .map(str::trim)
+                .filter(|host| !host.is_empty())
+                .map(str::to_owned)
+                .collect(),
             template: root.join("template.yaml"),
         })
     }
@@ -143,6 +151,12 @@ mod tests {
         let settings = parse(&[]).unwrap();
         assert_eq!((settings.port, settings.seed, settings.mode), (3000, Seed::Demo, Mode::InProcess));
         assert_eq!(settings.engine, Engine::Embedded { port: 8000 });
+    }
+
+    #[test]
+    fn allowed_hosts_are_separated_by_commas() {
+        assert!(parse(&[]).unwrap().allowed_hosts.is_empty());
+        assert_eq!(parse(&[("ALLOWED_HOSTS", "a.test, b.test,")]).unwrap().allowed_hosts, ["a.test", "b.test"]);
     }
 
     #[test]

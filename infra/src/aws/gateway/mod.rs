@@ -2,6 +2,7 @@
 
 mod cors;
 mod event;
+mod hosts;
 mod response;
 mod routes;
 
@@ -15,6 +16,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use chrono::Utc;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -23,6 +25,8 @@ use uuid::Uuid;
 use self::cors::CorsRequest;
 pub(crate) use self::event::trace_id;
 pub use self::event::{ACCOUNT_ID, BadPath, Call, decode_path, event};
+pub use self::hosts::hosts;
+use self::hosts::require_host;
 use self::response::error_response;
 pub use self::response::response;
 pub use self::routes::Match;
@@ -50,6 +54,7 @@ pub struct Gateway {
     functions: Functions,
     timeouts: BTreeMap<String, Duration>,
     local: Option<Router>,
+    hosts: Option<Arc<[String]>>,
 }
 
 /// The template lacks something that the gateway needs.
@@ -83,6 +88,7 @@ impl Gateway {
             functions,
             timeouts: timeouts.collect(),
             local: None,
+            hosts: None,
         })
     }
 
@@ -95,14 +101,25 @@ impl Gateway {
         self
     }
 
+    /// Serves only requests with these `Host` headers; otherwise any.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Arc<[String]>) -> Self {
+        self.hosts = Some(hosts);
+        self
+    }
+
     /// Serves HTTP until `shutdown` resolves, then completes running requests.
     pub async fn serve(
         mut self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let local = self.local.take().unwrap_or_default();
+        let (local, hosts) = (self.local.take().unwrap_or_default(), self.hosts.take());
         let service = local.fallback_service(Router::new().fallback(receive).with_state(Arc::new(self)));
+        let service = match hosts {
+            Some(hosts) => service.layer(from_fn_with_state(hosts, require_host)),
+            None => service,
+        };
         axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(shutdown)
             .await
