@@ -127,8 +127,9 @@ async fn recorded_response_is_not_returned_to_a_former_user() {
     let tree = world.tree().await;
     let user = world.user(tree.own().scope, Role::ClientAdmin).await;
     let create = request("createClientUser", &user, tree.own()).header("idempotency-key", "one");
-    create.clone().created().await;
+    let created = create.clone().created().await;
     assert_eq!(create.clone().created().await.header("idempotency-replayed"), "true");
+    tree.admin().delete(created.location()).is(204).await;
     tree.admin().delete(&format!("{}/users/{}", tree.own().client, user.id())).is(204).await;
     create.problem(401, "unauthenticated").await;
 }

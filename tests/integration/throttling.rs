@@ -216,7 +216,7 @@ async fn counters_expire_and_have_no_personal_data() {
     let counters: Vec<_> = rows.iter().filter(|row| in_pk(row, "GLOBAL#TRIES#")).collect();
     assert_eq!(
         counters.len(),
-        8,
+        10,
         "failures by email, by source and by both; mails by email and by source; invitations: {counters:?}"
     );
     let now = world.clock().now().unix_seconds();

@@ -5,7 +5,7 @@
 use harness::at_once;
 use harness::faults::Fault;
 use harness::mailbox::token;
-use harness::tree::invite;
+use harness::tree::{SalonFixture, invite};
 use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::{PASSWORD, World, outbox};
 use serde_json::{Value, json};
@@ -212,25 +212,25 @@ async fn token_is_valid_for_its_own_purpose_only() {
 }
 
 #[tokio::test]
-async fn resent_invitations_are_limited_to_five_per_hour() {
+async fn invitations_with_resent_ones_are_limited_to_five_per_hour() {
     let world = World::new().await;
     let shop = world.shop().await;
     let email = unique_email();
     let users = format!("{}/users", shop.paths.client);
     let user = shop.owner.post(&users).json(person(&email)).created().await.location().to_owned();
     let resend = || shop.owner.post(&format!("{user}/invitation"));
-    for _ in 0..5 {
+    for _ in 0..4 {
         resend().is(202).await;
     }
     let rejected = resend().problem(429, "too_many_attempts").await;
     let wait: i64 = rejected.header("retry-after").parse().unwrap();
     assert!((3500..=3601).contains(&wait), "{wait}");
     let mails = world.delivered_mails(&email).await;
-    assert_eq!(mails.len(), 6);
+    assert_eq!(mails.len(), 5);
     let mut tokens: Vec<_> = mails.iter().map(token).collect();
     tokens.sort_unstable();
     tokens.dedup();
-    assert_eq!(tokens.len(), 6, "each mail has a new token");
+    assert_eq!(tokens.len(), 5, "each mail has a new token");
 
     world.clock().advance(wait);
     let owner = shop.owner.sign_in_again().await;
@@ -374,6 +374,7 @@ async fn user_email_is_unique_and_case_insensitive() {
     let other = world.shop().await;
     let email = unique_email();
     shop.owner.post(&format!("{}/users", shop.paths.client)).json(person(&email)).created().await;
+    accept(&world, &world.mailed_token(&email).await).is(200).await;
     let homes = [&shop.paths.client, &shop.paths.agency, &other.paths.client, &other.paths.agency];
     for taken in [email.as_str(), &email.to_uppercase(), shop.admin.email(), &format!(" {email} ")] {
         for home in homes {
@@ -550,7 +551,7 @@ async fn invitations_are_limited_to_five_per_email_and_hour() {
     }
     shop.owner.post(&users).json(person(&email)).problem(429, "too_many_attempts").await;
     let user = invite(&shop.owner, &shop.paths.client).await;
-    for _ in 0..5 {
+    for _ in 0..4 {
         change(&shop.owner, &user, json!({ "status": "DISABLED" })).await;
         change(&shop.owner, &user, json!({ "status": "INVITED" })).await;
     }
@@ -558,4 +559,173 @@ async fn invitations_are_limited_to_five_per_email_and_hour() {
     let request = shop.owner.patch(&user).json(json!({ "status": "INVITED" }));
     let rejected = request.problem(429, "too_many_attempts").await;
     assert_ne!(rejected.header("retry-after"), "", "{rejected}");
+}
+
+// ── Proof of an email ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/// A new user with a password that the admin chooses.
+fn with_password(email: &str) -> Value {
+    let mut body = person(email);
+    body["password"] = json!(PASSWORD);
+    body
+}
+
+#[tokio::test]
+async fn first_accepted_invitation_gets_an_unproved_email() {
+    let world = World::new().await;
+    let (first, second) = (world.shop().await, world.shop().await);
+    let users = |shop: &SalonFixture<'_>| format!("{}/users", shop.paths.client);
+    let email = unique_email();
+    let squatter = first.owner.post(&users(&first)).json(person(&email)).created().await;
+    let old = world.mailed_token(&email).await;
+    let invited = second.owner.post(&users(&second)).json(person(&email)).created().await;
+    assert_eq!((&invited.body["status"], &invited.body["email"]), (&json!("INVITED"), &json!(email)));
+    let new = world.mailed_token(&email).await;
+    assert_ne!(old, new);
+    world.assert_consistent().await;
+    let accepted = accept(&world, &new).is(200).await;
+    assert_eq!(accepted.body["user"]["id"], invited.body["id"]);
+    accept(&world, &old).invalid(&["/token"]).await;
+    world.assert_consistent().await;
+    first.owner.post(&format!("{}/invitation", squatter.location())).problem(409, "email_taken").await;
+    first.owner.delete(squatter.location()).is(204).await;
+    assert_eq!(login(&world, &email, PASSWORD).is(200).await.body["user"]["id"], invited.body["id"]);
+    first.owner.post(&users(&first)).json(person(&email)).problem(409, "email_taken").await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn user_created_with_a_password_does_not_keep_an_email_from_its_owner() {
+    let world = World::new().await;
+    let (first, second) = (world.shop().await, world.shop().await);
+    let email = unique_email();
+    first.owner.post(&format!("{}/users", first.paths.client)).json(with_password(&email)).created().await;
+    let users = format!("{}/users", second.paths.agency);
+    second.admin.post(&users).json(with_password(&email)).problem(409, "email_taken").await;
+    second.admin.post(&users).json(person(&email)).created().await;
+    login(&world, &email, PASSWORD).is(200).await;
+    let acceptance = json!({ "token": world.mailed_token(&email).await, "password": "another battery staple" });
+    world.anonymous().post("/v1/auth/invitations/accept").json(acceptance).is(200).await;
+    login(&world, &email, PASSWORD).problem(401, "wrong_credentials").await;
+    login(&world, &email, "another battery staple").is(200).await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn email_does_not_give_way_in_the_same_tenant_or_after_a_password_reset() {
+    let world = World::new().await;
+    let (first, second) = (world.shop().await, world.shop().await);
+    let email = unique_email();
+    first.owner.post(&format!("{}/users", first.paths.client)).json(with_password(&email)).created().await;
+    let own_agency = format!("{}/users", first.paths.agency);
+    first.admin.post(&own_agency).json(person(&email)).problem(409, "email_taken").await;
+    world.anonymous().post("/v1/auth/password/forgot").json(json!({ "email": email })).is(202).await;
+    let reset = json!({ "token": world.mailed_token(&email).await, "newPassword": PASSWORD });
+    world.anonymous().post("/v1/auth/password/reset").json(reset).is(200).await;
+    let users = format!("{}/users", second.paths.client);
+    second.owner.post(&users).json(person(&email)).problem(409, "email_taken").await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_acceptances_of_one_email_succeed_once() {
+    let world = World::new().await;
+    let shops = [world.shop().await, world.shop().await, world.shop().await];
+    let email = unique_email();
+    let mut tokens = Vec::new();
+    for shop in &shops {
+        shop.owner.post(&format!("{}/users", shop.paths.client)).json(person(&email)).created().await;
+        tokens.push(world.mailed_token(&email).await);
+    }
+    let answers = at_once(tokens.iter().map(|token| accept(&world, token).contended().send())).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422, 422], "{answers:?}");
+    world.assert_consistent().await;
+}
+
+fn create_with_password<'w>(users: &str, actor: &TestUser<'w>, email: &str) -> RequestBuilder<'w> {
+    actor.post(users).json(with_password(email))
+}
+
+#[tokio::test]
+async fn searching_for_emails_of_other_tenants_is_throttled() {
+    let world = World::new().await;
+    let (shop, other) = (world.shop().await, world.shop().await);
+    let users = format!("{}/users", shop.paths.client);
+    for at in 0..10 {
+        if at % 2 == 0 {
+            create_with_password(&users, &shop.owner, other.owner.email()).problem(409, "email_taken").await;
+        } else {
+            let patch = json!({ "email": other.owner.email() });
+            shop.owner.patch(&shop.paths.client_user).json(patch).problem(409, "email_taken").await;
+        }
+    }
+    // From now on, responses no longer depend on the email, except for users of the same home.
+    let own = world.user(shop.paths.scope, Role::ClientAdmin).await;
+    for email in [other.owner.email(), &unique_email()] {
+        let rejected = create_with_password(&users, &shop.owner, email).problem(429, "too_many_attempts").await;
+        assert_ne!(rejected.header("retry-after"), "", "{rejected}");
+    }
+    create_with_password(&users, &shop.owner, own.email()).problem(409, "email_taken").await;
+    for _ in 0..10 {
+        create_with_password(&users, &own, other.owner.email()).problem(409, "email_taken").await;
+    }
+    let third = world.user(shop.paths.scope, Role::ClientAdmin).await;
+    create_with_password(&users, &third, &unique_email()).problem(429, "too_many_attempts").await;
+    world.clock().advance(3601);
+    let email = unique_email();
+    create_with_password(&users, &third.sign_in_again().await, &email).created().await;
+    create_with_password(&users, &shop.owner.sign_in_again().await, other.owner.email())
+        .problem(409, "email_taken")
+        .await;
+}
+
+// ── Mails to strangers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+#[tokio::test]
+async fn notices_of_moved_emails_are_limited_to_five_per_address_and_hour() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let victim = unique_email();
+    let users = format!("{}/users", shop.paths.client);
+    let user = shop.owner.post(&users).json(with_password(&victim)).created().await.location().to_owned();
+    let move_to = async |email: &str| shop.owner.patch(&user).json(json!({ "email": email })).send().await;
+    for _ in 0..5 {
+        assert_eq!(move_to(&unique_email()).await.status, 200);
+        assert_eq!(move_to(&victim).await.status, 200);
+    }
+    let rejected = move_to(&unique_email()).await;
+    assert_eq!((rejected.status.as_u16(), &rejected.body["code"]), (429, &json!("too_many_attempts")), "{rejected}");
+    assert_ne!(rejected.header("retry-after"), "", "{rejected}");
+    assert_eq!(world.delivered_mails(&victim).await.len(), 5);
+    assert_eq!(shop.owner.get(&user).is(200).await.body["email"], victim);
+    world.assert_consistent().await;
+}
+
+fn invite_anyone<'w>(actor: &TestUser<'w>, home: &str) -> RequestBuilder<'w> {
+    actor.post(&format!("{home}/users")).json(person(&unique_email()))
+}
+
+#[tokio::test]
+async fn mails_are_limited_to_fifty_per_actor_and_per_client() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let (own, sibling) = (&tree.own().client, &tree.sibling().client);
+    let [client_admin, agency_admin] = [Role::ClientAdmin, Role::AgencyAdmin].map(|role| tree.user(role));
+    let second = world.user(tree.own().scope, Role::ClientAdmin).await;
+    for _ in 0..25 {
+        invite_anyone(client_admin, own).created().await;
+        invite_anyone(&second, own).created().await;
+    }
+    for user in [client_admin, &second, agency_admin] {
+        invite_anyone(user, own).problem(429, "too_many_attempts").await;
+    }
+    for _ in 0..50 {
+        invite_anyone(agency_admin, sibling).created().await;
+    }
+    let other = world.user(tree.own().agency_scope(), Role::AgencyAdmin).await;
+    invite_anyone(agency_admin, &tree.own().agency).problem(429, "too_many_attempts").await;
+    invite_anyone(&other, &tree.own().agency).created().await;
+    invite_anyone(tree.admin(), own).created().await;
 }

@@ -1,5 +1,6 @@
 //! The auth API: sign-in, sessions, passwords, invitations and users.
 
+mod email_use;
 mod failed_sign_ins;
 mod health;
 mod invitations;

@@ -10,7 +10,7 @@ use shared::identity::{HomeScope, Issuer};
 use shared::mail::{self, Mail, Message};
 use shared::table::{Store, Transaction};
 use shared::users::accounts;
-use shared::users::attempts::{MAIL, MAIL_FROM_SOURCE, SIGN_IN};
+use shared::users::attempts::{MAIL, MAIL_FROM_SOURCE, SIGN_IN, mail_counters};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{Account, repository};
 use shared::value::{Email, InvalidValue, ValidationErrors};
@@ -63,8 +63,9 @@ pub(crate) struct ResetPasswordRequest {
 
 /// Change the password of the signed-in user.
 ///
-/// Ends all other sessions of the user and mails a notice. A wrong current password is a `422` with the code
-/// `wrong_password` at `/currentPassword`; after ten of these within 15 minutes, the response is `429`.
+/// Ends all other sessions of the user and mails a notice, at most 5 an hour: then the response is `429`. A wrong
+/// current password is a `422` with the code `wrong_password` at `/currentPassword`; after ten of these within
+/// 15 minutes, the response is `429`.
 #[utoipa::path(
     post, path = "/v1/auth/password", tag = "auth", operation_id = "changePassword",
     request_body = ChangePasswordRequest,
@@ -81,7 +82,9 @@ pub(crate) async fn change(
     let account = me::find(&store, &actor).await?;
     // Counted by session: a stolen session allows few guesses, which do not lock out the user's other sessions.
     let read_attempts = || SIGN_IN.attempts(&app, &store, format!("session {}", actor.session()));
-    let attempts = read_attempts().await?;
+    let read_mails =
+        async |account: &Account| mail_counters(&app, &actor, home, &account.user.email)?.read(&app, &store).await;
+    let (attempts, mails) = tokio::try_join!(read_attempts(), read_mails(&account))?;
     attempts.check()?;
     let verified_hash = account.password_hash.clone();
     if !password::verify(request.current_password, verified_hash.clone()).await? {
@@ -91,8 +94,12 @@ pub(crate) async fn change(
         return Err(recorded.await.err().unwrap_or_else(wrong_password));
     }
     let hash = password::hash(request.new_password).await?;
-    let read = || async { me::find(&store, &actor).await };
-    let changed = store.retry_on_conflict_from(Some(account), read, |account, transaction| {
+    let read = || async {
+        let account = me::find(&store, &actor).await?;
+        let mails = read_mails(&account).await?;
+        Ok((account, mails))
+    };
+    let changed = store.retry_on_conflict_from(Some((account, mails)), read, |(account, mails), transaction| {
         if account.password_hash != verified_hash {
             return Err(wrong_password());
         }
@@ -100,7 +107,8 @@ pub(crate) async fn change(
         repository::replace(transaction, home, account, &next)?;
         attempts.require_below_limit(transaction)?;
         let session = (actor.user(), actor.session());
-        repository::keep_session(transaction, home, session, next.epoch, Problem::unauthenticated())?;
+        repository::keep_session(transaction, home, session, &next, app.now(), Problem::unauthenticated())?;
+        mails.record(transaction)?;
         notify(&app, transaction, home, &next)
     });
     changed.await.map(|()| Deleted)

@@ -2,7 +2,7 @@
 
 use shared::identity::password::{self, NewPassword};
 use shared::table::{Store, Transaction};
-use shared::users::accounts::FoundUser;
+use shared::users::accounts::{self, FoundUser};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{Account, User, repository};
 use shared::value::{InvalidValue, ValidationErrors};
@@ -45,6 +45,7 @@ impl Redemption<'_> {
             change(before, &mut next, transaction)?;
             repository::replace(transaction, token.home, &before.account, &next)?;
             token.consume(transaction, invalid_token())?;
+            accounts::prove_email(app, transaction, token.home, &next.user, invalid_token())?;
             let after = FoundUser { home: token.home, account: next };
             let session = sessions::open(app, transaction, self.source, &after)?;
             Ok((session, after.account.user))

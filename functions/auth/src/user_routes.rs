@@ -49,7 +49,8 @@ macro_rules! user_routes {
             #[utoipa::path(post, path = $path, tag = "users", operation_id = $create,
                 summary = concat!("Create or invite a user of ", $noun, "."),
                 description = "Without a password, the user is `INVITED` and gets an invitation by mail to choose \
-                    one; at most 5 invitations an hour are sent to one email. No user can grant a role above their own.",
+                    one. Mails are limited, for example to 5 an hour to one email, and so are the responses \
+                    `email_taken`. No user can grant a role above their own.",
                 params(($id = $Id, Path, description = concat!("The id of ", $noun, "."))),
                 request_body = CreateUserRequest,
                 responses((status = 201, body = User, description = "The new user.")),
@@ -135,11 +136,11 @@ macro_rules! user_routes {
 
             #[utoipa::path(post, path = concat!($path, "/{userId}/invitation"), tag = "users",
                 operation_id = $invite, summary = concat!("Mail a new invitation to a user of ", $noun, "."),
-                description = "Only for a user with the status `INVITED`; at most 5 invitations an hour are sent to one email.",
+                description = "Only for a user with the status `INVITED`. At most 5 mails an hour are sent to one email.",
                 params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
                     ("userId" = UserId, Path, description = "The user's id.")),
                 responses((status = 202, description = "The invitation will be sent.")),
-                extensions(("x-errors" = json!(["forbidden", "not_invited", "too_many_attempts"]))))]
+                extensions(("x-errors" = json!(["forbidden", "not_invited", "email_taken", "too_many_attempts"]))))]
             async fn invite(
                 scope: Access<$Scope, $Manage>,
                 PathId(id): PathId<marker::User>,

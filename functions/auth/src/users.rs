@@ -6,18 +6,19 @@ use shared::identity::password::{self, NewPassword};
 use shared::identity::{Actor, HomeScope, Role};
 use shared::mail::{self, Mail, Message};
 use shared::table::{Scope, Store, Transaction};
-use shared::users::attempts::{Attempts, MAIL};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{
     Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository,
     require_current_actor,
 };
-use shared::value::{Email, InvalidValue, Name, ValidationErrors};
+use shared::value::{Email, Instant, InvalidValue, Name, ValidationErrors};
 use shared::web::{
     Accepted, App, Created, Deleted, ErrorCode, IdempotentRequest, IfMatch, IfNoneMatch, Patch, Problem, Result,
     WithEtag,
 };
 use utoipa::ToSchema;
+
+use crate::email_use::EmailUse;
 
 /// A new user.
 #[derive(Clone, Deserr, ToSchema)]
@@ -82,18 +83,18 @@ impl UserService<'_> {
         }
         let account = Account { user, password_hash, epoch: 0 };
         let location = format!("{users}/{}", account.user.id);
-        let is_invited = account.user.status == UserStatus::Invited;
         let read = || async {
-            let subject = format!("invitation {}", account.user.email.folded());
-            Ok(if is_invited { Some(MAIL.attempts(self.app, self.store, subject).await?) } else { None })
+            let email = EmailUse::read(self, &account.user.email, None).await?;
+            email.require_available(self, &account.user).await?;
+            Ok(email)
         };
-        let created = request.retry_on_conflict(self.store, scope, read, |mails, transaction| {
+        let created = request.retry_on_conflict(self.store, scope, read, |email, transaction| {
             self.require_current_role(transaction, None)?;
             self.count(transaction, None, Some(&account.user))?;
             repository::create(transaction, self.home, &account)?;
-            accounts::reserve_email(self.app, transaction, self.home, &account.user)?;
-            if let Some(mails) = mails {
-                self.mail_invitation(transaction, mails, &account)?;
+            accounts::reserve_email(self.app, transaction, self.home, &account.user, email.holder.as_ref())?;
+            if account.user.status == UserStatus::Invited {
+                self.mail_invitation(transaction, email, &account)?;
             }
             Created::new(StatusCode::CREATED, &account.user, location.clone())
         });
@@ -107,98 +108,104 @@ impl UserService<'_> {
 
     /// Updates a user.
     pub(crate) async fn update(&self, id: UserId, if_match: &IfMatch, patch: &Patch) -> Result<WithEtag<User>> {
-        let read = || self.find(id);
-        let updated = self.store.retry_on_conflict(read, |(account, mails), transaction| {
+        let read = || async {
+            let account = self.store.find(&self.home.user(id)).await?;
             if_match.check(account.user.meta.version)?;
             let fields = patch.apply(&account.user.fields())?;
-            check_change(self.actor, self.home, account, &fields)?;
+            check_change(self.actor, self.home, &account, &fields)?;
+            let next = next_account(&account, fields, self.app.now());
+            let email = self.read_email(&account, &next).await?;
+            Ok((account, next, email))
+        };
+        let updated = self.store.retry_on_conflict(read, |(account, next, email), transaction| {
             self.require_current_role(transaction, Some(account))?;
-            let next = self.change(transaction, account, fields, mails.as_ref())?;
-            repository::replace(transaction, self.home, account, &next)?;
-            Ok(next)
+            self.change(transaction, account, next, email.as_ref())?;
+            repository::replace(transaction, self.home, account, next)?;
+            Ok(next.clone())
         });
-        Ok(WithEtag::new(updated.await?.user))
+        let updated: Result<Account> = updated.await;
+        Ok(WithEtag::new(updated?.user))
     }
 
-    /// Reads a user and, if the user has no password, the recent invitations.
-    async fn find(&self, id: UserId) -> Result<(Account, Option<Attempts>)> {
-        let account = self.store.find(&self.home.user(id)).await?;
-        if account.password_hash.is_some() {
-            return Ok((account, None));
+    /// Reads what a change of a user's email or an invitation requires; `None` if the change is neither.
+    async fn read_email(&self, before: &Account, after: &Account) -> Result<Option<EmailUse>> {
+        let has_new_email = has_new_email(before, after);
+        if !has_new_email && !is_invited_again(before, after) {
+            return Ok(None);
         }
-        let mails = MAIL.attempts(self.app, self.store, format!("invitation {id}")).await?;
-        Ok((account, Some(mails)))
+        let previous = has_new_email.then_some(&before.user.email);
+        let email = EmailUse::read_for(self, (&after.user.email, previous), mailed(before, after)).await?;
+        email.require_available(self, &after.user).await?;
+        Ok(Some(email))
     }
 
-    /// Returns the account with other fields, and adds the writes of this change.
+    /// Adds the writes of a change besides the user's own item.
     fn change(
         &self,
         transaction: &mut Transaction,
         before: &Account,
-        fields: UserFields,
-        mails: Option<&Attempts>,
-    ) -> Result<Account> {
-        let user = before.user.with_fields(fields, self.app.now());
-        let after = Account { user, ..before.clone() };
-        let has_new_email = before.user.email.folded() != after.user.email.folded();
-        let is_disabled = before.user.status != UserStatus::Disabled && after.user.status == UserStatus::Disabled;
-        let after = if has_new_email || is_disabled { after.next_epoch() } else { after };
-        if has_new_email {
-            accounts::release_email(self.app, transaction, &before.user)?;
-            accounts::reserve_email(self.app, transaction, self.home, &after.user)?;
+        after: &Account,
+        email: Option<&EmailUse>,
+    ) -> Result<()> {
+        self.count(transaction, Some(&before.user), Some(&after.user))?;
+        let Some(email) = email else { return Ok(()) };
+        if has_new_email(before, after) {
+            accounts::release_email(self.app, transaction, &before.user, email.previous_holder.as_ref())?;
+            accounts::reserve_email(self.app, transaction, self.home, &after.user, email.holder.as_ref())?;
+        }
+        if is_invited_again(before, after) {
+            self.mail_invitation(transaction, email, after)?;
+        } else if before.password_hash.is_some() {
+            email.count_mail(transaction)?;
             self.notify_previous_email(transaction, before)?;
         }
-        self.count(transaction, Some(&before.user), Some(&after.user))?;
-        let is_invited_again =
-            after.user.status == UserStatus::Invited && (has_new_email || before.user.status == UserStatus::Disabled);
-        if let Some(mails) = mails.filter(|_| is_invited_again) {
-            self.mail_invitation(transaction, mails, &after)?;
-        }
-        Ok(after)
+        Ok(())
     }
 
     /// Deletes a user and releases the email.
     pub(crate) async fn delete(&self, id: UserId, if_match: &IfMatch) -> Result<Deleted> {
         let key = self.home.user(id);
-        let read = async || Ok(self.store.find(&key).await?);
-        let deleted = self.store.retry_on_conflict(read, |account, transaction| {
+        let read = async || {
+            let account = self.store.find(&key).await?;
+            let holder = self.store.get(&accounts::email_key(self.app, &account.user.email)?).await?;
+            Ok((account, holder))
+        };
+        let deleted = self.store.retry_on_conflict(read, |(account, holder), transaction| {
             if_match.check(account.user.meta.version)?;
             repository::delete(transaction, self.home, &account.user)?;
             self.require_current_role(transaction, Some(account))?;
             self.count(transaction, Some(&account.user), None)?;
-            accounts::release_email(self.app, transaction, &account.user)
+            accounts::release_email(self.app, transaction, &account.user, holder.as_ref())
         });
         deleted.await.map(|()| Deleted)
     }
 
     /// Mails a new invitation to a user with the status `INVITED`.
     pub(crate) async fn invite(&self, id: UserId) -> Result<Accepted> {
-        let mailed = self.store.retry_on_conflict(
-            || self.find(id),
-            |(account, mails), transaction| {
-                let mails = mails.as_ref().filter(|_| account.user.status == UserStatus::Invited);
-                let not_invited = || Problem::new(ErrorCode::NotInvited, "The user has no open invitation.");
-                self.require_current_role(transaction, None)?;
-                self.mail_invitation(transaction, mails.ok_or_else(not_invited)?, account)
-            },
-        );
+        let read = || async {
+            let account = self.store.find(&self.home.user(id)).await?;
+            if account.user.status != UserStatus::Invited {
+                return Err(Problem::new(ErrorCode::NotInvited, "The user has no open invitation."));
+            }
+            let email = EmailUse::read(self, &account.user.email, None).await?;
+            email.require_available(self, &account.user).await?;
+            Ok((account, email))
+        };
+        let mailed = self.store.retry_on_conflict(read, |(account, email), transaction| {
+            self.require_current_role(transaction, None)?;
+            self.mail_invitation(transaction, email, account)
+        });
         mailed.await.map(|()| Accepted)
     }
 
-    /// Mails an invitation; `429 too_many_attempts` after too many of them.
-    fn mail_invitation(&self, transaction: &mut Transaction, mails: &Attempts, account: &Account) -> Result<()> {
-        mails.check()?;
-        mails.record(transaction)?;
+    /// Mails an invitation; `429 too_many_attempts` after too many mails.
+    fn mail_invitation(&self, transaction: &mut Transaction, email: &EmailUse, account: &Account) -> Result<()> {
+        email.count_mail(transaction)?;
         one_time_token::mail(self.app, transaction, self.home, account, Purpose::Invitation)
     }
 
     /// Mails a notice of a changed email to the previous email.
-    ///
-    /// An invited user gets no notice, because the user has never signed in with the previous email.
     fn notify_previous_email(&self, transaction: &mut Transaction, before: &Account) -> Result<()> {
-        if before.user.status == UserStatus::Invited {
-            return Ok(());
-        }
         let (to, name) = (before.user.email.clone(), (&before.user.first_name).into());
         let notice = Mail::notice(to, Message::EmailChanged { name }, self.app.now());
         mail::enqueue(transaction, self.app, self.home, &notice)
@@ -271,6 +278,28 @@ fn check_change(actor: &Actor, home: HomeScope, account: &Account, fields: &User
     }
     let detail = "A user with a password can be ACTIVE or DISABLED, a user without one INVITED or DISABLED.";
     Err(Problem::new(ErrorCode::InvalidTransition, detail))
+}
+
+/// The account with other fields; in the next epoch if the change ends the user's sessions.
+fn next_account(before: &Account, fields: UserFields, now: Instant) -> Account {
+    let after = Account { user: before.user.with_fields(fields, now), ..before.clone() };
+    let is_disabled = before.user.status != UserStatus::Disabled && after.user.status == UserStatus::Disabled;
+    if has_new_email(before, &after) || is_disabled { after.next_epoch() } else { after }
+}
+
+fn has_new_email(before: &Account, after: &Account) -> bool {
+    before.user.email.folded() != after.user.email.folded()
+}
+
+/// Whether a change invites a user without a password: with a new email, or after the user was disabled.
+fn is_invited_again(before: &Account, after: &Account) -> bool {
+    let is_enabled = before.user.status == UserStatus::Disabled;
+    after.user.status == UserStatus::Invited && (has_new_email(before, after) || is_enabled)
+}
+
+/// The email that gets the mail of a change: the invitation, or the notice of a new email.
+fn mailed<'a>(before: &'a Account, after: &'a Account) -> &'a Email {
+    if before.password_hash.is_some() { &before.user.email } else { &after.user.email }
 }
 
 /// Whether an admin may change a user's status.

@@ -64,17 +64,24 @@ fn is_active_admin(user: &Value) -> bool {
     user["status"] == "ACTIVE" && text(user, "role").ends_with("ADMIN")
 }
 
-/// Each user has exactly one email row, and each email row leads to a user.
+/// Each user has at most one email row, and each email row leads to a user.
+///
+/// Only a user who shares the email with another user, or is invited, may have none.
 fn wrong_emails(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
+    let mut users: BTreeMap<String, u32> = BTreeMap::new();
+    for (_, user) in scopes.values().flat_map(|scope| scope.all("USER")) {
+        *users.entry(text(user, "email").to_lowercase()).or_default() += 1;
+    }
+    let may_have_none = |user: &Value| user["status"] == "INVITED" || users[&text(user, "email").to_lowercase()] > 1;
     let mut emails: BTreeMap<&str, u32> = BTreeMap::new();
     for row in global(rows, "GLOBAL#EMAIL#") {
         *emails.entry(text(row.value, "userId")).or_default() += 1;
     }
     let mut violations = Vec::new();
     for scope in scopes.values() {
-        for (id, _) in scope.all("USER") {
+        for (id, user) in scope.all("USER") {
             let count = emails.remove(id).unwrap_or_default();
-            if count != 1 {
+            if count > 1 || (count == 0 && !may_have_none(user)) {
                 violations.push(scope.violation("USER", id, format_args!("has {count} emails instead of 1")));
             }
         }
@@ -237,6 +244,20 @@ mod tests {
         rows.push(email("three", "eve"));
         let found = violations(&rows);
         assert!(found.len() == 2 && found[0].contains("2 emails") && found[1].contains("eve"), "{found:?}");
+    }
+
+    #[test]
+    fn only_an_invited_user_or_one_who_shares_an_email_may_have_no_email_row() {
+        let mut rows = table_with_user();
+        rows.retain(|row| row["pk"] != "GLOBAL#EMAIL#one");
+        assert_eq!(violations(&rows), Vec::<String>::new());
+        for row in &mut rows {
+            if row["status"] == "INVITED" {
+                row["status"] = json!("DISABLED");
+            }
+        }
+        let found = violations(&rows);
+        assert!(found.len() == 1 && found[0].contains("0 emails"), "{found:?}");
     }
 
     #[test]

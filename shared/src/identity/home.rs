@@ -25,6 +25,11 @@ impl From<HomeScope> for StoredHome {
 }
 
 impl StoredHome {
+    /// Whether this home and the other one are of different tenants.
+    pub(crate) fn is_of_other_tenant(self, other: HomeScope) -> bool {
+        self.tenant != other.ids().0
+    }
+
     /// The scope of this home; `None` if the ids are not those of a home.
     pub(crate) fn scope(self) -> Option<HomeScope> {
         home_scope(self.tenant, self.agency, self.client)

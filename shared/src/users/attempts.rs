@@ -10,8 +10,9 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::keys::attempt_counter;
-use crate::table::{Condition, Failure, Key, OnFailed, Store, StoreError, Transaction, Update};
-use crate::value::Instant;
+use crate::identity::{Actor, HomeScope};
+use crate::table::{BatchItems, BatchKeys, Condition, Failure, Key, OnFailed, Store, StoreError, Transaction, Update};
+use crate::value::{Email, Instant};
 use crate::web::{App, ErrorCode, Problem, Result};
 
 /// The maximum number of attempts within a number of minutes.
@@ -28,13 +29,117 @@ pub struct AttemptLimit {
 /// Counted by email, by source address, by the pair of both, and by session.
 pub const SIGN_IN: AttemptLimit = AttemptLimit { name: "sign-in", max: 10, minutes: 15 };
 
-/// The limit on mails to one address, or about one user.
+/// The limit on mails to one address.
+///
+/// Mails that anyone can request are counted apart from those that users cause, which they cannot prevent.
 pub const MAIL: AttemptLimit = AttemptLimit { name: "mail", max: 5, minutes: 60 };
 
 /// The limit on mails requested from one source address.
 ///
 /// Higher than the other limit, because many users may share an address.
 pub const MAIL_FROM_SOURCE: AttemptLimit = AttemptLimit { name: "mail from", max: 50, minutes: 60 };
+
+/// The limits on the mails that users cause, such as invitations.
+pub const MAILS: ActorLimits = ActorLimits {
+    by_actor: AttemptLimit { name: "mails by", max: 50, minutes: 60 },
+    by_client: AttemptLimit { name: "mails in client", max: 50, minutes: 60 },
+    by_agency: AttemptLimit { name: "mails in agency", max: 200, minutes: 60 },
+};
+
+/// The limits on learning that a user of another home has an email.
+pub const TAKEN_EMAILS: ActorLimits = ActorLimits {
+    by_actor: AttemptLimit { name: "taken emails by", max: 10, minutes: 60 },
+    by_client: AttemptLimit { name: "taken emails in client", max: 20, minutes: 60 },
+    by_agency: AttemptLimit { name: "taken emails in agency", max: 40, minutes: 60 },
+};
+
+/// The limits on one kind of action by one actor, in one client and in one agency.
+///
+/// The limits of the home and its agency hold for an actor who makes more users, or more clients. The users of the
+/// platform have no limits.
+#[derive(Clone, Copy, Debug)]
+pub struct ActorLimits {
+    by_actor: AttemptLimit,
+    by_client: AttemptLimit,
+    by_agency: AttemptLimit,
+}
+
+impl ActorLimits {
+    /// The counters of an action of an actor on users of a home.
+    pub fn counters(self, app: &App, actor: &Actor, home: HomeScope) -> Result<Counters> {
+        let counters = Counters::default();
+        if matches!(actor.home(), HomeScope::Platform(_)) {
+            return Ok(counters);
+        }
+        let counters = counters.and(app, self.by_actor, actor.user())?;
+        let (_, agency, client) = home.ids();
+        let counters = match client {
+            Some(client) => counters.and(app, self.by_client, client)?,
+            None => counters,
+        };
+        match agency {
+            Some(agency) => counters.and(app, self.by_agency, agency),
+            None => Ok(counters),
+        }
+    }
+}
+
+/// The counters of mails to an address that an actor causes.
+pub fn mail_counters(app: &App, actor: &Actor, home: HomeScope, to: &Email) -> Result<Counters> {
+    MAILS.counters(app, actor, home)?.and(app, MAIL, format!("to {}", to.folded()))
+}
+
+/// Counters of several limits that one action counts in.
+#[derive(Default)]
+pub struct Counters(Vec<(AttemptLimit, Key<AttemptCounter>)>);
+
+impl Counters {
+    /// Adds the counter of a subject.
+    pub fn and(mut self, app: &App, limit: AttemptLimit, subject: impl Display) -> Result<Self> {
+        self.0.push((limit, limit.key(app, subject)?));
+        Ok(self)
+    }
+
+    /// Adds the keys to those of a batch.
+    #[must_use]
+    pub fn add_to(&self, batch: BatchKeys) -> BatchKeys {
+        self.0.iter().fold(batch, |batch, (_, key)| batch.and(key))
+    }
+
+    /// The attempts of a batch with [these keys](Self::add_to).
+    pub fn attempts(self, app: &App, items: &BatchItems) -> Result<CountedAttempts, StoreError> {
+        let now = app.now();
+        let attempts = self.0.into_iter().map(|(limit, key)| {
+            let counter = items.get(&key)?.filter(|counter: &AttemptCounter| now < counter.ends);
+            Ok(Attempts { limit, key, counter, now })
+        });
+        attempts.collect::<Result<_, _>>().map(CountedAttempts)
+    }
+
+    /// Reads the attempts: one BatchGetItem, or none without counters.
+    pub async fn read(self, app: &App, store: &Store) -> Result<CountedAttempts> {
+        let items = store.get_batch(self.add_to(BatchKeys::default())).await?;
+        Ok(self.attempts(app, &items)?)
+    }
+}
+
+/// The current attempts in several counters.
+pub struct CountedAttempts(Vec<Attempts>);
+
+impl CountedAttempts {
+    /// Returns `429 too_many_attempts` if a limit is reached.
+    pub fn check(&self) -> Result<()> {
+        self.0.iter().try_for_each(Attempts::check)
+    }
+
+    /// Counts an attempt in all counters.
+    ///
+    /// Fails as [`Attempts::record`] does.
+    pub fn record(&self, transaction: &mut Transaction) -> Result<()> {
+        self.check()?;
+        Ok(self.0.iter().try_for_each(|attempts| attempts.record(transaction))?)
+    }
+}
 
 /// The stored number of attempts since the count started.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! They require the feature `operator`, which no function enables.
 
-use super::accounts::{by_email, reserve_email};
+use super::accounts::{by_email, reserve_proved_email};
 use super::{Account, Profile, User, UserCountChange, UserStatus, repository};
 use crate::identity::password::{self, NewPassword, Password};
 use crate::identity::{HomeScope, PlatformScope, Role};
@@ -48,7 +48,7 @@ impl Operator {
             repository::count_users(&mut transaction, &count, UserCountChange::between(None, Some(&user)), false)?;
         }
         repository::create(&mut transaction, home, &account)?;
-        reserve_email(app, &mut transaction, home, &user)?;
+        reserve_proved_email(app, &mut transaction, home, &user)?;
         transaction.commit().await?;
         Ok(user)
     }

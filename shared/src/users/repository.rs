@@ -100,14 +100,16 @@ pub fn refresh_session(transaction: &mut Transaction, key: &Key<Session>, next: 
 
 /// Keeps a session valid in the user's next epoch, which ends all other sessions.
 ///
-/// Fails with `on_missing` if the session has ended.
+/// Fails with `on_ended` if the session has ended: it was deleted, has expired or is of an earlier epoch.
 pub fn keep_session(
     transaction: &mut Transaction,
     home: HomeScope,
     (user, session): (UserId, SessionId),
-    epoch: u64,
-    on_missing: Problem,
+    next: &Account,
+    now: Instant,
+    on_ended: Problem,
 ) -> Result<(), StoreError> {
     let key = home.session(user, session);
-    transaction.update(&key, Update::default().set("epoch", epoch), Condition::Exists, Failure::from(on_missing))
+    let is_current = Condition::equal("epoch", next.epoch - 1).and(Condition::greater("expires", now));
+    transaction.update(&key, Update::default().set("epoch", next.epoch), is_current, Failure::from(on_ended))
 }

@@ -210,6 +210,8 @@ impl User {
 pub struct EmailPointer {
     /// The user.
     pub user_id: UserId,
+    /// Whether the user has proved access to the mailbox.
+    pub proved: bool,
     /// The user's home.
     #[serde(flatten)]
     pub home: StoredHome,
@@ -217,8 +219,21 @@ pub struct EmailPointer {
 
 impl EmailPointer {
     /// A pointer to a user of a home.
-    pub fn new(user_id: UserId, home: HomeScope) -> Self {
-        Self { user_id, home: home.into() }
+    pub fn new(user_id: UserId, home: HomeScope, proved: bool) -> Self {
+        Self { user_id, proved, home: home.into() }
+    }
+
+    /// Whether the user is in this home.
+    pub fn is_in(&self, home: HomeScope) -> bool {
+        self.home == home.into()
+    }
+
+    /// Whether a user with this status may be created in `home` with the same email.
+    ///
+    /// Only an invited user, who has to prove access to the mailbox, and only in another tenant, where the existing
+    /// user is not visible.
+    pub fn gives_way(&self, home: HomeScope, status: UserStatus) -> bool {
+        !self.proved && status == UserStatus::Invited && self.home.is_of_other_tenant(home)
     }
 }
 
