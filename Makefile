@@ -140,6 +140,7 @@ lint: need-rust $(CHECKERS) $(REDOCLY) ## Check format, lints, docs, wording, th
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 	  infra/lint/node_modules/.bin/redocly lint --config infra/lint/redocly.yaml $(OPENAPI)
 	python3 infra/lint/banned-words.py $(OPENAPI)
+	python3 infra/lint/platform-domains.py --check
 
 OPENAPI := .local/openapi.json
 

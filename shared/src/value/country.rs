@@ -2,6 +2,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::value::characters::trim;
 use crate::value::{InvalidValue, string_value};
 
 /// A country by its ISO 3166-1 alpha-2 code, such as `FR`.
@@ -22,7 +23,7 @@ impl FromStr for Country {
     type Err = InvalidValue;
 
     fn from_str(code: &str) -> Result<Self, InvalidValue> {
-        code.trim()
+        trim(code)
             .to_ascii_uppercase()
             .parse()
             .map(Self)

@@ -63,6 +63,11 @@ impl Instant {
         }
     }
 
+    /// The date format of HTTP headers, to the second (RFC 9110, 5.6.7).
+    pub fn to_http_date(self) -> String {
+        self.0.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+
     /// Seconds since 1970-01-01T00:00:00Z, as in tokens and DynamoDB's time to live.
     pub const fn unix_seconds(self) -> i64 {
         self.0.timestamp()

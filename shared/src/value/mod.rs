@@ -8,6 +8,7 @@
 
 mod amount;
 mod bounded_int;
+pub mod characters;
 mod clock;
 mod country;
 mod currency;

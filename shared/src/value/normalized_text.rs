@@ -4,9 +4,10 @@ use std::str::FromStr;
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::value::characters::is_invisible;
 use crate::value::{InvalidValue, string_value};
 
-/// Text normalized for search: without case, accents, width variants and ligatures.
+/// Text normalized for search: without case, optional marks, width variants and ligatures.
 ///
 /// `strasse` finds `Straße` and `lodz` finds `Łódź`. The text is one line with single spaces and without
 /// control characters. Only what a search may omit is removed: marks that distinguish words, such as the
@@ -25,7 +26,7 @@ const MAX_CUT: usize = 300;
 impl NormalizedText {
     /// The normalized form of `text`, which may be empty.
     pub fn of(text: &str) -> Self {
-        let unaccented: String = text.nfkd().filter(|&c| !is_accent(c) && !is_invisible(c)).collect();
+        let unaccented: String = text.nfkd().filter(|&c| !is_optional_mark(c) && !is_omitted(c)).collect();
         let folded = UniCase::new(unaccented).to_folded_case();
         let mut plain = String::with_capacity(folded.len());
         for c in folded.chars() {
@@ -53,24 +54,31 @@ impl NormalizedText {
     }
 }
 
-/// Whether a character is in the block Combining Diacritical Marks.
+/// Whether a character is a mark that everyday writing omits.
 ///
-/// The block contains the accents of Latin, Greek and Cyrillic. Marks of other scripts are in blocks of their own.
-fn is_accent(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}')
+/// These are the accents of Latin, Greek and Cyrillic (the block Combining Diacritical Marks), the points and
+/// cantillation marks of Hebrew, and in Arabic the short vowels, the hamza above or below a letter, the marks of the
+/// Quran, and the tatweel, which stretches a word.
+fn is_optional_mark(c: char) -> bool {
+    matches!(
+        c,
+        '\u{300}'..='\u{36f}'
+            | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}'
+            | '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}'
+            | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}' | '\u{6e7}' | '\u{6e8}' | '\u{6ea}'..='\u{6ed}'
+            | '\u{8d3}'..='\u{8e1}' | '\u{8e3}'..='\u{8ff}'
+    )
 }
 
-/// Whether a character is invisible.
-///
-/// White space is never invisible, even if it is a control character.
-fn is_invisible(c: char) -> bool {
-    (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+/// Whether a character is invisible or a control character. White space separates words and is neither.
+fn is_omitted(c: char) -> bool {
+    is_invisible(c) || (c.is_control() && !c.is_whitespace())
 }
 
 /// The replacement of a case-folded character that Unicode does not decompose.
 ///
-/// These are letters with a stroke, ligatures, and the typographic punctuation that word processors substitute for
-/// typed characters.
+/// These are letters with a stroke, ligatures, the forms that a letter of the Arabic script has in other languages,
+/// and the typographic punctuation that word processors substitute for typed characters.
 fn plain_letters(c: char) -> Option<&'static str> {
     Some(match c {
         'ⱥ' => "a",
@@ -93,6 +101,10 @@ fn plain_letters(c: char) -> Option<&'static str> {
         'ʉ' => "u",
         'ɏ' => "y",
         'ƶ' => "z",
+        // Alef wasla; alef maksura and the yeh of Persian; the kaf of Persian.
+        '\u{671}' => "\u{627}",
+        '\u{649}' | '\u{6cc}' => "\u{64a}",
+        '\u{6a9}' => "\u{643}",
         '\u{2018}' | '\u{2019}' | '\u{2bb}' | '\u{2bc}' => "'",
         '\u{2010}' | '\u{2013}' => "-",
         _ => return None,
@@ -133,6 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn optional_marks_of_arabic_and_hebrew_are_removed() {
+        for (written, plain) in [
+            ("محمّد", "محمد"),
+            ("مُحَمَّد", "محمد"),
+            ("محـــمد", "محمد"),
+            ("علی", "علي"),
+            ("موسى", "موسي"),
+            ("أحمد", "احمد"),
+            ("إبراهيم آل ٱلله", "ابراهيم ال الله"),
+            ("کریم", "كريم"),
+            ("شيماء رئيس", "شيماء رييس"),
+            ("שָׁלוֹם", "שלום"),
+            ("\u{fb2a}לום", "שלום"),
+            ("בְּרֵאשִׁ֖ית", "בראשית"),
+        ] {
+            assert_eq!(normalize(written), normalize(plain), "{written}");
+        }
+        assert_ne!(normalize("شيماء"), normalize("شيما"), "a hamza on the line is a letter");
+    }
+
+    #[test]
     fn case_and_accents_are_removed() {
         for (text, normalized) in [
             ("Sørensen", "sorensen"),
@@ -168,8 +201,6 @@ mod tests {
             ("か\u{3099}", "が"),
             ("ｶﾞｷﾞ", "ガギ"),
             ("ภาษาไทย", "ภาษาไทย".nfkc().collect::<String>().as_str()),
-            ("שָׁלוֹם", "שָׁלוֹם"),
-            ("محمّد", "محمّد"),
         ] {
             assert_eq!(normalize(text), normalized, "{text}");
         }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::value::characters::{is_blank, is_control, is_direction_control, trim};
 use crate::value::{InvalidValue, string_value};
 
 /// One line of text of any script, of 1 to `MAX` characters.
@@ -19,30 +20,18 @@ impl<const MAX: usize> FromStr for Text<MAX> {
     type Err = InvalidValue;
 
     fn from_str(raw: &str) -> Result<Self, InvalidValue> {
-        let text: String = raw.trim_matches(is_blank).nfc().collect();
-        if text.is_empty() {
+        let text: String = trim(raw).nfc().collect();
+        if is_blank(&text) {
             return Err(InvalidValue::new("empty", "must not be empty"));
         }
         if text.chars().count() > MAX {
             return Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long")));
         }
-        if text.chars().any(|c| c.is_control() || is_direction_control(c)) {
+        if text.chars().any(|c| is_control(c) || is_direction_control(c)) {
             return Err(InvalidValue::new("control_character", "must not contain control characters"));
         }
         Ok(Self(text))
     }
-}
-
-/// Whether a character is white space or invisible.
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
-}
-
-/// Whether a character changes the direction of text (Unicode Standard Annex 9).
-///
-/// These are embeddings, overrides and isolates.
-fn is_direction_control(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl<const MAX: usize> fmt::Display for Text<MAX> {
@@ -72,7 +61,12 @@ mod tests {
     fn blank_and_control_text_is_rejected() {
         assert!(" \t ".parse::<Text<3>>().is_err());
         assert!("a\u{0}b".parse::<Text<3>>().is_err());
-        assert!("\u{200b}".parse::<Text<3>>().is_err());
-        assert!("a\u{202e}".parse::<Text<3>>().is_err());
+        for blank in ["\u{200b}", "\u{200f}", "\u{ad}", "\u{3164}", "\u{fe0f}", " \u{2800} "] {
+            assert_eq!(blank.parse::<Text<3>>().unwrap_err().code(), "empty", "{}", blank.escape_unicode());
+        }
+        for control in ["a\u{202e}b", "a\u{2028}b", "a\u{2029}b", "a\u{85}b", "a\nb"] {
+            let error = control.parse::<Text<3>>().unwrap_err();
+            assert_eq!(error.code(), "control_character", "{}", control.escape_unicode());
+        }
     }
 }

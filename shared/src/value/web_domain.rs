@@ -3,13 +3,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::value::characters::trim;
 use crate::value::{Host, InvalidValue, string_value};
 
 /// The domain of a website, such as `shop.example.com`.
 ///
 /// A host, all hosts below a host (`*.example.com`, which does not include `example.com`), or `localhost`, in lower
 /// case and ASCII (IDNA). A public suffix is rejected, because unrelated parties can register names below it
-/// ([Public Suffix List](https://publicsuffix.org)).
+/// ([Public Suffix List](https://publicsuffix.org)), and so is a wildcard that contains one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebDomain(String);
@@ -21,7 +22,7 @@ impl FromStr for WebDomain {
     type Err = InvalidValue;
 
     fn from_str(raw: &str) -> Result<Self, InvalidValue> {
-        let text = raw.trim();
+        let text = trim(raw);
         if text.eq_ignore_ascii_case(LOCALHOST) {
             return Ok(Self(LOCALHOST.to_owned()));
         }
@@ -34,8 +35,7 @@ impl FromStr for WebDomain {
                 return Err(InvalidValue::new("invalid_domain", detail));
             }
         };
-        let subdomain = format!("a.{}", host.as_str());
-        if is_public_suffix(host.as_str()) || (!wildcard.is_empty() && is_public_suffix(&subdomain)) {
+        if is_public_suffix(host.as_str()) || (!wildcard.is_empty() && has_suffixes_below(host.as_str())) {
             return Err(public_suffix());
         }
         Ok(Self(format!("{wildcard}{}", host.as_str())))
@@ -51,8 +51,22 @@ fn is_public_suffix(host: &str) -> bool {
     psl::domain_str(host).is_none()
 }
 
+/// The registrable domains with public suffixes below them, one per line, sorted.
+///
+/// `infra/lint/platform-domains.py` derives the list from the Public Suffix List, and `make lint` checks it.
+const PLATFORM_DOMAINS: &str = include_str!("platform_domains.txt");
+
+/// Whether names below `host` can belong to unrelated parties.
+fn has_suffixes_below(host: &str) -> bool {
+    let registrable = psl::domain_str(host);
+    let is_platform = registrable.is_some_and(|domain| PLATFORM_DOMAINS.lines().any(|platform| platform == domain));
+    is_platform || is_public_suffix(&format!("a.{host}"))
+}
+
 fn public_suffix() -> InvalidValue {
-    InvalidValue::new("public_suffix", "must not be a public suffix, such as com or co.uk")
+    let detail =
+        "must not be a public suffix, such as co.uk, nor a wildcard that contains one, such as *.amazonaws.com";
+    InvalidValue::new("public_suffix", detail)
 }
 
 impl fmt::Display for WebDomain {
@@ -82,6 +96,8 @@ mod tests {
             ("shop.github.io", "shop.github.io"),
             ("example.co.uk", "example.co.uk"),
             ("kawasaki.jp", "kawasaki.jp"),
+            ("docs.amazonaws.com", "docs.amazonaws.com"),
+            ("*.shop.s3.amazonaws.com", "*.shop.s3.amazonaws.com"),
             ("*.city.kawasaki.jp", "*.city.kawasaki.jp"),
             ("LocalHost", "localhost"),
         ] {
@@ -103,6 +119,11 @@ mod tests {
             // Every name directly below these is a public suffix.
             "*.kawasaki.jp",
             "*.compute.amazonaws.com",
+            // Public suffixes lie below these.
+            "*.amazonaws.com",
+            "*.eu-west-1.amazonaws.com",
+            "*.windows.net",
+            "*.azure.com",
         ] {
             assert_eq!(parse(suffix), Err("public_suffix"), "{suffix}");
         }
@@ -121,6 +142,8 @@ mod tests {
             "example.com/a",
             "a b.example.com",
             "127.0.0.1",
+            "127.1",
+            "0x7f.1",
             "[::1]",
             "*.localhost",
             "example.com.",

@@ -1,5 +1,6 @@
 //! Records of a CSV file with their positions.
 
+use crate::value::characters::is_blank;
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
 
 use super::FilePosition;
@@ -76,7 +77,7 @@ impl Iterator for Records<'_> {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
-        std::iter::from_fn(|| self.read()).find(|record| record.cells.iter().any(|cell| !cell.trim().is_empty()))
+        std::iter::from_fn(|| self.read()).find(|record| record.cells.iter().any(|cell| !is_blank(cell)))
     }
 }
 
