@@ -2,17 +2,20 @@
 
 use axum::Router;
 pub use lambda_http::Error;
-use lambda_http::{LambdaEvent, lambda_runtime, service_fn};
+use lambda_http::http::Method;
+use lambda_http::{LambdaEvent, Request, lambda_runtime, service_fn};
 use serde_json::Value;
+use tower::ServiceExt;
+use tower::util::MapRequest;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::web::App;
+use crate::web::{App, IsHead};
 
 /// Runs a module as a Lambda function; `module` makes its router from the app.
 pub async fn run<E: Into<Error>>(module: impl FnOnce(App) -> Result<Router, E>) -> Result<(), Error> {
-    lambda_http::run(module(start().await?).map_err(Into::into)?).await
+    lambda_http::run(service(module(start().await?).map_err(Into::into)?)).await
 }
 
 /// Runs a Lambda function that handles events other than requests.
@@ -29,7 +32,26 @@ pub async fn run_events<S, E: Into<Error>>(
 /// Runs a router without an app as a Lambda function.
 pub async fn serve(router: Router) -> Result<(), Error> {
     start_logs();
-    lambda_http::run(router).await
+    lambda_http::run(service(router)).await
+}
+
+/// A router as Lambda invokes it.
+pub type HttpService = MapRequest<Router, fn(Request) -> Request>;
+
+/// The service that answers the requests of API Gateway.
+///
+/// A `HEAD` is answered as a `GET`, with the body: API Gateway derives `Content-Length` from the body of the response
+/// and removes it. RFC 9110 (8.6) allows only the length that a `GET` would have.
+pub fn service(router: Router) -> HttpService {
+    router.map_request(head_as_get)
+}
+
+fn head_as_get(mut request: Request) -> Request {
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+        request.extensions_mut().insert(IsHead);
+    }
+    request
 }
 
 /// Starts a function with an app.

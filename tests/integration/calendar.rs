@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use calcard::Entry;
+use calcard::icalendar::{ICalendarComponent, ICalendarComponentType, ICalendarValue};
 use harness::at_once;
 use harness::users::{Answer, RequestBuilder};
 use harness::world::World;
@@ -22,6 +24,48 @@ fn unfolded(text: &str) -> Vec<String> {
         }
     }
     unfolded
+}
+
+/// The properties of each event, by `UID`, as the crate `ical` reads them: text is still escaped.
+fn events_by_ical(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let calendar = ical::IcalParser::new(text.as_bytes()).next().expect("a calendar").expect("a valid calendar");
+    let event = |event: ical::parser::ical::component::IcalEvent| {
+        let properties = event.properties.into_iter();
+        let properties: BTreeMap<_, _> = properties.map(|property| (property.name, property.value.unwrap())).collect();
+        (properties["UID"].clone(), properties)
+    };
+    calendar.events.into_iter().map(event).collect()
+}
+
+/// The texts of each event, by `UID`, as the crate `calcard` reads them: unescaped.
+fn texts_by_calcard(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let Entry::ICalendar(calendar) = calcard::Parser::new(text).entry() else { panic!("a valid calendar: {text}") };
+    let events = calendar.components.into_iter().filter(|part| part.component_type == ICalendarComponentType::VEvent);
+    let event = |event: ICalendarComponent| {
+        let texts = event.entries.into_iter().filter_map(|entry| match entry.values.as_slice() {
+            [ICalendarValue::Text(text)] => Some((entry.name.as_str().to_owned(), text.clone())),
+            _ => None,
+        });
+        let texts: BTreeMap<_, _> = texts.collect();
+        (texts["UID"].clone(), texts)
+    };
+    events.map(event).collect()
+}
+
+/// Text without its escapes (RFC 5545, 3.3.11).
+fn unescaped(text: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = text.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' => plain.push(match characters.next().expect("an escaped character") {
+                'n' | 'N' => '\n',
+                other => other,
+            }),
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// A parsed calendar.
@@ -52,7 +96,20 @@ impl Feed {
                 (_, None) => drop(feed.properties.insert(name.to_owned(), value.to_owned())),
             }
         }
+        feed.assert_read_by_others(&answer.text);
         feed
+    }
+
+    /// Two other readers find the same events.
+    fn assert_read_by_others(&self, text: &str) {
+        assert_eq!(events_by_ical(text), self.events);
+        let texts = texts_by_calcard(text);
+        assert_eq!(texts.keys().collect::<Vec<_>>(), self.events.keys().collect::<Vec<_>>());
+        for (uid, event) in &self.events {
+            for name in ["SUMMARY", "DESCRIPTION"] {
+                assert_eq!(texts[uid].get(name).cloned(), event.get(name).map(|text| unescaped(text)), "{name}");
+            }
+        }
     }
 
     fn event(&self, appointment: &Answer) -> &BTreeMap<String, String> {
@@ -159,6 +216,80 @@ async fn text_is_escaped_and_long_lines_are_folded() {
 }
 
 #[tokio::test]
+async fn everyday_notes_are_never_folded_within_an_escape() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let mut notes = BTreeMap::new();
+    for (at, length) in (40..75).enumerate() {
+        let text = format!("{}\n{}, then; \\ {}\u{2028}end", "a".repeat(length), "b".repeat(60), "c".repeat(60));
+        let start = format!("2026-03-{:02}T{:02}:00:00Z", 2 + at / 24, at % 24);
+        let booking =
+            json!({ "serviceId": service, "staffId": staff, "startTime": start, "notes": text, "force": true });
+        let booked = salon.ask_for(booking).created().await;
+        assert_eq!(booked.body["notes"], text.replace('\u{2028}', "\n"), "a line separator is a line end");
+        notes.insert(booked.id().to_owned(), booked.body["notes"].as_str().unwrap().to_owned());
+    }
+    let answer = request_feed(&world, &salon, &create_feed(&salon, &staff).await).is(200).await;
+    for line in answer.text.split("\r\n") {
+        let backslashes = line.chars().rev().take_while(|c| *c == '\\').count();
+        assert_eq!(backslashes % 2, 0, "{line}");
+    }
+    let feed = Feed::parse(&answer);
+    for event in feed.events.values() {
+        assert_eq!(unescaped(&event["DESCRIPTION"]), notes[event["UID"].split_once('@').unwrap().0]);
+    }
+}
+
+#[tokio::test]
+async fn renamed_service_or_contact_changes_the_time_of_its_events() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let contact = salon.shop.paths.id("contactId");
+    let booking =
+        json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z", "contactId": contact });
+    let booked = salon.ask_for(booking).created().await;
+    let path = create_feed(&salon, &staff).await;
+    let mut stamps = vec![read_feed(&world, &salon, &path).await.event(&booked)["LAST-MODIFIED"].clone()];
+    for (path_of_entity, name) in
+        [(format!("{}/services/{service}", salon.client), "name"), (salon.shop.paths.contact.clone(), "lastName")]
+    {
+        world.clock().advance(60);
+        salon.owner().patch(&path_of_entity).json(json!({ (name): "Renamed" })).is(200).await;
+        let feed = read_feed(&world, &salon, &path).await;
+        let event = feed.event(&booked);
+        assert!(event["SUMMARY"].contains("Renamed"), "{event:?}");
+        assert_eq!(event["DTSTAMP"], event["LAST-MODIFIED"]);
+        stamps.push(event["LAST-MODIFIED"].clone());
+    }
+    assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
+}
+
+#[tokio::test]
+async fn unchanged_feed_is_not_sent_again() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = salon.book(&service, Some(&staff), "2026-03-02T10:00:00Z").created().await;
+    let path = create_feed(&salon, &staff).await;
+    let first = request_feed(&world, &salon, &path).is(200).await;
+    let feed = Feed::parse(&first);
+    assert_eq!(feed.properties["X-PUBLISHED-TTL"], "PT15M");
+    assert_eq!(feed.properties["REFRESH-INTERVAL;VALUE=DURATION"], "PT15M");
+    assert!(first.header("last-modified").starts_with("Sun, 01 Mar 2026 12:00:"), "{first}");
+    world.clock().advance(60);
+    let again = |tag: &str| request_feed(&world, &salon, &path).header("if-none-match", tag);
+    for tag in [first.header("etag"), "*", &format!("\"x\", W/{}", first.header("etag"))] {
+        let unchanged = again(tag).is(304).await;
+        assert_eq!((unchanged.text.as_str(), unchanged.header("etag")), ("", first.header("etag")));
+    }
+    salon.then(&booked, "confirm").is(200).await;
+    let changed = again(first.header("etag")).is(200).await;
+    assert_ne!(changed.header("etag"), first.header("etag"));
+}
+
+#[tokio::test]
 async fn newest_feed_url_is_valid_until_revoked() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
@@ -228,7 +359,8 @@ async fn feed_token_opens_only_its_own_calendar() {
     let access = salon.owner().session["accessToken"].as_str().unwrap().to_owned();
     salon.owner().get(path).problem(401, "unauthenticated").await;
     request_feed(&world, &salon, &format!("{path}?token={access}")).problem(401, "unauthenticated").await;
-    request_feed(&world, &salon, &format!("{ben_feed}&day=1")).invalid(&["/day"]).await;
+    // Calendar programs append parameters of their own.
+    request_feed(&world, &salon, &format!("{ben_feed}&nocache=1")).is(200).await;
     request_feed(&world, &salon, &format!("{}/staff/x/calendar.ics?token={token}", salon.client))
         .problem(404, "not_found")
         .await;

@@ -169,6 +169,38 @@ async fn unsupported_method_returns_405_with_allow() {
     }
 }
 
+/// Headers that differ between two responses to the same request.
+const CHANGING_HEADERS: [&str; 3] = ["x-request-id", "apigw-requestid", "content-length"];
+
+#[tokio::test]
+async fn head_has_the_headers_of_get_and_the_length_of_its_body() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let missing = format!("{}/{}", shop.contacts, Uuid::now_v7());
+    for path in [
+        shop.contacts.as_str(),
+        &shop.paths.contact,
+        &shop.paths.client,
+        &format!("{}/export", shop.contacts),
+        &missing,
+        "/v1/auth/me",
+        "/v1/auth/login",
+        "/health",
+        "/openapi.json",
+        "/docs/",
+    ] {
+        let get = shop.owner.get(path).send().await;
+        let head = shop.owner.request(Method::HEAD, path).send().await;
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.text.len().to_string(), "{path}");
+        let same = |answer: &Answer| {
+            let headers = answer.headers.iter().filter(|(name, _)| !CHANGING_HEADERS.contains(&name.as_str()));
+            headers.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(same(&head), same(&get), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn unknown_path_returns_404_problem() {
     let world = World::new().await;

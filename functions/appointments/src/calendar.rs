@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property};
-use lambda_http::http::header;
 use serde::Serialize;
 use shared::appointments::{
     Appointment, AppointmentStatus, CalendarAccess, CalendarQuery, Staff, StaffId, StaffRow, calendar_token,
@@ -15,10 +13,11 @@ use shared::contacts::hide_deleted_contacts;
 use shared::identity::{ClientId, ClientScope, ManageSchedules};
 use shared::table::{BatchItems, BatchKeys, Order, Store, Transaction};
 use shared::users::require_current_actor;
-use shared::value::TimeRange;
-use shared::web::{Access, App, Deleted, PathId, Problem, Result};
+use shared::value::{Instant, TimeRange};
+use shared::web::{Access, App, Deleted, Document, IfNoneMatch, PathId, Problem, Result};
 use utoipa::ToSchema;
 
+use crate::content_lines::{fold, unfold};
 use crate::staff::replace_row;
 
 /// A calendar feed.
@@ -109,6 +108,9 @@ const MAX_PAST: usize = 250;
 /// A Query returns at most 1 MB (a limit of DynamoDB): hundreds of appointments with notes of typical length.
 const MAX_QUERIES: usize = 4;
 
+/// How often a program should read the feed (RFC 7986, 5.7).
+const REFRESH_INTERVAL: &str = "PT15M";
+
 /// The maximum number of characters of an event's notes.
 ///
 /// All events must fit into a response of 6 MB (a limit of Lambda).
@@ -118,17 +120,31 @@ const MAX_NOTES: usize = 500;
 ///
 /// Contains the appointments from 31 days ago to 366 days ahead, including cancelled ones: at most the next
 /// 750 and the last 250, with the first 500 characters of their notes. Authenticated by the token in the URL
-/// alone.
+/// alone; other query parameters are ignored. Programs are asked to refresh the calendar every 15 minutes, and get
+/// `304` if it has not changed.
 #[utoipa::path(
     get, path = "/v1/clients/{clientId}/staff/{staffId}/calendar.ics", tag = "appointments",
     operation_id = "getCalendarFeed", security(("calendar" = [])),
     params(
         ("clientId" = ClientId, Path, description = "The client's id."),
-        ("staffId" = StaffId, Path, description = "The staff member's id."), CalendarQuery
+        ("staffId" = StaffId, Path, description = "The staff member's id."),
+        ("If-None-Match" = Option<String>, Header, description = "Returns `304` if the calendar has this tag."),
+        CalendarQuery
     ),
-    responses((status = 200, content_type = "text/calendar", body = String, description = "The calendar (RFC 5545)."))
+    responses(
+        (status = 200, content_type = "text/calendar", body = String, description = "The calendar (RFC 5545).", headers(
+            ("ETag" = String, description = "A tag of the content."),
+            ("Last-Modified" = String, description = "The last change of any part of the calendar.")
+        )),
+        (status = 304, description = "The calendar has not changed.")
+    )
 )]
-pub(crate) async fn get(calendar: CalendarAccess, State(app): State<App>, store: Store) -> Result<Response> {
+pub(crate) async fn get(
+    calendar: CalendarAccess,
+    State(app): State<App>,
+    store: Store,
+    if_none_match: IfNoneMatch,
+) -> Result<Document> {
     let (client, staff) = (calendar.client(), calendar.staff());
     let row = store.get(&client.staff_member(staff)).await?;
     let row = row.filter(|row| row.accepts_calendar(calendar.number())).ok_or_else(Problem::unauthenticated)?;
@@ -143,14 +159,25 @@ pub(crate) async fn get(calendar: CalendarAccess, State(app): State<App>, store:
     let mut document = Calendar::empty();
     // `Calendar::new` sets a product id of its own, and `Calendar::name` also writes the `NAME` of RFC 7986
     // without escaping its value.
-    for (name, value) in [("VERSION", "2.0"), ("PRODID", "-//Upzento//Upzento CRM//EN"), ("CALSCALE", "GREGORIAN")] {
+    for (name, value) in [
+        ("VERSION", "2.0"),
+        ("PRODID", "-//Upzento//Upzento CRM//EN"),
+        ("CALSCALE", "GREGORIAN"),
+        ("X-PUBLISHED-TTL", REFRESH_INTERVAL),
+    ] {
         document.append_property(Property::new(name, value));
     }
+    document
+        .append_property(Property::new("REFRESH-INTERVAL", REFRESH_INTERVAL).add_parameter("VALUE", "DURATION").done());
     document.append_property(Property::new("X-WR-CALNAME", row.staff.fields.name.to_string()));
+    let mut modified = row.staff.meta.updated_at;
     for appointment in &appointments {
-        document.push(event(client, appointment, &names)?);
+        let named = Named::find(client, appointment, &names)?;
+        modified = modified.max(named.modified);
+        document.push(event(appointment, &named));
     }
-    Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], document.done().to_string()).into_response())
+    let text = fold(&unfold(&document.done().to_string()));
+    Ok(Document { content_type: "text/calendar; charset=utf-8", text, modified, if_none_match })
 }
 
 /// The first `max` appointments of a staff member in a time range.
@@ -189,21 +216,40 @@ fn name_keys(client: ClientScope, appointments: &[Appointment]) -> BatchKeys {
     })
 }
 
-fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> Result<Event> {
-    let service = names.get(&client.service(appointment.service_id))?.map(|service| service.fields.name.to_string());
-    let contact = match appointment.fields.contact_id {
-        Some(id) => names.get(&client.contact(id))?.map(|row| row.contact.fields),
-        None => None,
-    };
-    let contact = contact.map(|contact| contact.display_name());
-    let summary: Vec<_> = service.into_iter().chain(contact).collect();
+/// What an event shows of an appointment's service and contact.
+struct Named {
+    /// The names of the service and of the contact.
+    summary: String,
+    /// The last change of the appointment, its service or its contact.
+    modified: Instant,
+}
+
+impl Named {
+    fn find(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> Result<Self> {
+        let service = names.get(&client.service(appointment.service_id))?;
+        let contact = match appointment.fields.contact_id {
+            Some(id) => names.get(&client.contact(id))?.map(|row| row.contact),
+            None => None,
+        };
+        let changes = service.iter().map(|service| service.meta.updated_at);
+        let changes = changes.chain(contact.iter().map(|contact| contact.meta.updated_at));
+        let modified = changes.fold(appointment.meta.updated_at, Instant::max);
+        let service = service.map(|service| service.fields.name.to_string());
+        let contact = contact.map(|contact| contact.fields.display_name());
+        let summary: Vec<_> = service.into_iter().chain(contact).collect();
+        Ok(Self { summary: summary.join(" – "), modified })
+    }
+}
+
+fn event(appointment: &Appointment, named: &Named) -> Event {
     let mut event = Event::with_uid(&format!("{}@upzento", appointment.id));
     event
-        .summary(&summary.join(" – "))
+        .summary(&named.summary)
         .starts(appointment.start_time.to_utc())
         .ends(appointment.end_time.to_utc())
         .sequence(sequence(appointment))
-        .timestamp(appointment.meta.updated_at.to_utc())
+        .timestamp(named.modified.to_utc())
+        .last_modified(named.modified.to_utc())
         .status(status(appointment.status));
     if let Some(notes) = &appointment.fields.notes {
         event.description(&notes.to_string().chars().take(MAX_NOTES).collect::<String>());
@@ -211,7 +257,7 @@ fn event(client: ClientScope, appointment: &Appointment, names: &BatchItems) -> 
     if !appointment.status.blocks() {
         event.append_property(Property::new("TRANSP", "TRANSPARENT"));
     }
-    Ok(event)
+    event
 }
 
 /// The sequence number, which grows with each change (RFC 5545, 3.8.7.4).

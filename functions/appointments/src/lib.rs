@@ -3,6 +3,7 @@
 mod appointments;
 mod availability;
 mod calendar;
+mod content_lines;
 mod list;
 mod services;
 mod staff;

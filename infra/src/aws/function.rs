@@ -178,7 +178,7 @@ async fn call_router(router: Router, event: Value, context: Context) -> Result<V
     let request: LambdaRequest = serde_json::from_str(&json)
         .map_err(|error| FunctionError::failed("Runtime.InvalidEvent", error.to_string()))?;
     // Not in one statement: the adapter is not `Sync`, so it must be dropped before the `await`.
-    let response = Adapter::from(router).call(LambdaEvent::new(request, context));
+    let response = Adapter::from(shared::lambda::service(router)).call(LambdaEvent::new(request, context));
     let Ok(answer) = response.await;
     let json = serde_json::to_vec(&answer)
         .map_err(|error| FunctionError::failed("Runtime.InvalidResponse", error.to_string()))?;

@@ -25,8 +25,10 @@ struct Claims {
 }
 
 /// The query parameters of a feed's URL.
+///
+/// Unknown parameters are accepted: calendar programs append their own, for example to avoid caches.
 #[derive(Deserr, IntoParams)]
-#[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
+#[deserr(error = ValidationErrors, rename_all = camelCase)]
 #[into_params(parameter_in = Query)]
 pub struct CalendarQuery {
     /// The secret token in the URL of the feed.

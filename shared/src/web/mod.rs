@@ -33,8 +33,9 @@ pub use page::{Page, Paging, Parameters};
 pub use path::{PathId, PathIds};
 pub use precondition::{IfMatch, IfNoneMatch};
 pub use problem::Problem;
-pub use response::{Accepted, Created, Deleted, WithEtag};
+pub use response::{Accepted, Created, Deleted, Document, WithEtag};
 pub use scope_token::ScopeToken;
+pub(crate) use service::IsHead;
 pub use service::{Api, problems, serve};
 pub use source::Source;
 

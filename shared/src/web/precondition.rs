@@ -4,6 +4,7 @@
 //! would be a precondition that fails (412) instead of a 400.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 
 use axum::extract::FromRequestParts;
 use lambda_http::http::HeaderMap;
@@ -12,9 +13,9 @@ use lambda_http::http::request::Parts;
 use super::ErrorCode;
 use super::{App, Problem, Result};
 
-/// The `ETag` of a version.
-pub(super) fn etag(version: u64) -> String {
-    format!("\"{version}\"")
+/// The `ETag` of a version or of a digest.
+pub(super) fn etag(opaque: impl Display) -> String {
+    format!("\"{opaque}\"")
 }
 
 /// The list of entity tags in a conditional header.
@@ -62,12 +63,11 @@ impl TagList {
         if tags.is_empty() { Err(Malformed) } else { Ok(Some(Self::Tags(tags))) }
     }
 
-    /// Whether the list has the tag of this version.
-    fn names(&self, version: u64, comparison: Comparison) -> bool {
-        let version = version.to_string();
+    /// Whether the list has this tag, given without its quotes.
+    fn names(&self, opaque: &str, comparison: Comparison) -> bool {
         match self {
             Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(|tag| tag.opaque == version && tag.takes_part(comparison)),
+            Self::Tags(tags) => tags.iter().any(|tag| tag.opaque == opaque && tag.takes_part(comparison)),
         }
     }
 }
@@ -116,7 +116,7 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
 impl IfMatch {
     /// Checks the resource's version: 412 if the header does not list it.
     pub fn check(&self, version: u64) -> Result<()> {
-        let passes = self.0.as_ref().is_none_or(|tags| tags.names(version, Comparison::Strong));
+        let passes = self.0.as_ref().is_none_or(|tags| tags.names(&version.to_string(), Comparison::Strong));
         if passes { Ok(()) } else { Err(Problem::precondition_failed()) }
     }
 }
@@ -135,9 +135,9 @@ impl FromRequestParts<App> for IfNoneMatch {
 }
 
 impl IfNoneMatch {
-    /// Whether the header lists this version.
-    pub fn names(&self, version: u64) -> bool {
-        self.0.as_ref().is_some_and(|tags| tags.names(version, Comparison::Weak))
+    /// Whether the header lists this tag, given without its quotes.
+    pub(super) fn names(&self, opaque: &str) -> bool {
+        self.0.as_ref().is_some_and(|tags| tags.names(opaque, Comparison::Weak))
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn names(line: &str, version: u64, comparison: Comparison) -> bool {
-        parse(&[line]).unwrap().unwrap().names(version, comparison)
+        parse(&[line]).unwrap().unwrap().names(&version.to_string(), comparison)
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn tags_of_several_lines_are_one_list() {
         let tags = parse(&["\"1\"", "\"3\""]).unwrap().unwrap();
-        assert!(tags.names(1, Comparison::Strong) && tags.names(3, Comparison::Strong));
+        assert!(tags.names("1", Comparison::Strong) && tags.names("3", Comparison::Strong));
     }
 
     #[test]

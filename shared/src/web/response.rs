@@ -1,13 +1,17 @@
 //! Responses with and without an entity.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
 
 use super::precondition::{IfNoneMatch, etag};
 use super::{Problem, Result};
 use crate::table::Versioned;
+use crate::value::Instant;
 
 /// `200` with the entity and its `ETag`, or `304`.
 ///
@@ -33,10 +37,36 @@ impl<T: Versioned> IntoResponse for WithEtag<T> {
     fn into_response(self) -> Response {
         let version = self.entity.meta().version;
         let tag = [(header::ETAG, etag(version))];
-        if self.if_none_match.is_some_and(|if_none_match| if_none_match.names(version)) {
+        if self.if_none_match.is_some_and(|if_none_match| if_none_match.names(&version.to_string())) {
             return (StatusCode::NOT_MODIFIED, tag).into_response();
         }
         (tag, Json(self.entity)).into_response()
+    }
+}
+
+/// `200` with a document, an `ETag` of its content and `Last-Modified`, or `304`.
+///
+/// `304` if `If-None-Match` lists the tag. `If-Modified-Since` is ignored: the removal of the part that changed last
+/// would go unnoticed.
+pub struct Document {
+    /// The media type.
+    pub content_type: &'static str,
+    /// The content.
+    pub text: String,
+    /// The last change of any part of the content.
+    pub modified: Instant,
+    /// The condition of the request.
+    pub if_none_match: IfNoneMatch,
+}
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        let tag = BASE64URL.encode(&digest(&SHA256, self.text.as_bytes()).as_ref()[..16]);
+        let validators = [(header::ETAG, etag(&tag)), (header::LAST_MODIFIED, self.modified.to_http_date())];
+        if self.if_none_match.names(&tag) {
+            return (StatusCode::NOT_MODIFIED, validators).into_response();
+        }
+        (validators, [(header::CONTENT_TYPE, self.content_type)], self.text).into_response()
     }
 }
 

@@ -62,9 +62,14 @@ fn is_routed_path(request: &Request) -> bool {
     routed.is_empty() || routed == parsed
 }
 
+/// Marks a `HEAD` request that is answered as a `GET`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsHead;
+
 async fn around(mut request: Request, next: Next) -> Response {
     let context = RequestContext::start(&request);
-    let method = request.method().clone();
+    let is_head = request.extensions().get::<IsHead>().is_some();
+    let method = if is_head { Method::HEAD } else { request.method().clone() };
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     request.extensions_mut().insert(context.clone());

@@ -15,7 +15,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use axum::middleware::from_fn_with_state;
 use chrono::Utc;
 use serde_json::Value;
@@ -128,6 +129,7 @@ impl Gateway {
     /// Handles one request without a socket.
     pub async fn handle(&self, request: Request<Bytes>, source_ip: IpAddr) -> Response<Bytes> {
         let cors_request = CorsRequest::new(request.method(), request.headers());
+        let is_head = request.method() == Method::HEAD;
         let request_id = Uuid::new_v4().to_string();
         let mut response = self.answer(request, &cors_request, source_ip, &request_id).await;
         if let Some(cors) = &self.cors {
@@ -135,6 +137,10 @@ impl Gateway {
         }
         if let Ok(id) = HeaderValue::try_from(request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if is_head {
+            let length = std::mem::take(response.body_mut()).len();
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         response
     }

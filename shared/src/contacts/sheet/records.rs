@@ -1,9 +1,9 @@
 //! Records of a CSV file with their positions.
 
-use crate::value::characters::is_blank;
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
 
 use super::FilePosition;
+use crate::value::characters::is_blank;
 
 /// The records of a file from a position on.
 ///
