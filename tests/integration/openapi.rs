@@ -41,6 +41,45 @@ fn every_route_accepts_every_method() {
 }
 
 #[test]
+fn throttled_routes_exist_and_include_those_that_hash_passwords_send_mail_or_take_files() {
+    let throttled = &TEMPLATE.apis["Api"].throttled_routes;
+    let routes = TEMPLATE.functions.values().flat_map(|function| &function.routes);
+    let routes: BTreeSet<_> = routes.map(|route| format!("{} {}", route.method, route.path)).collect();
+    assert_eq!(throttled.difference(&routes).collect::<Vec<_>>(), Vec::<&String>::new());
+    let path = |id: &str| operations().into_iter().find(|operation| operation.id == id).expect("an operation").path;
+    for id in [
+        "login",
+        "refresh",
+        "changePassword",
+        "forgotPassword",
+        "resetPassword",
+        "acceptInvitation",
+        "createAgencyUser",
+        "createClientUser",
+        "inviteAgencyUser",
+        "inviteClientUser",
+        "importContacts",
+    ] {
+        assert!(throttled.contains(&format!("ANY {}", path(id))), "{id}");
+    }
+}
+
+#[test]
+fn recorded_responses_are_accessible_to_their_module_only() {
+    let mut modules = 0;
+    for function in TEMPLATE.functions.values() {
+        let policies = serde_json::to_string(&function.policies).unwrap();
+        let patterns = policies.split('"').filter(|pattern| pattern.contains("#IDEM"));
+        let records: BTreeSet<_> = patterns.filter_map(|pattern| Some(pattern.rsplit_once('#')?.1)).collect();
+        if !records.is_empty() {
+            modules += 1;
+            assert_eq!(records, BTreeSet::from([function.name.to_uppercase().as_str()]), "{}", function.name);
+        }
+    }
+    assert!(modules >= 5, "{modules} modules record responses");
+}
+
+#[test]
 fn operation_ids_are_unique() {
     let ids: Vec<_> = operations().into_iter().map(|operation| operation.id).collect();
     assert!(ids.iter().all(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric())), "{ids:?}");

@@ -37,5 +37,5 @@ pub fn api() -> Api {
 
 /// The service that answers the routes.
 pub fn router(app: App) -> Router {
-    serve(api(), app)
+    serve("APPOINTMENTS", api(), app)
 }

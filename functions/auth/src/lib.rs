@@ -38,5 +38,5 @@ pub fn api() -> Api {
 
 /// The service; only its issuer can make tokens.
 pub fn router(app: App, issuer: Issuer) -> Router {
-    serve(api().layer(Extension(Arc::new(issuer))), app)
+    serve("AUTH", api().layer(Extension(Arc::new(issuer))), app)
 }

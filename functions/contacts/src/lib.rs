@@ -33,5 +33,5 @@ pub fn api() -> Api {
 
 /// The service.
 pub fn router(app: App) -> Router {
-    serve(api(), app)
+    serve("CONTACTS", api(), app)
 }

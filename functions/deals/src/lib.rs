@@ -31,5 +31,5 @@ pub fn api() -> Api {
 
 /// The module's service.
 pub fn router(app: App) -> Router {
-    serve(api(), app)
+    serve("DEALS", api(), app)
 }

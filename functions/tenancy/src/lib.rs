@@ -28,5 +28,5 @@ pub fn api() -> Api {
 
 /// The service; `widgets` is the base URL in its snippets.
 pub fn router(app: App, widgets: WidgetsUrl) -> Router {
-    serve(api().layer(Extension(widgets)), app)
+    serve("TENANCY", api().layer(Extension(widgets)), app)
 }

@@ -121,6 +121,8 @@ pub struct Stream {
 pub struct Api {
     /// CORS configuration. Without it, CORS headers of the functions pass through.
     pub cors: Option<Cors>,
+    /// The keys of the routes with their own throttle, such as `ANY /v1/auth/login`. The emulation does not throttle.
+    pub throttled_routes: BTreeSet<String>,
 }
 
 /// The `CorsConfiguration` of an HTTP API.
@@ -347,6 +349,8 @@ struct Filter {
 #[serde(rename_all = "PascalCase")]
 struct ApiProperties {
     cors_configuration: Option<CorsConfiguration>,
+    #[serde(default)]
+    route_settings: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -462,11 +466,11 @@ fn stream(at: &str, name: String, properties: Value) -> Result<Stream, TemplateE
 
 fn api(id: &str, properties: Value, parameters: &BTreeMap<String, Parameter>) -> Result<Api, TemplateError> {
     if properties.is_null() {
-        return Ok(Api { cors: None });
+        return Ok(Api { cors: None, throttled_routes: BTreeSet::new() });
     }
     let properties: ApiProperties = read(id, properties)?;
     let cors = properties.cors_configuration.map(|cors| cors_rules(id, cors, parameters)).transpose()?;
-    Ok(Api { cors })
+    Ok(Api { cors, throttled_routes: properties.route_settings.into_keys().collect() })
 }
 
 fn cors_rules(

@@ -164,8 +164,9 @@ fn required(row: &Row<'_>) -> Vec<PrimaryKey> {
 /// Such a row expires, or it is an empty list of tombstones.
 fn may_outlive_scope(collection: &str, row: &Value) -> bool {
     match collection {
-        "IDEM" | "JOB" | "MAIL" | "SESSION" | "SOURCE" => true,
+        "JOB" | "MAIL" | "SESSION" | "SOURCE" => true,
         "GONE" => row.get("ids").is_none(),
+        _ if collection.starts_with("IDEM#") => true,
         _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
     }
 }

@@ -45,8 +45,18 @@ struct KeyedRequest {
     body_hash: String,
 }
 
-/// The hash of a request's method, path and idempotency key, but not of its body.
-pub(super) struct Fingerprint(pub(super) String);
+/// The module that records a response, and the hash of the request's method, path and idempotency key.
+///
+/// The body is not included. The module is part of the partition key, so that the policies of other modules do not
+/// allow to read the response.
+pub(super) struct Fingerprint {
+    pub(super) module: Module,
+    pub(super) hash: String,
+}
+
+/// The name of the module that serves a request, in upper case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Module(pub(super) &'static str);
 
 /// The recorded response to a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,7 +75,7 @@ impl Entity for RecordedResponse {}
 
 /// The key of the recorded response to a request.
 pub(super) fn record_key(scope: impl Scope, fingerprint: &Fingerprint) -> Key<RecordedResponse> {
-    Partition::new(scope, "IDEM").item(fingerprint.0.as_str())
+    Partition::new(scope, ("IDEM", fingerprint.module.0)).item(fingerprint.hash.as_str())
 }
 
 /// A response to this request is recorded already.
@@ -109,14 +119,16 @@ impl FromRequest<App> for CsvUpload {
 
 /// The part of a request before its body.
 struct RequestHead {
-    key: Option<String>,
+    /// The idempotency key, with the module.
+    key: Option<(String, Module)>,
     method: Method,
     path: String,
 }
 
 impl RequestHead {
     fn of(request: &Request) -> Result<Self> {
-        let key = idempotency_key(request.headers())?;
+        let module = || request.extensions().get::<Module>().copied().ok_or_else(|| Problem::internal("no module"));
+        let key = idempotency_key(request.headers())?.map(|key| Ok::<_, Problem>((key, module()?))).transpose()?;
         Ok(Self { key, method: request.method().clone(), path: request.uri().path().to_owned() })
     }
 
@@ -124,8 +136,8 @@ impl RequestHead {
         let Self { key, method, path } = self;
         // Keyed, because bodies may contain passwords, which an unkeyed hash would help to guess.
         let hasher = app.hasher("request")?;
-        let keyed = key.map(|key| KeyedRequest {
-            fingerprint: Fingerprint(hasher.hash(format!("{method} {path} {key}").as_bytes())),
+        let keyed = key.map(|(key, module)| KeyedRequest {
+            fingerprint: Fingerprint { module, hash: hasher.hash(format!("{method} {path} {key}").as_bytes()) },
             body_hash: hasher.hash(body),
         });
         Ok(IdempotentRequest { keyed, now: app.now() })

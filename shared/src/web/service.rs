@@ -1,9 +1,9 @@
 //! The service around every router.
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use lambda_http::RequestExt;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -11,15 +11,16 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::ErrorCode;
+use super::idempotency::Module;
 use super::{App, Problem, RequestContext, Result};
 
 /// The routes of a module, with their OpenAPI document.
 pub type Api = OpenApiRouter<App>;
 
-/// The service of a module.
-pub fn serve(api: Api, app: App) -> Router {
+/// The service of a module; `module` is its name in upper case, in the keys of recorded responses.
+pub fn serve(module: &'static str, api: Api, app: App) -> Router {
     let (router, _): (Router<App>, OpenApi) = api.split_for_parts();
-    problems(router.with_state(app))
+    problems(router.with_state(app).layer(Extension(Module(module))))
 }
 
 /// Wraps a router: problem documents, common headers, one log line per request.
