@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use shared::identity::Role;
 use uuid::Uuid;
 
+use crate::tags::set_tag_count;
+
 /// Maximum size of a file, in bytes.
 const MAX_BYTES: usize = 5 * 1024 * 1024;
 
@@ -588,6 +590,34 @@ async fn unchanged_row_does_not_recreate_a_deleted_tag() {
     assert_eq!(tags(&world, &shop).await, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn row_that_needs_a_tag_beyond_the_limit_is_rejected() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    for (round, stored) in [998, 1000].into_iter().enumerate() {
+        set_tag_count(&world, &shop, stored).await;
+        let person = |at: usize, tags: &str| format!("Ada,Lovelace,{round}-{at}@example.com,{tags}");
+        let rows = [
+            person(0, ""),
+            person(1, "new"),
+            person(2, "NEW;newer"),
+            person(3, &format!("newest-{round}")),
+            person(4, "new"),
+            person(5, &format!("newer;even-newer-{round}")),
+        ];
+        let file = file("firstName,lastName,email,tags", rows);
+        let predicted = without_id(&dry_run(&shop, file.as_str()).is(200).await.body);
+        let report = imported(&shop, file).await;
+        assert_eq!(without_id(&report), predicted, "round {round}");
+        assert_eq!(counts(&report), [4, 0, 2], "round {round}: {report}");
+        let expected = [(5, "/tags", "too_many_client_tags"), (7, "/tags", "too_many_client_tags")];
+        assert_eq!(report_errors(&report), expected, "round {round}");
+        set_tag_count(&world, &shop, 3).await;
+        assert_eq!(tags(&world, &shop).await, ["new", "newer"], "round {round}");
+        world.assert_consistent().await;
+    }
+}
+
 // ── Tags ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 #[tokio::test]
@@ -625,17 +655,17 @@ async fn concurrent_imports_create_each_tag_once() {
     let world = World::new().await;
     let shop = world.shop().await;
     let file = |number: usize| {
-        let rows = (0..2).map(|n| format!("{number}.{n}@example.com,A,B,one;two;Three"));
+        let rows = (0..8).map(|n| format!("{number}.{n}@example.com,A,B,one;two;Three"));
         file("email,firstName,lastName,tags", rows)
     };
-    let answers = at_once((0..16).map(|number| import(&shop, file(number)).send())).await;
+    let answers = at_once((0..4).map(|number| import(&shop, file(number)).send())).await;
     let locations: Vec<_> = answers.iter().map(Answer::location).collect();
     for answer in &answers {
         assert!(matches!(answer.status.as_u16(), 200 | 202), "{answer}");
     }
     world.clock().advance(AFTER_CALL_LEASE);
     for location in locations {
-        assert_eq!(counts(&finished(&world, &shop, location).await), [2, 0, 0]);
+        assert_eq!(counts(&finished(&world, &shop, location).await), [8, 0, 0]);
     }
     assert_eq!(tags(&world, &shop).await, ["Three", "one", "two"]);
     assert_eq!(contacts(&world, &shop).await.len(), 32);
@@ -858,6 +888,54 @@ async fn interrupted_import_resumes_where_it_stopped() {
     let partition = shop.paths.partition(&format!("IMPORT#{}#TEXT", location.rsplit('/').next().unwrap()));
     assert!(world.rows().await.iter().all(|row| row["pk"] != partition), "the text is deleted with the job");
     assert!(rows(&world, &shop, "JOB").await.is_empty());
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn imports_in_progress_are_limited_to_four() {
+    let world = World::with_faults().await;
+    let (shop, other) = (world.shop().await, world.shop().await);
+    let mut imports = Vec::new();
+    for first in [0, 10, 20, 30] {
+        imports.push(interrupted_import(&world, &shop, &people_csv(first..first + 3), 0).await);
+    }
+    let fifth = || import(&shop, people_csv(40..43)).header("idempotency-key", "fifth");
+    let rejected = fifth().problem(429, "too_many_imports").await;
+    assert_eq!(rejected.header("retry-after"), "60");
+    assert!(rows(&world, &shop, "JOB").await.len() == 4, "a rejected import has no job");
+    let texts = world.rows().await.into_iter().filter(|row| row["pk"].as_str().unwrap().ends_with("#TEXT")).count();
+    assert_eq!(texts, 4, "the file of a rejected import is not stored");
+    dry_run(&shop, people_csv(40..43)).is(200).await;
+    import(&other, people_csv(0..3)).is(200).await;
+    world.assert_consistent().await;
+    for location in &imports {
+        finished(&world, &shop, location).await;
+    }
+    let accepted = fifth().is(200).await;
+    for first in [50, 60, 70, 80] {
+        interrupted_import(&world, &shop, &people_csv(first..first + 3), 0).await;
+    }
+    assert_eq!(fifth().is(200).await.body, accepted.body, "a repeated request is answered");
+    world.run_jobs().await;
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn concurrent_imports_do_not_exceed_the_limit() {
+    let world = World::with_faults().await;
+    let shop = world.shop().await;
+    // Each import creates its job and fails at its first step.
+    for first in [0, 10, 20] {
+        interrupted_import(&world, &shop, &people_csv(first..first + 3), 0).await;
+    }
+    let requests = [30, 40, 50, 60].map(|first| import(&shop, people_csv(first..first + 3)).contended().send());
+    let answers = at_once(requests).await;
+    let is_expected = |answer: &Answer| match answer.status.as_u16() {
+        200 => true,
+        429 => answer.body["code"] == "too_many_imports",
+        _ => false,
+    };
+    assert!(answers.iter().all(is_expected) && answers.iter().any(|answer| answer.status == 200), "{answers:?}");
     world.assert_consistent().await;
 }
 

@@ -318,6 +318,33 @@ async fn tags_of_a_contact_are_limited_to_30() {
 }
 
 #[tokio::test]
+async fn tags_of_a_client_are_limited_to_1000() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    set_tag_count(&world, &shop, 998).await;
+    let tag = create(&shop, "999").created().await;
+    let answers = at_once(["a", "b", "c"].map(|name| create(&shop, name).contended().send())).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409]);
+    create(&shop, "d").problem(409, "too_many_client_tags").await;
+    shop.owner.delete(tag.location()).is(204).await;
+    create(&shop, "d").created().await;
+    // The tag of the fixture, and two of these.
+    set_tag_count(&world, &shop, 3).await;
+    world.assert_consistent().await;
+}
+
+/// Sets the stored number of tags of the client.
+pub(crate) async fn set_tag_count(world: &World, shop: &SalonFixture<'_>, tags: u32) {
+    let partition = shop.paths.partition("HOLDS");
+    let row = world.rows().await.into_iter().find(|row| row["pk"] == partition);
+    let mut row = row.expect("the counts of the client");
+    row["tags"] = tags.into();
+    world.put_row(row).await;
+}
+
+#[tokio::test]
 async fn client_with_a_tag_is_not_deleted() {
     let world = World::new().await;
     let shop = world.shop().await;

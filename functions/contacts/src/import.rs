@@ -14,10 +14,10 @@ use serde::Serialize;
 use shared::contacts::import::{self, ImportContext, text};
 use shared::contacts::jobs::ImportContacts;
 use shared::contacts::sheet::Sheet;
-use shared::contacts::{Import, ImportId, ImportProgress, ImportStatus, RowError};
+use shared::contacts::{Import, ImportId, ImportProgress, ImportStatus, RowError, limits};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::jobs::{JobItem, Payload, commit_leased};
-use shared::table::{Failure, Key, Order, Record, Store, child_count};
+use shared::table::{ChildCount, Key, Order, Record, Store, child_count};
 use shared::tenants::Client;
 use shared::value::{QueryBool, ValidationErrors};
 use shared::web::{Access, App, Created, CsvUpload, IdempotentRequest, Parameters, PathId, Problem, Result};
@@ -86,6 +86,9 @@ pub(crate) struct Options {
 /// A row updates the contact with the `id` of the row, otherwise the contact with its `email`. An update sets
 /// the fields of cells that are not empty, adds the tags, and never clears a field. Any other row creates a contact,
 /// unless it has no `email` and the same row was imported before. A row with errors is skipped and reported.
+///
+/// A client has at most 1,000 tags: a row that needs a tag beyond is skipped with the error `too_many_client_tags`. At
+/// most 4 imports are in progress at a time: `429 too_many_imports`, with `Retry-After`.
 #[utoipa::path(
     post, path = "/v1/clients/{clientId}/contacts/import", tag = "contacts", operation_id = "importContacts",
     params(("clientId" = ClientId, Path, description = "The client's id."), Options),
@@ -100,7 +103,7 @@ pub(crate) struct Options {
             description = "The report so far. The import continues; poll the URL in `Location`."
         )
     ),
-    extensions(("x-errors" = json!(["invalid_csv", "too_many_rows", "unclosed_quote"])), ("x-creates" = json!(true)))
+    extensions(("x-errors" = json!(["invalid_csv", "too_many_imports", "too_many_rows", "unclosed_quote"])), ("x-creates" = json!(true)))
 )]
 pub(crate) async fn import(
     client: Access<ClientScope, UseCrm>,
@@ -111,12 +114,18 @@ pub(crate) async fn import(
 ) -> Result<Response> {
     let deadline = Instant::now() + INLINE_TIME;
     let client = *client;
-    let (client_record, sheet) = (store.find(&client.record()).await?, Sheet::open(bytes)?);
+    let (client_record, count) = store.find_both(&client.record(), &child_count(client)).await?;
+    let sheet = Sheet::open(bytes)?;
     if options.dry_run.is_set() {
-        return dry_run(&app, &store, client, &sheet, &client_record).await.map(|report| Json(report).into_response());
+        let report = dry_run(&app, &store, client, &sheet, &client_record, &count).await;
+        return report.map(|report| Json(report).into_response());
     }
     if let Some(earlier) = request.recorded_response(&store, client).await? {
         return Ok(earlier.into_response());
+    }
+    // Before the file is stored. The transaction that creates the import counts it.
+    if count.imports >= limits::MAX_IMPORTS {
+        return Err(limits::too_many_imports());
     }
     let text = text::write(&app, &store, client, &sheet).await?;
     let accepted = AcceptedImport::create(&app, &store.renewed(), client, &request, &sheet, &text).await?;
@@ -183,10 +192,12 @@ async fn dry_run(
     client: ClientScope,
     sheet: &Sheet,
     client_record: &Record<Client>,
+    count: &ChildCount,
 ) -> Result<Report> {
     let context = ImportContext { app, client, sheet, country: client_record.fields.country };
     let deadline = Instant::now() + DRY_RUN_TIME;
-    let (progress, errors) = import::dry_run(&context, || store.renewed(), deadline).await?;
+    let new_tags = limits::MAX_TAGS.saturating_sub(count.tags);
+    let (progress, errors) = import::dry_run(&context, || store.renewed(), new_tags, deadline).await?;
     Ok(Report::new(app.ids().make(), progress, errors))
 }
 
@@ -223,7 +234,7 @@ impl AcceptedImport {
         let key = JobItem::key(client, app.ids().make());
         let job = JobItem::new(Payload::new(&ImportContacts { import: import.id })?, now, now).leased(now, LEASE);
         let mut transaction = store.transaction();
-        transaction.require(&child_count(client), Failure::NotFound)?;
+        limits::begin_import(&mut transaction, client)?;
         transaction.create(&client.import(import.id), &import)?;
         transaction.create(&key, &job)?;
         let report = Report::new(import.id, import.progress, Vec::new());

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use shared::contacts::jobs::RemoveTag;
-use shared::contacts::{Tag, TagId, TagName, TagRecord, Tombstones, delete_later};
+use shared::contacts::{Tag, TagId, TagName, TagRecord, Tombstones, delete_later, limits};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::{Record, Store, Transaction, UniqueConstraint};
 use shared::value::InvalidValue;
@@ -17,13 +17,14 @@ type TagPage = Page<TagRecord>;
 
 /// Create a tag.
 ///
-/// The name must be unique within the client, regardless of case.
+/// The name must be unique within the client, regardless of case. `409 too_many_client_tags` if the client has 1,000
+/// tags.
 #[utoipa::path(
     post, path = "/v1/clients/{clientId}/tags", tag = "contacts", operation_id = "createTag",
     params(("clientId" = ClientId, Path, description = "The client's id.")),
     request_body = Tag,
     responses((status = 201, body = TagRecord, description = "The new tag.")),
-    extensions(("x-errors" = json!(["name_taken"])))
+    extensions(("x-errors" = json!(["name_taken", "too_many_client_tags"])))
 )]
 pub(crate) async fn create(
     client: Access<ClientScope, UseCrm>,
@@ -33,7 +34,7 @@ pub(crate) async fn create(
 ) -> Result<Created> {
     let tag = Record::new(app.ids(), *client, fields, app.now());
     let mut transaction = store.transaction();
-    transaction.increment_children(*client)?;
+    limits::count_tag(&mut transaction, *client, limits::too_many_tags())?;
     transaction.create(&client.tag(tag.id), &tag)?;
     let owner = UniqueConstraint { owner: tag.id.uuid() };
     transaction.create_or(&client.tag_name(&tag.fields.name), &owner, name_taken())?;
@@ -134,7 +135,7 @@ pub(crate) async fn delete(
         if_match.check(tag.meta.version)?;
         transaction.delete(&key, tag.meta.version)?;
         transaction.remove(&client.tag_name(&tag.fields.name))?;
-        transaction.decrement_children(*client)?;
+        limits::uncount_tag(transaction, *client)?;
         delete_later(transaction, &app, *client, tombstones.as_ref(), id.uuid(), &RemoveTag { tag: id })
     };
     store.retry_on_conflict(read, decide).await.map(|()| Deleted)

@@ -246,7 +246,7 @@ mod tests {
         table.put(&format!("GLOBAL#CLIENT#{CLIENT}"), "AT", pointer);
         table.put("GLOBAL#WIDGET#key", "AT", json!({ "domains": [] }));
         for (collection, sort, row) in [
-            ("HOLDS", "COUNT", json!({ "n": 5 })),
+            ("HOLDS", "COUNT", json!({ "n": 5, "tags": 1 })),
             ("WIDGET", "KEY", json!({ "key": "key", "domains": [] })),
             ("CONTACT", "ada", contact("ada", ["Ada", "Byron  King"], "byron king\u{1}ada")),
             ("CONTACT", "zoe", contact("zoe", ["Zoë", "Zoe"], "zoe\u{1}zoe")),
@@ -292,6 +292,11 @@ mod tests {
             row["pk"] = partition.into();
             row["sk"] = sort.into();
             self.0.push(row);
+        }
+
+        fn uncount_tag(&mut self) {
+            self.row("HOLDS", "COUNT")["n"] = 4.into();
+            self.row("HOLDS", "COUNT")["tags"] = 0.into();
         }
 
         fn find(&self, collection: &str, sort: &str) -> usize {
@@ -407,7 +412,16 @@ mod tests {
         });
         assert_reports(["UNIQ / TAG_NAME#vip", "has the tag vip, which"], |table| {
             table.remove("TAG", "vip");
-            table.row("HOLDS", "COUNT")["n"] = 4.into();
+            table.uncount_tag();
+        });
+    }
+
+    #[test]
+    fn wrong_counts_of_tags_and_imports_are_reported() {
+        assert_reports(["tags: stored 2, actual 1"], |table| table.row("HOLDS", "COUNT")["tags"] = 2.into());
+        assert_reports(["imports in progress: stored null, actual 1"], |table| {
+            table.put(&format!("{}IMPORT", client()), "one", json!({ "status": "RUNNING" }));
+            table.put(&format!("{}IMPORT", client()), "two", json!({ "status": "DONE" }));
         });
     }
 
@@ -416,7 +430,7 @@ mod tests {
         let delete = |table: &mut Table| {
             table.remove("TAG", "vip");
             table.remove("UNIQ", "TAG_NAME#vip");
-            table.row("HOLDS", "COUNT")["n"] = 4.into();
+            table.uncount_tag();
             table.add_tombstone("vip");
         };
         assert_reports([], delete);

@@ -43,13 +43,19 @@ fn is_being_deleted(row: &Row<'_>, scopes: &Scopes<'_>) -> bool {
     scopes.get(&scope.prefix()).is_some_and(|rows| rows.is_being_deleted(collection))
 }
 
-/// The stored counts of children, users and active admins are correct.
+/// The stored counts of children, users, active admins, tags and imports in progress are correct.
 fn wrong_counts(rows: &ScopeRows<'_>) -> Vec<String> {
     let Some(counts) = rows.find("HOLDS", "COUNT") else { return Vec::new() };
     let children = COUNTED.iter().map(|collection| rows.all(collection).count()).sum();
     let admins = rows.all("USER").filter(|(_, user)| is_active_admin(user)).count();
-    let actual =
-        [("n", "children", children), ("users", "users", rows.all("USER").count()), ("admins", "admins", admins)];
+    let imports = rows.all("IMPORT").filter(|(_, import)| import["status"] == "RUNNING").count();
+    let actual = [
+        ("n", "children", children),
+        ("users", "users", rows.all("USER").count()),
+        ("admins", "admins", admins),
+        ("tags", "tags", rows.all("TAG").count()),
+        ("imports", "imports in progress", imports),
+    ];
     let is_correct = |stored: &Value, actual: usize| {
         // A count that was never incremented may be absent. DynamoDB numbers are read as floats.
         stored.as_f64().unwrap_or_default().to_string() == actual.to_string()

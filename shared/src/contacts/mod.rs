@@ -6,6 +6,7 @@ pub(crate) mod data_model;
 pub mod import;
 pub mod jobs;
 mod keys;
+pub mod limits;
 mod partial;
 mod reference;
 pub mod repository;

@@ -23,6 +23,12 @@ pub struct ChildCount {
     /// The active admins.
     #[serde(default)]
     pub admins: u64,
+    /// The tags of a client.
+    #[serde(default)]
+    pub tags: u64,
+    /// The imports of a client that are in progress. They are not included in `n`.
+    #[serde(default)]
+    pub imports: u64,
 }
 
 impl Entity for ChildCount {}
@@ -116,7 +122,7 @@ impl Transaction {
     }
 
     /// Adds to the child count of a scope; not found if the scope does not exist.
-    pub fn add_children(&mut self, scope: impl Scope, by: i64) -> Result<(), StoreError> {
+    fn add_children(&mut self, scope: impl Scope, by: i64) -> Result<(), StoreError> {
         self.update(&child_count(scope), Update::default().add("n", by), Condition::Exists, Failure::NotFound)
     }
 

@@ -71,6 +71,8 @@ pub enum ErrorCode {
     NoRoom,
     /// The contact has the maximum number of tags (30).
     TooManyTags,
+    /// The client has the maximum number of tags (1,000).
+    TooManyClientTags,
     /// The pipeline has the maximum number of stages (50).
     TooManyStages,
     /// The client has the maximum number of pipelines (100).
@@ -99,6 +101,8 @@ pub enum ErrorCode {
     TooManyAttempts,
     /// Too many deletions are in progress. Retry later.
     TooManyDeletions,
+    /// The client has the maximum number of imports in progress (4). Retry later.
+    TooManyImports,
     /// Internal error. `requestId` identifies the request in the log.
     Internal,
     /// The service is temporarily unavailable. Retry the request.
@@ -145,6 +149,7 @@ impl ErrorCode {
             | Self::BeingDeleted
             | Self::NoRoom
             | Self::TooManyTags
+            | Self::TooManyClientTags
             | Self::TooManyStages
             | Self::TooManyPipelines
             | Self::TooManyStaff
@@ -156,7 +161,7 @@ impl ErrorCode {
             Self::Invalid | Self::IdempotencyKeyReused | Self::TooManyRows | Self::UnclosedQuote => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::TooManyAttempts | Self::TooManyDeletions => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts | Self::TooManyDeletions | Self::TooManyImports => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

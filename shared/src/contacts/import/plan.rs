@@ -30,14 +30,20 @@ pub(super) fn plan(
         Err(errors) => return RowAction::Reject(errors.clone()),
         Ok(cells) => decide(cells, matches, now, new_record),
     };
-    action.unwrap_or_else(|invalid| {
+    let action = action.unwrap_or_else(|invalid| {
         let row_error = |FieldError { pointer, code, detail }| {
             // The file's column has tag names, not ids.
             let pointer = if pointer == "/tagIds" { "/tags".to_owned() } else { pointer };
             RowError { line: row.line, pointer, code, detail: detail.into_owned() }
         };
         RowAction::Reject(invalid.into_fields().into_iter().map(row_error).collect())
-    })
+    });
+    if action.new_tags().any(|tag| matches.refused_tags.contains(&tag)) {
+        let (code, detail) = ("too_many_client_tags", "needs a new tag, but the client has 1,000 tags");
+        let error = RowError { line: row.line, pointer: "/tags".into(), code: code.into(), detail: detail.into() };
+        return RowAction::Reject(vec![error]);
+    }
+    action
 }
 
 fn decide(

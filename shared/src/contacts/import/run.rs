@@ -6,7 +6,7 @@ use std::hash::Hash;
 use crate::contacts::repository;
 use crate::contacts::{
     ConflictPolicy, ContactId, ContactRecord, ContactRow, Import, ImportErrors, ImportId, ImportProgress, ImportStatus,
-    RowError, TagName,
+    RowError, TagId, TagName,
 };
 use crate::identity::ClientScope;
 use crate::jobs::JobOutcome;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::plan::{RowAction, plan};
 use super::text;
 use super::window::{Matches, Window, fingerprint, look_up};
+use crate::contacts::limits::count_imported;
 use crate::contacts::sheet::{FilePosition, Row, Sheet};
 use crate::contacts::tags;
 
@@ -87,6 +88,12 @@ async fn end(store: &Store, client: ClientScope, import: &Import) -> Result<JobO
 pub async fn abandon(app: &App, client: ClientScope, id: ImportId) -> Result<JobOutcome> {
     let store = app.store_for_event();
     let key = client.import(id);
+    if store.get(&client.record()).await?.is_none() {
+        return match store.get(&key).await? {
+            Some(import) => end(&store, client, &import).await,
+            None => Ok(JobOutcome::Done),
+        };
+    }
     let decide = |import: &Option<Import>, transaction: &mut Transaction| -> Result<()> {
         let Some(import) = import.as_ref().filter(|import| import.progress.status == ImportStatus::Running) else {
             return Ok(());
@@ -97,6 +104,7 @@ pub async fn abandon(app: &App, client: ClientScope, id: ImportId) -> Result<Job
         let next = Import { progress, errors: import.errors + 1, version: import.version + 1, ..import.clone() };
         let errors = ImportErrors { errors: vec![error], ttl: import.ttl };
         transaction.overwrite(&client.import_errors_from(id, import.line), &errors)?;
+        count_imported(transaction, client, 0, true)?;
         Ok(transaction.replace_or_retry(&key, &next, import.version)?)
     };
     store.retry_on_conflict(async || Ok(store.get(&key).await?), decide).await?;
@@ -118,10 +126,10 @@ pub async fn run(
     deadline: Instant,
 ) -> Result<Import> {
     let mut window_size = INITIAL_ROWS;
-    let mut progress = None;
+    let (mut progress, mut may_create_tags) = (None, true);
     loop {
-        let outcome = step(context, &store(), id, window_size).await;
-        let StepOutcome { import, looked_up, written } = match (outcome, progress) {
+        let outcome = step(context, &store(), id, window_size, may_create_tags).await;
+        let StepOutcome { import, looked_up, written, tag_limit_reached } = match (outcome, progress) {
             (Err(problem), Some(import)) => {
                 let cause = problem.cause().map(tracing::field::display);
                 tracing::warn!(code = problem.code(), cause, "import step failed after progress");
@@ -135,6 +143,7 @@ pub async fn run(
         // Rows that were looked up and did not fit into the transaction are looked up again.
         window_size = if written == looked_up { (2 * window_size).min(MAX_ROWS) } else { written.max(1) };
         progress = Some(import);
+        may_create_tags &= !tag_limit_reached;
     }
 }
 
@@ -145,40 +154,77 @@ struct StepOutcome {
     import: Import,
     looked_up: usize,
     written: usize,
+    /// Whether the client has too many tags for those that the rows need.
+    tag_limit_reached: bool,
 }
 
 /// Looks up the next rows, and writes those that fit into a transaction.
 ///
 /// The transaction includes the progress of the import.
-async fn step(context: &ImportContext<'_>, store: &Store, id: ImportId, window_size: usize) -> Result<StepOutcome> {
+async fn step(
+    context: &ImportContext<'_>,
+    store: &Store,
+    id: ImportId,
+    window_size: usize,
+    may_create_tags: bool,
+) -> Result<StepOutcome> {
     let read = || async {
         let import = store.find(&context.client.import(id)).await?;
         let mut window = read_window(context, store, &import, window_size).await?;
-        for name in tags_to_create(context, &mut window) {
-            let tag = tags::create_missing(context.app, store, context.client, &name).await?;
-            window.matches.tags.insert(tags::lower(&name), tag);
-        }
+        create_missing_tags(context, store, &mut window, may_create_tags).await?;
         Ok((import, window))
     };
     let decide = |(import, window): &(Import, Window), transaction: &mut Transaction| -> Result<StepOutcome> {
         if import.progress.status == ImportStatus::Done {
-            return Ok(StepOutcome { import: import.clone(), looked_up: 0, written: 0 });
+            return Ok(StepOutcome { import: import.clone(), looked_up: 0, written: 0, tag_limit_reached: false });
         }
         let batch = write_rows(context, window, import.errors, transaction)?;
         let next = batch.advance(import, window);
         transaction.replace_or_retry(&context.client.import(id), &next, import.version)?;
+        let is_done = next.progress.status == ImportStatus::Done;
+        count_imported(transaction, context.client, batch.progress.created, is_done)?;
         batch.store_errors(context.client, import, transaction)?;
-        Ok(StepOutcome { import: next, looked_up: window.rows.len(), written: batch.rows })
+        let tag_limit_reached = !window.matches.refused_tags.is_empty();
+        Ok(StepOutcome { import: next, looked_up: window.rows.len(), written: batch.rows, tag_limit_reached })
     };
     store.retry_on_conflict(read, decide).await
+}
+
+/// Creates the missing tags that the rows of a window need, as far as the client may have more.
+async fn create_missing_tags(
+    context: &ImportContext<'_>,
+    store: &Store,
+    window: &mut Window,
+    may_create_tags: bool,
+) -> Result<()> {
+    let missing = window.assign_placeholder_tags(context.app.ids());
+    let mut is_refused = !may_create_tags;
+    if may_create_tags {
+        for name in tags_to_create(context, window, &missing) {
+            let Some(tag) = tags::create_missing(context.app, store, context.client, name).await? else {
+                is_refused = true;
+                break;
+            };
+            window.matches.tags.insert(tags::lower(name), tag);
+        }
+    }
+    if is_refused {
+        let tags = &window.matches.tags;
+        let refused = missing.iter().filter(|(placeholder, name)| tags.get(&tags::lower(name)) == Some(placeholder));
+        window.matches.refused_tags = refused.map(|(placeholder, _)| *placeholder).collect();
+    }
+    Ok(())
 }
 
 /// The missing tags that the rows of a window need.
 ///
 /// If a row needs too many of them, the window is cut before it: the next step imports it.
-fn tags_to_create(context: &ImportContext<'_>, window: &mut Window) -> Vec<TagName> {
+fn tags_to_create<'a>(
+    context: &ImportContext<'_>,
+    window: &mut Window,
+    missing: &'a HashMap<TagId, TagName>,
+) -> Vec<&'a TagName> {
     let (app, client, now) = (context.app, context.client, context.app.now());
-    let mut missing = window.assign_placeholder_tags(app.ids());
     let mut needed = HashSet::new();
     for index in 0..window.rows.len() {
         let new_record = |fields| Record::new(app.ids(), client, fields, now);
@@ -191,8 +237,10 @@ fn tags_to_create(context: &ImportContext<'_>, window: &mut Window) -> Vec<TagNa
         }
         needed.extend(of_row);
     }
-    missing.retain(|id, _| needed.contains(id));
-    missing.into_values().collect()
+    let mut needed: Vec<_> = missing.iter().filter(|(id, _)| needed.contains(*id)).collect();
+    // Ids are in the order of the file.
+    needed.sort_unstable_by_key(|(id, _)| **id);
+    needed.into_iter().map(|(_, name)| name).collect()
 }
 
 async fn read_window(context: &ImportContext<'_>, store: &Store, import: &Import, size: usize) -> Result<Window> {
@@ -245,10 +293,6 @@ fn write_rows(
             RowAction::Skip | RowAction::Reject(_) => {}
         }
         batch.add(row, action);
-    }
-    if batch.progress.created > 0 {
-        let created = i64::try_from(batch.progress.created).map_err(Problem::internal)?;
-        transaction.add_children(client, created)?;
     }
     Ok(batch)
 }
@@ -309,30 +353,41 @@ impl RowBatch {
 
 /// The result that an import would have.
 ///
-/// Reads and decides like an import, but writes nothing.
+/// Reads and decides like an import, but writes nothing. `new_tags` is the number of tags that the client may still
+/// create.
 ///
 /// # Errors
 /// 503 `unavailable` if the deadline passes.
 pub async fn dry_run(
     context: &ImportContext<'_>,
     store: impl Fn() -> Store,
+    new_tags: u64,
     deadline: Instant,
 ) -> Result<(ImportProgress, Vec<RowError>)> {
     let now = context.app.now();
     let mut rows = context.sheet.rows(context.sheet.start(), context.country).peekable();
     let mut batch = RowBatch::default();
     let mut matches = Matches::default();
+    let new_tags = usize::try_from(new_tags).unwrap_or(usize::MAX);
+    let (mut missing_tags, mut created_tags) = (HashSet::new(), HashSet::new());
     while rows.peek().is_some() {
         if Instant::now() >= deadline {
             return Err(Problem::unavailable("a dry run took too long"));
         }
         let window_rows: Vec<_> = rows.by_ref().take(MAX_ROWS).collect();
         let mut window = look_up(context, &store(), window_rows, false).await?;
-        window.assign_placeholder_tags(context.app.ids());
+        missing_tags.extend(window.assign_placeholder_tags(context.app.ids()).into_keys());
         matches.extend_missing(window.matches);
         for row in &window.rows {
             let new_record = |fields| -> ContactRecord { Record::new(context.app.ids(), context.client, fields, now) };
-            let action = plan(row, &matches, now, new_record);
+            let mut action = plan(row, &matches, now, new_record);
+            let to_create: HashSet<_> = action.new_tags().filter(|tag| missing_tags.contains(tag)).collect();
+            if created_tags.union(&to_create).count() > new_tags {
+                matches.refused_tags.extend(to_create.difference(&created_tags));
+                action = plan(row, &matches, now, new_record);
+            } else {
+                created_tags.extend(to_create);
+            }
             matches.apply(&action);
             batch.add(row, action);
         }
@@ -345,7 +400,7 @@ impl Matches {
     ///
     /// Entries that an earlier row of the dry run has changed are kept.
     fn extend_missing(&mut self, read: Self) {
-        let Self { contacts, emails, fingerprints, tags } = read;
+        let Self { contacts, emails, fingerprints, tags, refused_tags: _ } = read;
         extend_missing(&mut self.contacts, contacts);
         extend_missing(&mut self.emails, emails);
         extend_missing(&mut self.fingerprints, fingerprints);

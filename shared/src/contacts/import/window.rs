@@ -29,6 +29,8 @@ pub(super) struct Matches {
     pub(super) emails: HashMap<String, ContactId>,
     pub(super) fingerprints: HashMap<ImportFingerprint, ContactId>,
     pub(super) tags: TagIds,
+    /// Placeholder ids of tags that cannot be created, because the client has too many tags.
+    pub(super) refused_tags: HashSet<TagId>,
 }
 
 /// The fingerprint of a row, if it has no email.
@@ -66,7 +68,11 @@ pub(super) async fn look_up(
         .collect();
     let ids = cells().filter_map(|cells| cells.id).chain(emails.values().copied());
     let contacts = read_contacts(store, client, ids.collect()).await?;
-    Ok(Window { is_last, matches: Matches { contacts, emails, fingerprints, tags }, rows })
+    Ok(Window {
+        is_last,
+        matches: Matches { contacts, emails, fingerprints, tags, refused_tags: HashSet::new() },
+        rows,
+    })
 }
 
 async fn read_contacts(
