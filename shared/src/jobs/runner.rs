@@ -1,6 +1,6 @@
 //! The worker: acquires leases of jobs and runs the jobs.
 //!
-//! Clients take turns. In its turn, a client runs its due jobs, one after another, for at most one slice. A job
+//! Clients take turns, and so do their tenants. In its turn, a client runs its due jobs, one after another, for at most one slice. A job
 //! that is not done by then is due again at once, behind the jobs that other clients have waiting.
 
 use std::time::Duration;
@@ -74,12 +74,13 @@ impl JobRunner {
         let stop = Instant::now() + TURNS_DEADLINE;
         let trigger: Trigger =
             serde_json::from_value(event).map_err(|_| "neither a stream event nor a schedule event")?;
-        let mut turns = Turns::new(if trigger.is_scheduled() {
+        let waiting = if trigger.is_scheduled() {
             let due = self.due_clients().await;
             due.map_err(|error| format!("due jobs could not be read: {error}"))?
         } else {
             clients(&trigger.items(&DUE_JOBS))
-        });
+        };
+        let mut turns = Turns::new(waiting, |client: &ClientScope| client.agency().tenant().id());
         let mut running = FuturesUnordered::new();
         let mut ran = 0;
         loop {
@@ -90,7 +91,7 @@ impl JobRunner {
             let Some(turn) = running.next().await else { break };
             ran += turn.jobs;
             // Events of other clients wait in the stream until this invocation ends.
-            if turn.is_cut_off {
+            if turn.is_cut_off && Instant::now() < stop {
                 match self.due_clients().await {
                     Ok(clients) => turns.set_waiting(clients),
                     Err(error) => tracing::warn!(%error, "due jobs could not be read"),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::table::{DueQueue, Key};
+use crate::table::{DueQueue, Key, in_turns};
 
 /// An event of the table's stream or of a schedule.
 ///
@@ -45,9 +45,11 @@ impl Trigger {
     }
 
     /// The keys of the event's items that belong to a queue.
+    ///
+    /// Tenants take turns, and within a tenant its scopes.
     pub fn items<T>(&self, queue: &DueQueue<T>) -> Vec<Key<T>> {
         let keys = self.records.iter().map(|record| &record.dynamodb.keys);
-        keys.filter_map(|key| queue.item(&key.pk.s, &key.sk.s)).collect()
+        in_turns(keys.filter_map(|key| queue.item(&key.pk.s, &key.sk.s)).collect())
     }
 }
 

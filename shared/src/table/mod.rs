@@ -31,3 +31,4 @@ pub use scope_items::{ChildCount, ScopePointer, UniqueConstraint, child_count};
 pub(crate) use scope_items::{agency_pointer, client_pointer};
 pub use store::{DUE_PER_SHARD, Store};
 pub use transaction::{MAX_PARTS, OnFailed, Transaction};
+pub(crate) use turns::in_turns;

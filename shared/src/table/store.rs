@@ -16,7 +16,7 @@ use super::error::{Backoff, Retryable, StoreError, in_time, store_error};
 use super::key::{DUE, DueQueue, Key};
 use super::scope_items::health;
 use super::transaction::Transaction;
-use super::turns::take_turns;
+use super::turns::in_turns;
 use crate::value::Instant;
 
 /// The maximum number of attempts at a change that conflicts with other changes.
@@ -71,14 +71,15 @@ impl Store {
 
     /// The keys of items of a queue that are due at `now`: one Query for each shard.
     ///
-    /// Oldest first, but scopes take turns: the oldest item of each scope, then the second oldest, and so on. At most
-    /// [`DUE_PER_SHARD`] items of each shard. The index is eventually consistent.
+    /// Oldest first, but tenants take turns: the oldest item of each tenant, then the second oldest, and so on.
+    /// Within a tenant, its scopes take turns. At most [`DUE_PER_SHARD`] items of each shard. The index is eventually
+    /// consistent.
     pub async fn due<T>(&self, queue: &DueQueue<T>, now: Instant) -> Result<Vec<Key<T>>, StoreError> {
         let shards = stream::iter(queue.partitions()).map(|partition| self.due_in(partition, now));
         let mut items = shards.buffer_unordered(CONCURRENT_SHARDS).try_concat().await?;
         items.sort_unstable_by(|a, b| text(a, DUE.sk).cmp(&text(b, DUE.sk)));
         let keys = items.iter().filter_map(|item| queue.item(text(item, "pk")?, text(item, "sk")?)).collect();
-        Ok(take_turns(keys, |key: &Key<T>| key.pk.clone()))
+        Ok(in_turns(keys))
     }
 
     /// The items of one partition of the index that are due.

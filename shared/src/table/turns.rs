@@ -1,13 +1,27 @@
-//! Fair order: the partitions of a queue take turns.
+//! Fair order: tenants take turns, and so do the scopes of a tenant.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+
+use super::key::Key;
+
+/// Orders the keys of a queue so that tenants take turns, and within a tenant its scopes.
+pub(crate) fn in_turns<T>(keys: Vec<Key<T>>) -> Vec<Key<T>> {
+    let keys = take_turns(keys, |key| key.pk.clone());
+    take_turns(keys, |key| tenant(&key.pk).to_owned())
+}
+
+/// The part of a partition key that names the tenant, or the platform.
+fn tenant(pk: &str) -> &str {
+    let end = pk.match_indices('#').nth(1).map_or(pk.len(), |(at, _)| at);
+    &pk[..end]
+}
 
 /// Orders items so that their groups take turns: the first item of each group, then the second, and so on.
 ///
 /// Within a turn, and within a group, items keep their order. An item waits for at most as many turns as there
 /// are earlier items of its own group, however many items other groups have.
-pub(super) fn take_turns<T, G: Eq + Hash>(items: Vec<T>, group: impl Fn(&T) -> G) -> Vec<T> {
+fn take_turns<T, G: Eq + Hash>(items: Vec<T>, group: impl Fn(&T) -> G) -> Vec<T> {
     let mut counts = HashMap::new();
     let turn_of = |item: &T| {
         let count: &mut usize = counts.entry(group(item)).or_default();
@@ -37,6 +51,15 @@ mod tests {
 
     fn of_group(items: &[(u8, usize)], group: u8) -> Vec<usize> {
         items.iter().filter(|item| item.0 == group).map(|item| item.1).collect()
+    }
+
+    #[test]
+    fn tenants_take_turns_before_their_clients() {
+        let key = |pk: &str, sk: &str| Key::<()>::new(pk.to_owned(), sk.to_owned());
+        let (a, b, other) = ("T#1#A#1#C#1#JOB", "T#1#A#1#C#2#JOB", "T#2#A#1#C#1#JOB");
+        let keys = vec![key(a, "1"), key(a, "2"), key(b, "3"), key(b, "4"), key(other, "5"), key("PLATFORM#JOB", "6")];
+        let ordered = in_turns(keys).into_iter().map(|key| key.sk).collect::<String>();
+        assert_eq!(ordered, "156324");
     }
 
     proptest! {
