@@ -98,6 +98,9 @@ async fn pipeline_stage_and_currency_of_a_deal_have_defaults() {
     assert_eq!(made.body["stageId"], other.body["stages"][0]["id"]);
     let mixed = create(&shop, json!({ "title": "Engine", "pipelineId": other.id(), "stageId": stages[0] }));
     assert_eq!(pointers(&mixed.problem(422, "invalid").await), ["/stageId"]);
+    shop.owner.patch(&shop.paths.deal).json(json!({ "value": null, "currency": "EUR" })).is(200).await;
+    let reset = shop.owner.patch(&shop.paths.deal).json(json!({ "currency": null })).is(200).await;
+    assert_eq!(reset.body["currency"], "JPY");
     // Changing only the pipeline selects its first stage; changing only the stage selects its pipeline.
     let moved = shop.owner.patch(&shop.paths.deal).json(json!({ "pipelineId": other.id() })).is(200).await;
     assert_eq!(moved.body["stageId"], other.body["stages"][0]["id"]);

@@ -63,6 +63,12 @@ async fn null_resets_optional_fields() {
     for name in cleared_fields.as_object().unwrap().keys() {
         assert_eq!(cleared.body[name], default.body[name], "{name}");
     }
+    shop.owner.patch(&shop.paths.client).json(json!({ "currency": "JPY" })).is(200).await;
+    for (fields, currency) in [(json!({ "currency": null }), "JPY"), (json!({ "currency": "EUR" }), "EUR")] {
+        assert_eq!(patch(&fields).is(200).await.body["currency"], currency, "{fields}");
+    }
+    // The decimals of the price are those of the client's currency.
+    patch(&json!({ "currency": null, "price": 0.5 })).invalid(&["/price"]).await;
     patch(&json!({ "name": null, "duration": null, "color": null })).invalid(&["/name", "/duration", "/color"]).await;
     world.assert_consistent().await;
 }

@@ -54,6 +54,8 @@ async fn new_staff_member_has_defaults_and_is_patched() {
     for name in ["weeklyHours", "overrides", "active"] {
         assert_eq!(cleared.body[name], created.body[name]);
     }
+    let moved = patch(json!({ "timeZone": null })).is(200).await;
+    assert_eq!(moved.body["timeZone"], "Europe/Paris", "the client's time zone");
     patch(json!({ "name": null, "email": null })).invalid(&["/name", "/email"]).await;
     patch(json!({ "name": "Ben" })).header("if-match", "\"1\"").problem(412, "precondition_failed").await;
     assert_eq!(walk(&shop.owner, &format!("{}/staff", shop.paths.client), 1).await.ids().len(), 2);

@@ -34,7 +34,9 @@ pub(crate) struct AvailabilityQuery {
     from: Instant,
     /// The end of the range of starts, not included.
     ///
-    /// At most 31 days after `from`, plus one hour for a change of clocks.
+    /// At most 31 days after `from`, plus one hour for a change of clocks. Earlier if the response would have more than
+    /// 35,000 items (slots, `staffIds` and unavailable periods): the error of this parameter is then
+    /// `too_many_slots`.
     to: Instant,
     /// The time zone (IANA) of the UTC offsets in the response.
     ///

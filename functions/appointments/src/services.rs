@@ -86,7 +86,7 @@ pub(crate) async fn get(
 
 /// Update a service.
 ///
-/// Existing appointments keep their time and buffers.
+/// Existing appointments keep their time and buffers. `currency: null` sets the client's currency.
 #[utoipa::path(
     patch, path = "/v1/clients/{clientId}/services/{serviceId}", tag = "appointments", operation_id = "updateService",
     params(
@@ -106,7 +106,12 @@ pub(crate) async fn update(
     patch: Patch,
 ) -> Result<WithEtag<ServiceRecord>> {
     let key = client.service(id);
-    let decide = |current: &ServiceRecord, transaction: &mut Transaction| {
+    let read = async || {
+        let currency = async { Ok(json!(store.find(&client.record()).await?.fields.currency)) };
+        let (current, patch) = tokio::join!(store.find(&key), patch.with_default("currency", currency));
+        Ok((current?, patch?))
+    };
+    let decide = |(current, patch): &(ServiceRecord, Patch), transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
         let next = patch.change(current, &app)?;
         next.fields.check()?;
@@ -115,7 +120,7 @@ pub(crate) async fn update(
         change_staff(transaction, *client, &current.fields.staff_ids, &next.fields.staff_ids)?;
         Ok(next)
     };
-    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(WithEtag::new)
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a service.

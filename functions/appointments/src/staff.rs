@@ -80,7 +80,8 @@ pub(crate) async fn get(
 
 /// Update a staff member.
 ///
-/// Existing appointments do not change, even outside of the new working hours.
+/// Existing appointments do not change, even outside of the new working hours. `timeZone: null` sets the client's
+/// time zone.
 #[utoipa::path(
     patch, path = "/v1/clients/{clientId}/staff/{staffId}", tag = "appointments", operation_id = "updateStaff",
     params(
@@ -100,13 +101,18 @@ pub(crate) async fn update(
     patch: Patch,
 ) -> Result<WithEtag<StaffRecord>> {
     let key = client.staff_member(id);
-    let decide = |current: &StaffRow, transaction: &mut Transaction| {
+    let read = async || {
+        let time_zone = async { Ok(json!(store.find(&client.record()).await?.fields.time_zone)) };
+        let (current, patch) = tokio::join!(store.find(&key), patch.with_default("timeZone", time_zone));
+        Ok((current?, patch?))
+    };
+    let decide = |(current, patch): &(StaffRow, Patch), transaction: &mut Transaction| {
         if_match.check(current.staff.meta.version)?;
         let next = patch.change(&current.staff, &app)?;
         replace_row(transaction, *client, current, &current.with_record(next.clone()))?;
         Ok(next)
     };
-    store.retry_on_conflict(async || Ok(store.find(&key).await?), decide).await.map(WithEtag::new)
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete a staff member.

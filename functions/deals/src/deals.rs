@@ -3,6 +3,7 @@
 use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
+use serde_json::json;
 use shared::contacts::ContactId;
 use shared::deals::jobs::DeleteDealChildren;
 use shared::deals::position::{self, StageRef, StageSelector};
@@ -185,7 +186,8 @@ struct DealUpdate {
 ///
 /// `WON` and `LOST` close the deal; `OPEN` reopens it. A status other than `LOST` clears `lostReason`. A
 /// `pipelineId` without a `stageId` selects the first stage of that pipeline. If the stage or the status
-/// changes, the deal is placed after the other deals of its new status in its new stage.
+/// changes, the deal is placed after the other deals of its new status in its new stage. `currency: null` sets the
+/// client's currency.
 #[utoipa::path(
     patch, path = "/v1/clients/{clientId}/deals/{dealId}", tag = "deals", operation_id = "updateDeal",
     params(
@@ -206,7 +208,10 @@ pub(crate) async fn update(
 ) -> Result<WithEtag<Deal>> {
     let by = client.actor().user();
     let read = async || {
-        let deal = repository::find(&store, *client, id).await?;
+        let currency = async { Ok(json!(store.find(&client.record()).await?.fields.currency)) };
+        let deal = repository::find(&store, *client, id);
+        let (deal, patch) = tokio::join!(deal, patch.with_default("currency", currency));
+        let (deal, patch) = (deal?, patch?);
         if_match.check(deal.meta.version)?;
         let (fields, position) = patched(&store, *client, &patch, &deal).await?;
         Ok(DealUpdate { deal, fields, position })

@@ -59,7 +59,8 @@ pub struct DealFields {
     #[deserr(default)]
     #[schema(required)]
     pub value: Option<Amount>,
-    /// The currency of the value.
+    /// The currency of the value (ISO 4217). Default: the client's currency.
+    #[schema(required = false)]
     pub currency: Currency,
     /// The stage.
     pub stage_id: StageId,

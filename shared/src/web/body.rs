@@ -94,6 +94,14 @@ impl Patch {
         self.0.get(name)
     }
 
+    /// The same patch, in which `null` for a field stands for its default, which is awaited only then.
+    pub async fn with_default(&self, name: &str, default: impl Future<Output = Result<Value>>) -> Result<Self> {
+        match self.member(name) {
+            Some(Value::Null) => Ok(self.clone().with(name, default.await?)),
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// The same patch with another value for a field.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
