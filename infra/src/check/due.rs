@@ -6,7 +6,7 @@ use super::Row;
 use super::partition::{Partition, SHARDS};
 use super::scope_rows::text;
 
-/// Reports the rows whose keys in the index differ from their due time and their shard.
+/// Reports the rows with keys in the index that differ from their due time or their shard.
 pub(super) fn violations(rows: &[Row<'_>]) -> Vec<String> {
     let wrong = rows.iter().filter(|row| {
         let key = index_key(row).map_or([None, None], |(partition, sort)| [Some(partition), Some(sort)]);

@@ -30,7 +30,7 @@ const SLICE: Duration = Duration::from_secs(15);
 /// The duration of a lease: longer than a slice and a step.
 const LEASE: Duration = Duration::from_secs(90);
 
-/// The maximum number of clients whose jobs run concurrently.
+/// The maximum number of clients with a turn at the same time.
 const MAX_CONCURRENCY: usize = 4;
 
 /// The maximum number of jobs of a client that one read considers.
@@ -80,7 +80,7 @@ impl JobRunner {
         } else {
             clients(&trigger.items(&DUE_JOBS))
         };
-        let mut turns = Turns::new(waiting, |client: &ClientScope| client.agency().tenant().id());
+        let mut turns = Turns::new(waiting, |client: ClientScope| client.agency().tenant().id());
         let mut running = FuturesUnordered::new();
         let mut ran = 0;
         loop {

@@ -10,16 +10,16 @@ use std::hash::Hash;
 pub(super) struct Turns<C, T> {
     waiting: Vec<C>,
     served: Vec<C>,
-    tenant: fn(&C) -> T,
-    turns: HashMap<T, usize>,
+    tenant: fn(C) -> T,
+    counts: HashMap<T, usize>,
 }
 
 impl<C: Copy + Eq, T: Eq + Hash> Turns<C, T> {
     /// The clients in the order of their turns; `tenant` is the tenant of a client.
     ///
     /// A client may be listed more than once.
-    pub(super) fn new(clients: Vec<C>, tenant: fn(&C) -> T) -> Self {
-        Self { waiting: clients, served: Vec::new(), tenant, turns: HashMap::new() }
+    pub(super) fn new(clients: Vec<C>, tenant: fn(C) -> T) -> Self {
+        Self { waiting: clients, served: Vec::new(), tenant, counts: HashMap::new() }
     }
 
     /// Replaces the waiting clients.
@@ -30,10 +30,10 @@ impl<C: Copy + Eq, T: Eq + Hash> Turns<C, T> {
     /// The next client that has not had a turn yet.
     pub(super) fn take(&mut self) -> Option<C> {
         self.waiting.retain(|client| !self.served.contains(client));
-        let turns = |client: &&C| self.turns.get(&(self.tenant)(client)).copied().unwrap_or_default();
-        let client = *self.waiting.iter().min_by_key(turns)?;
+        let count = |client: &&C| self.counts.get(&(self.tenant)(**client)).copied().unwrap_or_default();
+        let client = *self.waiting.iter().min_by_key(count)?;
         self.served.push(client);
-        *self.turns.entry((self.tenant)(&client)).or_default() += 1;
+        *self.counts.entry((self.tenant)(client)).or_default() += 1;
         Some(client)
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     /// A client: its tenant and its number.
     type Client = (u8, u8);
 
-    fn tenant(client: &Client) -> u8 {
+    fn tenant(client: Client) -> u8 {
         client.0
     }
 
@@ -78,7 +78,7 @@ mod tests {
             let taken = take_all(&mut Turns::new(clients.clone(), tenant));
             let first = |client: &Client| clients.iter().position(|other| other == client);
             for number in 0..3 {
-                prop_assert!(taken.iter().filter(|client| client.0 == number).is_sorted_by_key(|client| first(client)));
+                prop_assert!(taken.iter().filter(|client| client.0 == number).is_sorted_by_key(&first));
             }
         }
 
