@@ -20,4 +20,4 @@ key() { aws secretsmanager get-secret-value --secret-id "upzento/$stage/keys" --
 TABLE_NAME=$(aws cloudformation describe-stacks --stack-name "upzento-$stage" \
   --query "Stacks[0].Outputs[?OutputKey=='TableName'].OutputValue" --output text)
 export TABLE_NAME TOKEN_ISSUER="upzento-$stage"
-TOKEN_JWKS=$(key jwks) DATA_KEY=$(key data) cargo run --quiet -p infra --bin create-admin -- "$@"
+TOKEN_JWKS=$(key jwks) USER_KEY=$(key users) cargo run --quiet -p infra --bin create-admin -- "$@"

@@ -110,7 +110,7 @@ impl Bench {
         let last = LastDuration::default();
         let config = modules::config(world.table(), world.keys());
         let app = App::new(config, client, world.clock().clone()).expect("the application starts");
-        let routers = modules::routers(&app, world.keys(), &local_config()).expect("the keys are valid");
+        let routers = modules::routers(&app, &TEMPLATE, world.keys(), &local_config()).expect("the keys are valid");
         let functions: BTreeMap<_, _> = modules::in_process(&TEMPLATE, &routers, &modules::Listeners::new());
         let timed = functions.into_iter().map(|(id, function)| {
             let timed: Arc<dyn Invoke> = Arc::new(Timed { function, last: Arc::clone(&last) });

@@ -162,14 +162,14 @@ impl World {
     pub async fn with_module(name: &'static str, module: impl FnOnce(Client, String) -> Router) -> Self {
         let (app, keys, table) = Self::create_app(&recorder().endpoint()).await;
         let client = Client::from_conf(engine::config(&recorder().endpoint()).interceptor(TagCalls).build());
-        let mut routers = modules::routers(&app, &keys, &local_config()).expect("the keys are valid");
+        let mut routers = modules::routers(&app, &TEMPLATE, &keys, &local_config()).expect("the keys are valid");
         routers.insert(name, shared::web::problems(module(client, table.clone())));
         Self::of(routers, app, keys, table)
     }
 
     async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
         let (app, keys, table) = Self::create_app(endpoint).await;
-        let routers = modules::routers(&app, &keys, &local_config()).expect("the keys are valid");
+        let routers = modules::routers(&app, &TEMPLATE, &keys, &local_config()).expect("the keys are valid");
         Self { faults, ..Self::of(routers, app, keys, table) }
     }
 
@@ -198,8 +198,8 @@ impl World {
             let policies = Policies::parse(&function.policies, policy_table).expect("the policies can be parsed");
             (function.name.clone(), policies)
         });
-        let mail = modules::mail(&app, &local_config()).expect("the mail function starts");
-        let jobs = jobs::runner(app.clone());
+        let mail = modules::mail(&app, &TEMPLATE, &local_config()).expect("the mail function starts");
+        let jobs = jobs::runner(modules::app_of(&app, &TEMPLATE, "jobs"));
         let (policies, compiled) = (policies.collect(), Functions::new());
         Self { gateway, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
     }
@@ -325,7 +325,7 @@ impl World {
             json!({ "eventName": "MODIFY", "dynamodb": { "Keys": Map::from_iter(keys) } })
         });
         let event = json!({ "Records": records.collect::<Vec<_>>() });
-        let jobs = jobs::runner(self.app.clone()).with_slice(Duration::ZERO);
+        let jobs = jobs::runner(modules::app_of(&self.app, &TEMPLATE, "jobs")).with_slice(Duration::ZERO);
         let report = self.handle_checked("jobs", jobs.handle(event)).await;
         report["advanced"].as_u64().expect("the number of advanced jobs")
     }

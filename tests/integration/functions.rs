@@ -142,7 +142,9 @@ async fn logs_contain_no_personal_data_and_no_secrets() {
         session["refreshToken"].as_str().unwrap(),
         &world.keys().signing,
         &world.keys().refresh,
-        &world.keys().data,
+        &world.keys().users,
+        &world.keys().mail,
+        &world.keys().requests,
         "argon2",
         "Bearer",
     ];

@@ -1,7 +1,7 @@
 //! Creates a platform admin: `create-admin EMAIL FIRST_NAME LAST_NAME`.
 //!
 //! Reads the password from `ADMIN_PASSWORD` and the deployment from `TABLE_NAME`, `TOKEN_ISSUER`, `TOKEN_JWKS` and
-//! `DATA_KEY`. Uses the operator's AWS credentials. `infra/create-admin.sh` sets these variables for a stage.
+//! `USER_KEY`. Uses the operator's AWS credentials. `infra/create-admin.sh` sets these variables for a stage.
 
 use std::env;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use axum::Router;
-use shared::identity::{Issuer, Keys};
+use shared::identity::{DataKey, Issuer, Keys};
 use shared::web::{App, Config, StartError};
 use tenancy::WidgetsUrl;
 
@@ -54,42 +54,54 @@ pub fn config(table: &str, keys: &Keys) -> Config {
         table: table.to_owned(),
         token_issuer: TOKEN_ISSUER.to_owned(),
         jwks: keys.jwks.clone(),
-        data_key: keys.data.clone(),
+        data_keys: DataKey::ALL.into_iter().map(|key| (key, keys.data(key).to_owned())).collect(),
     }
 }
 
+/// The app of a function, with only the data keys that the template gives to it.
+pub fn app_of(app: &App, template: &Template, name: &str) -> App {
+    let function = template.functions.values().find(|function| function.name == name);
+    app.with_data_keys(|key| function.is_none_or(|function| function.environment.contains(key.variable())))
+}
+
 /// Routers of all modules that serve HTTP, by function name.
-pub fn routers(app: &App, keys: &Keys, local: &LocalConfig) -> Result<BTreeMap<&'static str, Router>, StartError> {
+pub fn routers(
+    app: &App,
+    template: &Template,
+    keys: &Keys,
+    local: &LocalConfig,
+) -> Result<BTreeMap<&'static str, Router>, StartError> {
+    let app = |name| app_of(app, template, name);
     let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
-        ("appointments", appointments::router(app.clone())),
-        ("auth", auth::router(app.clone(), issuer)),
-        ("contacts", contacts::router(app.clone())),
-        ("deals", deals::router(app.clone())),
+        ("appointments", appointments::router(app("appointments"))),
+        ("auth", auth::router(app("auth"), issuer)),
+        ("contacts", contacts::router(app("contacts"))),
+        ("deals", deals::router(app("deals"))),
         ("docs", docs::router()),
-        ("tenancy", tenancy::router(app.clone(), WidgetsUrl::new(&local.widgets_url))),
+        ("tenancy", tenancy::router(app("tenancy"), WidgetsUrl::new(&local.widgets_url))),
     ]
     .into())
 }
 
 /// The service behind the mail function.
-pub fn mail(app: &App, local: &LocalConfig) -> Result<mail::Service, mail::StartError> {
+pub fn mail(app: &App, template: &Template, local: &LocalConfig) -> Result<mail::Service, mail::StartError> {
     let config = mail::Config {
         app_url: local.app_url.clone(),
         mail_from: local.mail_from.clone(),
         smtp_url: Some(local.smtp_url.clone()),
     };
-    mail::Service::new(app.clone(), &config, &SdkConfig::builder().build())
+    mail::Service::new(app_of(app, template, "mail"), &config, &SdkConfig::builder().build())
 }
 
 /// Functions that are invoked by events only, by function name.
-pub fn listeners(app: &App, local: &LocalConfig) -> Result<Listeners, mail::StartError> {
-    let mail = Arc::new(mail(app, local)?);
+pub fn listeners(app: &App, template: &Template, local: &LocalConfig) -> Result<Listeners, mail::StartError> {
+    let mail = Arc::new(mail(app, template, local)?);
     let mail = EventFunction::new(move |event| {
         let mail = Arc::clone(&mail);
         async move { mail.handle(event).await }
     });
-    let jobs = Arc::new(jobs::runner(app.clone()));
+    let jobs = Arc::new(jobs::runner(app_of(app, template, "jobs")));
     let jobs = EventFunction::new(move |event| {
         let jobs = Arc::clone(&jobs);
         async move { jobs.handle(event).await }
@@ -129,7 +141,6 @@ pub fn environment(
         ("TABLE_NAME", config.table),
         ("TOKEN_ISSUER", config.token_issuer),
         ("TOKEN_JWKS", config.jwks),
-        ("DATA_KEY", config.data_key),
         ("TOKEN_SIGNING_KEY", keys.signing.clone()),
         ("TOKEN_REFRESH_KEY", keys.refresh.clone()),
         ("SMTP_URL", local.smtp_url),
@@ -137,7 +148,8 @@ pub fn environment(
         ("APP_URL", local.app_url),
         ("WIDGETS_URL", local.widgets_url),
     ];
-    let declared = values.into_iter().filter(|(name, _)| function.environment.contains(*name));
+    let data_keys = config.data_keys.into_iter().map(|(key, value)| (key.variable(), value));
+    let declared = values.into_iter().chain(data_keys).filter(|(name, _)| function.environment.contains(*name));
     let engine = [
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),
@@ -171,7 +183,7 @@ Resources:
         assert_eq!(environment["MAIL_FROM"], MAIL_FROM);
         assert_eq!(environment["APP_URL"], "http://localhost:4002");
         assert_eq!(environment["AWS_ENDPOINT_URL_DYNAMODB"], "http://localhost:8000");
-        for name in ["WIDGETS_URL", "TOKEN_SIGNING_KEY", "DATA_KEY", "OTHER"] {
+        for name in ["WIDGETS_URL", "TOKEN_SIGNING_KEY", "MAIL_KEY", "OTHER"] {
             assert!(!environment.contains_key(name), "{name}");
         }
     }

@@ -30,8 +30,8 @@ impl RunningFunctions {
         local: &LocalConfig,
     ) -> Result<Self, Error> {
         let Mode::Lambda { programs } = &settings.mode else {
-            let routers = modules::routers(app, keys, local)?;
-            let functions = modules::in_process(template, &routers, &modules::listeners(app, local)?);
+            let routers = modules::routers(app, template, keys, local)?;
+            let functions = modules::in_process(template, &routers, &modules::listeners(app, template, local)?);
             return Ok(Self { functions, lambdas: Vec::new() });
         };
         let mut running = Self { functions: Functions::new(), lambdas: Vec::new() };

@@ -3,6 +3,7 @@
 //! Only this layer makes a scope, always from evidence: a verified token, a stored pointer found with a
 //! verified token or secret, or the key of the item that triggered a function.
 
+mod data_key;
 mod home;
 pub mod password;
 mod role;
@@ -10,6 +11,7 @@ mod scope;
 mod seal;
 mod token;
 
+pub use data_key::{DataKey, DataKeys};
 pub use home::StoredHome;
 pub use role::{
     ManageAgencyUsers, ManageClientUsers, ManageClients, ManagePipelines, ManageSchedules, ManageSettings,

@@ -14,6 +14,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 
 use super::Role;
+use super::data_key::DataKey;
 use super::home::home_scope;
 use super::scope::HomeScope;
 use super::seal::{Sealer, Secret};
@@ -31,6 +32,9 @@ pub enum KeyError {
     /// The key material has fewer than 32 bytes.
     #[error("key material must have at least 32 bytes")]
     TooShort,
+    /// The function does not have the key.
+    #[error("{0} is not set")]
+    Unset(&'static str),
     /// The key is not base64.
     #[error("not base64: {0}")]
     Base64(#[from] base64::DecodeError),
@@ -67,10 +71,16 @@ pub struct Keys {
     ///
     /// For every function; they are also published.
     pub jwks: String,
-    /// 32 random bytes in base64; for every function.
-    ///
-    /// The keys for cursors, hashed emails, queued mails and other purposes are derived from it.
-    pub data: String,
+    /// 32 random bytes in base64 for [`DataKey::Cursors`].
+    pub cursors: String,
+    /// 32 random bytes in base64 for [`DataKey::Requests`].
+    pub requests: String,
+    /// 32 random bytes in base64 for [`DataKey::Users`].
+    pub users: String,
+    /// 32 random bytes in base64 for [`DataKey::Mail`].
+    pub mail: String,
+    /// 32 random bytes in base64 for [`DataKey::Links`].
+    pub links: String,
 }
 
 impl Keys {
@@ -82,8 +92,23 @@ impl Keys {
             signing: BASE64.encode(&pair),
             jwks: serde_json::to_string(&JwkSet { keys: vec![jwk] })?,
             refresh: random()?,
-            data: random()?,
+            cursors: random()?,
+            requests: random()?,
+            users: random()?,
+            mail: random()?,
+            links: random()?,
         })
+    }
+
+    /// The value of a data key.
+    pub fn data(&self, key: DataKey) -> &str {
+        match key {
+            DataKey::Cursors => &self.cursors,
+            DataKey::Requests => &self.requests,
+            DataKey::Users => &self.users,
+            DataKey::Mail => &self.mail,
+            DataKey::Links => &self.links,
+        }
     }
 }
 

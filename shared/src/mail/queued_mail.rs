@@ -4,7 +4,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::GreetingName;
-use crate::identity::{HomeScope, Sealer};
+use crate::identity::{DataKey, HomeScope, Sealer};
 use crate::table::Transaction;
 use crate::value::{Email, Instant};
 use crate::web::{App, Problem, Result};
@@ -19,7 +19,7 @@ const PADDED_SIZE: usize = 384;
 
 /// Queues a mail to a user of a home.
 pub fn enqueue(transaction: &mut Transaction, app: &App, home: HomeScope, mail: &Mail) -> Result<()> {
-    let queued = QueuedMail::new(&app.sealer(SEAL)?, mail, app.now())?;
+    let queued = QueuedMail::new(&app.sealer(DataKey::Mail, SEAL)?, mail, app.now())?;
     Ok(transaction.create(&home.mail(app.ids().make()), &queued)?)
 }
 
@@ -111,7 +111,7 @@ impl QueuedMail {
 
     /// Unseals the mail.
     pub fn open(&self, app: &App) -> Result<Mail> {
-        self.unseal(&app.sealer(SEAL)?)
+        self.unseal(&app.sealer(DataKey::Mail, SEAL)?)
     }
 
     fn unseal(&self, sealer: &Sealer) -> Result<Mail> {

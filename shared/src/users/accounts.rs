@@ -5,7 +5,7 @@
 
 use super::keys::email_pointer;
 use super::{Account, EmailPointer, User};
-use crate::identity::HomeScope;
+use crate::identity::{DataKey, HomeScope};
 use crate::table::{Condition, Failure, Key, Operand, Store, StoreError, Transaction};
 use crate::value::{Email, InvalidValue};
 use crate::web::{App, ErrorCode, Problem, Result};
@@ -115,5 +115,5 @@ pub fn email_taken() -> Problem {
 
 /// The key of the pointer from an email to its user.
 pub fn email_key(app: &App, email: &Email) -> Result<Key<EmailPointer>> {
-    Ok(email_pointer(&app.hasher("email")?.hash(&email.folded())))
+    Ok(email_pointer(&app.hasher(DataKey::Users, "email")?.hash(&email.folded())))
 }

@@ -10,7 +10,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::keys::attempt_counter;
-use crate::identity::{Actor, HomeScope};
+use crate::identity::{Actor, DataKey, HomeScope};
 use crate::table::{BatchItems, BatchKeys, Condition, Failure, Key, OnFailed, Store, StoreError, Transaction, Update};
 use crate::value::{Email, Instant};
 use crate::web::{App, ErrorCode, Problem, Result};
@@ -175,7 +175,7 @@ impl AttemptLimit {
     }
 
     fn key(self, app: &App, subject: impl Display) -> Result<Key<AttemptCounter>> {
-        Ok(attempt_counter(&app.hasher("tries")?.hash(&format!("{} {subject}", self.name))))
+        Ok(attempt_counter(&app.hasher(DataKey::Users, "tries")?.hash(&format!("{} {subject}", self.name))))
     }
 
     /// The counter after the first attempt.

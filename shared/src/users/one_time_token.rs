@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::FoundUser;
 use super::keys::one_time_token;
 use super::{Account, User, UserId, UserStatus};
-use crate::identity::{HomeScope, KeyError, PlatformScope, Sealer, StoredHome};
+use crate::identity::{DataKey, HomeScope, KeyError, PlatformScope, Sealer, StoredHome};
 use crate::mail::{self, GreetingName, Mail, Message};
 use crate::table::{Condition, Failure, Key, Store, StoreError, Transaction};
 use crate::value::{Email, Instant};
@@ -149,7 +149,7 @@ fn create(
         expires,
     });
     let hash = hash(&token);
-    let stored = StoredToken::new(&app.sealer(SEAL)?, &hash, content.as_ref(), expires)?;
+    let stored = StoredToken::new(&app.sealer(DataKey::Users, SEAL)?, &hash, content.as_ref(), expires)?;
     transaction.create(&one_time_token(&hash), &stored)?;
     Ok(token)
 }
@@ -173,7 +173,7 @@ pub async fn find(app: &App, store: &Store, token: &str, purpose: Purpose) -> Re
     let hash = hash(token);
     let key = one_time_token(&hash);
     let Some(stored) = store.get(&key).await? else { return Ok(None) };
-    let content = stored.open(&app.sealer(SEAL)?, &hash);
+    let content = stored.open(&app.sealer(DataKey::Users, SEAL)?, &hash);
     let content = content.filter(|content| content.purpose == purpose && app.now() < content.expires);
     Ok(content.and_then(|content| Some(OneTimeToken { home: content.home.scope()?, user: content.user, content, key })))
 }

@@ -1,5 +1,6 @@
 //! The state of a function, built once before its first request.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,10 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use axum::extract::FromRequestParts;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD as BASE64;
 use lambda_http::http::request::Parts;
 
 use super::RequestContext;
-use crate::identity::{KeyError, KeyedHash, Sealer, Secret, Verifier};
+use crate::identity::{DataKey, DataKeys, KeyError, KeyedHash, Sealer, Verifier};
 use crate::table::{Budget, Store};
 use crate::value::{Clock, IdMaker, Instant};
 
@@ -30,10 +29,10 @@ pub struct Config {
     ///
     /// See [`Keys::jwks`](crate::identity::Keys::jwks).
     pub jwks: String,
-    /// `DATA_KEY`: the deployment's data key, in Base64.
+    /// The data keys of the function, in Base64.
     ///
-    /// See [`Keys::data`](crate::identity::Keys::data).
-    pub data_key: String,
+    /// Each is in the variable of its [`DataKey`].
+    pub data_keys: BTreeMap<DataKey, String>,
 }
 
 /// Why a function cannot start.
@@ -59,14 +58,17 @@ impl Config {
             table: variable("TABLE_NAME")?,
             token_issuer: variable("TOKEN_ISSUER")?,
             jwks: variable("TOKEN_JWKS")?,
-            data_key: variable("DATA_KEY")?,
+            data_keys: DataKey::ALL.into_iter().filter_map(|key| Some((key, variable(key.variable()).ok()?))).collect(),
         })
     }
 }
 
 /// The state of every router.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
+pub struct App {
+    inner: Arc<Inner>,
+    data_keys: DataKeys,
+}
 
 struct Inner {
     config: Config,
@@ -75,22 +77,21 @@ struct Inner {
     clock: Clock,
     ids: IdMaker,
     verifier: Verifier,
-    secret: Secret,
 }
 
 impl App {
     /// An app with this client and clock.
     pub fn new(config: Config, client: Client, clock: Clock) -> Result<Self, StartError> {
-        let secret = Secret::new(&BASE64.decode(&config.data_key).map_err(KeyError::from)?)?;
-        Ok(Self(Arc::new(Inner {
+        let data_keys = DataKeys::new(&config.data_keys)?;
+        let inner = Arc::new(Inner {
             client,
             table: config.table.as_str().into(),
             ids: IdMaker::new(clock.clone()),
             clock,
             verifier: Verifier::new(&config.token_issuer, &config.jwks)?,
-            secret,
             config,
-        })))
+        });
+        Ok(Self { inner, data_keys })
     }
 
     /// An app with the function's role, region and environment.
@@ -99,38 +100,44 @@ impl App {
         Self::new(Config::from_env()?, client(Builder::from(&aws)), Clock::default())
     }
 
+    /// The same app with some of its data keys, for a function that needs only these.
+    #[must_use]
+    pub fn with_data_keys(&self, needed: impl Fn(DataKey) -> bool) -> Self {
+        Self { inner: Arc::clone(&self.inner), data_keys: self.data_keys.only(needed) }
+    }
+
     /// The clock.
     pub fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.inner.clock
     }
 
     /// The current time.
     pub fn now(&self) -> Instant {
-        self.0.clock.now()
+        self.inner.clock.now()
     }
 
     /// The id generator.
     pub fn ids(&self) -> &IdMaker {
-        &self.0.ids
+        &self.inner.ids
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.0.config
+        &self.inner.config
     }
 
     pub(super) fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.inner.verifier
     }
 
-    /// A sealer for one purpose, with a key derived from the deployment's data key.
-    pub(crate) fn sealer(&self, purpose: &str) -> Result<Sealer, KeyError> {
-        self.0.secret.sealer(purpose)
+    /// A sealer for one purpose, with a key derived from a data key.
+    pub(crate) fn sealer(&self, key: DataKey, purpose: &str) -> Result<Sealer, KeyError> {
+        self.data_keys.sealer(key, purpose)
     }
 
-    /// A keyed hash for one purpose, with a key derived from the deployment's data key.
-    pub(crate) fn hasher(&self, purpose: &str) -> Result<KeyedHash, KeyError> {
-        self.0.secret.hasher(purpose)
+    /// A keyed hash for one purpose, with a key derived from a data key.
+    pub(crate) fn hasher(&self, key: DataKey, purpose: &str) -> Result<KeyedHash, KeyError> {
+        self.data_keys.hasher(key, purpose)
     }
 
     /// The store for an event other than a request. Its deadline is counted from now.
@@ -139,7 +146,7 @@ impl App {
     }
 
     fn store(&self, budget: Budget) -> Store {
-        Store::new(self.0.client.clone(), self.0.table.clone(), budget)
+        Store::new(self.inner.client.clone(), self.inner.table.clone(), budget)
     }
 }
 

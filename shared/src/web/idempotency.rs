@@ -12,6 +12,7 @@ use super::ErrorCode;
 use super::body::{parse, read_bytes, read_json};
 use super::response::Created;
 use super::{App, Problem, Result};
+use crate::identity::DataKey;
 use crate::table::{
     Condition, Entity, Failure, Key, OnFailed, Partition, Scope, Store, StoreError, Transaction, Versioned,
 };
@@ -135,7 +136,7 @@ impl RequestHead {
     fn with_body(self, app: &App, body: &[u8]) -> Result<IdempotentRequest> {
         let Self { key, method, path } = self;
         // Keyed, because bodies may contain passwords, which an unkeyed hash would help to guess.
-        let hasher = app.hasher("request")?;
+        let hasher = app.hasher(DataKey::Requests, "request")?;
         let keyed = key.map(|(key, module)| KeyedRequest {
             fingerprint: Fingerprint { module, hash: hasher.hash(format!("{method} {path} {key}").as_bytes()) },
             body_hash: hasher.hash(body),

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::ErrorCode;
 use super::problem::both_valid;
 use super::{App, Located, Problem, Result};
+use crate::identity::DataKey;
 use crate::table::{Entity, Key, List, Order, Position, QueryResult, Store};
 use crate::value::{InvalidValue, ValidationErrors, member};
 use utoipa::openapi::schema::{SchemaType, Type};
@@ -212,7 +213,7 @@ impl<F, const MAX: u16, const DEFAULT: u16> Paging<F, MAX, DEFAULT> {
     ///
     /// 400 if the cursor belongs to another list.
     pub fn after<T>(&self, list: &List<T>) -> Result<Option<Position>> {
-        let sealer = self.app.sealer(CURSOR)?;
+        let sealer = self.app.sealer(DataKey::Cursors, CURSOR)?;
         let open = |cursor: &str| {
             let plain = sealer.open(&cursor_context(list, &self.list), cursor)?;
             serde_json::from_slice(&plain).ok()
@@ -239,7 +240,7 @@ impl<F, const MAX: u16, const DEFAULT: u16> Paging<F, MAX, DEFAULT> {
 
     fn seal(&self, context: &str, end: &Position) -> Result<String> {
         let plain = serde_json::to_vec(end).map_err(Problem::internal)?;
-        Ok(self.app.sealer(CURSOR)?.seal(context, &plain)?)
+        Ok(self.app.sealer(DataKey::Cursors, CURSOR)?.seal(context, &plain)?)
     }
 
     /// Reads the page of a list in `scope`: one Query.

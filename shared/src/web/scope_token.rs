@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{App, Problem, RequestContext, Result};
-use crate::identity::{AgencyId, ClientId, ClientScope, HomeScope, PlatformScope, TenantId};
+use crate::identity::{AgencyId, ClientId, ClientScope, DataKey, HomeScope, PlatformScope, TenantId};
 
 /// A client's scope and the claims of a token.
 ///
@@ -25,14 +25,14 @@ impl<T: Serialize + DeserializeOwned> ScopeToken<T> {
         let agency = client.agency();
         let token = Self { t: agency.tenant().id(), a: agency.id(), c: client.id(), claims };
         let plain = serde_json::to_vec(&token).map_err(Problem::internal)?;
-        Ok(app.sealer(purpose)?.seal("", &plain)?)
+        Ok(app.sealer(DataKey::Links, purpose)?.seal("", &plain)?)
     }
 
     /// Opens a token of this purpose, and records its client for the log.
     ///
     /// Any other text is a 401.
     pub fn open(app: &App, purpose: &str, parts: &Parts, token: &str) -> Result<(ClientScope, T)> {
-        let plain = app.sealer(purpose)?.open("", token).ok_or_else(Problem::unauthenticated)?;
+        let plain = app.sealer(DataKey::Links, purpose)?.open("", token).ok_or_else(Problem::unauthenticated)?;
         let token: Self = serde_json::from_slice(&plain).map_err(|_| Problem::unauthenticated())?;
         let client = PlatformScope::root().tenant(token.t).agency(token.a).client(token.c);
         RequestContext::of(parts).set_scope(HomeScope::from(client).ids());

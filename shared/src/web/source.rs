@@ -8,6 +8,7 @@ use lambda_http::http::request::Parts;
 use lambda_http::request::RequestContext;
 
 use super::{App, Problem, Result};
+use crate::identity::DataKey;
 
 /// The caller's network address as API Gateway saw it, which no header can forge.
 ///
@@ -30,7 +31,7 @@ impl FromRequestParts<App> for Source {
 impl Source {
     /// A keyed hash, which is stored instead of the address.
     pub fn pseudonym(&self, app: &App) -> Result<String> {
-        Ok(app.hasher("tries")?.hash(&format!("source {self}")))
+        Ok(app.hasher(DataKey::Users, "tries")?.hash(&format!("source {self}")))
     }
 }
 
