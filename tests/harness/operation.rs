@@ -145,6 +145,10 @@ fn minimal_value(schema: &Value) -> Value {
         if reference.ends_with("/TimeOffFields") {
             return json!({ "start": "2030-02-01T00:00:00Z", "end": "2030-02-02T00:00:00Z" });
         }
+        // A contact needs a name, an email or a phone number, which the schema cannot require.
+        if reference.ends_with("/ContactFields") {
+            return json!({ "firstName": "Ada", "lastName": "Lovelace" });
+        }
         // An upsert that creates a contact needs a name.
         if reference.ends_with("/UpsertContactRequest") {
             let email = format!("{}@example.com", Uuid::new_v4());
