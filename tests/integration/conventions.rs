@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use harness::at_once;
+use harness::operation::{operations, resolve};
 use harness::tree::SalonFixture;
 use harness::users::{Answer, RequestBuilder};
 use harness::world::{PASSWORD, World};
@@ -366,6 +367,37 @@ async fn required_field_cannot_be_cleared() {
     let world = World::new().await;
     let shop = world.shop().await;
     shop.owner.patch(&shop.paths.client).json(json!({ "name": null })).invalid(&["/name"]).await;
+}
+
+/// Whether a schema of the document accepts `null`.
+fn accepts_null(schema: &Value) -> bool {
+    let is_null = |schema: &Value| schema["type"] == "null";
+    schema["type"].as_array().is_some_and(|types| types.contains(&json!("null")))
+        || schema["oneOf"].as_array().is_some_and(|items| items.iter().any(is_null))
+}
+
+#[tokio::test]
+async fn patch_accepts_null_where_the_document_does() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let admin = world.admin().await;
+    for operation in operations().into_iter().filter(|operation| operation.method == Method::PATCH) {
+        let body = &operation.described["requestBody"]["content"]["application/merge-patch+json"]["schema"];
+        let fields = resolve(body["$ref"].as_str().unwrap())["properties"].as_object().unwrap();
+        assert!(!fields.is_empty(), "{}", operation.id);
+        let path = operation.at(&shop.paths);
+        let before = admin.get(&path).is(200).await.body;
+        for (name, schema) in fields {
+            let answer = admin.patch(&path).json(json!({ (name): null })).send().await;
+            let is_rejected = answer.status == 422 && answer.body["errors"][0]["pointer"] == format!("/{name}");
+            assert_eq!(is_rejected, !accepts_null(schema), "{} of {}: {answer}", name, operation.id);
+            assert!(is_rejected || answer.status == 200, "{} of {}: {answer}", name, operation.id);
+            if !is_rejected && !before[name].is_null() {
+                admin.patch(&path).json(json!({ (name): before[name] })).is(200).await;
+            }
+        }
+    }
+    world.assert_consistent().await;
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@ use icu_properties::CodePointMapData;
 use icu_properties::props::GeneralCategory;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::value::characters::{is_invisible, trim};
+
 /// A telephone number as it was written, in plain characters.
 ///
 /// Digits of all scripts are ASCII, white space is a space, dashes are `-`, brackets are parentheses. An optional
@@ -23,7 +25,7 @@ impl Spelling {
     ///
     /// Letters are not digits of a keypad: they belong to a remark or an extension.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let text = text.trim();
+        let text = trim(text);
         let text = text.strip_prefix("tel:").unwrap_or(text);
         let mut plain = String::with_capacity(text.len());
         for c in text.chars() {
@@ -123,9 +125,4 @@ fn plain_separator(c: char) -> Option<char> {
         c if CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::DashPunctuation => Some('-'),
         _ => None,
     }
-}
-
-/// Whether a character is invisible, such as those that address books put around numbers.
-fn is_invisible(c: char) -> bool {
-    CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::Format
 }
