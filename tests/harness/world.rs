@@ -321,8 +321,8 @@ impl World {
     pub async fn run_single_steps(&self, rows: &[Value]) -> u64 {
         let records = rows.iter().map(|row| {
             let stored = check::stored(row);
-            let keys = ["pk", "sk"].map(|name| (name.to_owned(), json!({ "S": stored[name] })));
-            json!({ "eventName": "MODIFY", "dynamodb": { "Keys": Map::from_iter(keys) } })
+            let keys = json!({ "pk": { "S": stored["pk"] }, "sk": { "S": stored["sk"] } });
+            json!({ "eventName": "MODIFY", "dynamodb": { "Keys": keys } })
         });
         let event = json!({ "Records": records.collect::<Vec<_>>() });
         let jobs = jobs::runner(modules::app_of(&self.app, &TEMPLATE, "jobs")).with_slice(Duration::ZERO);
