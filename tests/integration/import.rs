@@ -334,7 +334,7 @@ async fn invalid_row_is_skipped_and_reported_with_its_line() {
         ",,Lovelace,,,,",
         ",,,a@example.com,,,",
         ",,,,,Engines,",
-        "7,\"\u{202e}\",,unknown,1,,",
+        "7,\"A\u{202e}B\",,unknown,1,,",
         ",\"two\nlines\",Lovelace,,,,",
         ",Grace,Hopper,grace@example.com,,,",
     ];

@@ -120,6 +120,37 @@ async fn notice_beyond_the_horizon_is_rejected() {
 }
 
 #[tokio::test]
+async fn amount_is_stored_exactly_or_rejected() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let deals = format!("{}/deals", shop.paths.client);
+    for (digits, exact) in [
+        ("98765621850953.61", false),
+        ("99999999999999.99", false),
+        ("9999999999999.999", false),
+        ("1.000000000000000001", false),
+        ("9999999999999.99", true),
+        ("98765621850953.6", true),
+        ("0.07", true),
+    ] {
+        let service = format!(r#"{{"name":"Haircut","duration":45,"price":{digits},"currency":"USD"}}"#);
+        let deal = format!(r#"{{"title":"Roof","value":{digits},"currency":"USD"}}"#);
+        for (path, body, field) in [(services(&shop), service, "price"), (deals.clone(), deal, "value")] {
+            let request = shop.owner.post(&path).body("application/json", body);
+            if exact {
+                let created = request.created().await;
+                assert!(created.text.contains(&format!(r#""{field}":{digits}"#)), "{digits}: {created}");
+                let read = shop.owner.get(created.location()).is(200).await;
+                assert!(read.text.contains(&format!(r#""{field}":{digits}"#)), "{digits}: {read}");
+            } else {
+                request.invalid(&[&format!("/{field}")]).await;
+            }
+        }
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn price_decimals_are_limited_by_currency() {
     let world = World::new().await;
     let shop = world.shop().await;

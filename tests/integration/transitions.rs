@@ -211,6 +211,17 @@ async fn rescheduled_appointment_takes_the_current_buffers_of_its_service() {
 }
 
 #[tokio::test]
+async fn reschedule_to_the_same_slot_makes_no_version() {
+    let world = World::new().await;
+    let salon = Salon::open(&world).await;
+    let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
+    let booked = salon.book(&service, Some(&staff), "2026-03-02T10:00:00Z").created().await;
+    let same = reschedule(&salon, &booked, json!({ "startTime": "2026-03-02T10:00:00Z" })).is(200).await;
+    assert_eq!(same.body, booked.body);
+    assert!(!same.operations().contains(&"TransactWriteItems"), "{same}");
+}
+
+#[tokio::test]
 async fn reschedule_keeps_staff_member_who_no_longer_offers_the_service() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;

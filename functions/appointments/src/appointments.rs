@@ -155,7 +155,9 @@ pub(crate) async fn update(
     let decide = |current: &Appointment, transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
         let next = current.changed(patch.apply(&current.fields)?, app.now());
-        repository::replace(transaction, *client, current, &next, None)?;
+        if next.meta.version != current.meta.version {
+            repository::replace(transaction, *client, current, &next, None)?;
+        }
         Ok(next)
     };
     store.retry_on_conflict(async || Ok(repository::find(&store, *client, id).await?), decide).await.map(WithEtag::new)
@@ -233,7 +235,9 @@ pub(crate) async fn reschedule(
         let now = app.now();
         let slot = allocator.allocate(booking, Some(current), now)?;
         let next = current.rescheduled(&slot, now);
-        repository::reschedule(transaction, *client, (allocator, &slot), (current, days), &next)?;
+        if next.meta.version != current.meta.version {
+            repository::reschedule(transaction, *client, (allocator, &slot), (current, days), &next)?;
+        }
         Ok(next)
     };
     store.retry_on_conflict(read, decide).await.map(WithEtag::new)

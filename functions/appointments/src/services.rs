@@ -115,6 +115,9 @@ pub(crate) async fn update(
         if_match.check(current.meta.version)?;
         let next = patch.change(current, &app)?;
         next.fields.check()?;
+        if next.meta.version == current.meta.version {
+            return Ok(next);
+        }
         UsageGuard::advance(transaction, &client.service_guard(id), current.meta.version)?;
         transaction.overwrite(&key, &next)?;
         change_staff(transaction, *client, &current.fields.staff_ids, &next.fields.staff_ids)?;

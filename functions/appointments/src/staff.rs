@@ -109,7 +109,9 @@ pub(crate) async fn update(
     let decide = |(current, patch): &(StaffRow, Patch), transaction: &mut Transaction| {
         if_match.check(current.staff.meta.version)?;
         let next = patch.change(&current.staff, &app)?;
-        replace_row(transaction, *client, current, &current.with_record(next.clone()))?;
+        if next.meta.version != current.staff.meta.version {
+            replace_row(transaction, *client, current, &current.with_record(next.clone()))?;
+        }
         Ok(next)
     };
     store.retry_on_conflict(read, decide).await.map(WithEtag::new)

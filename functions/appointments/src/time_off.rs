@@ -151,6 +151,9 @@ pub(crate) async fn update(
     };
     let decide = |(current, next, schedule): &(TimeOffRecord, TimeOffRecord, StaffSchedule),
                   transaction: &mut Transaction| {
+        if next.meta.version == current.meta.version {
+            return Ok(next.clone());
+        }
         let ranges = (Some(current.fields.range()), next.fields.range());
         schedule.add_time_off(transaction, *client, id, ranges, &app)?;
         transaction.replace(&client.time_off(staff, id), next, current.meta.version)?;

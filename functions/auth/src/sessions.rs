@@ -101,7 +101,6 @@ pub(crate) async fn login(
     transaction.commit().await?;
     let mut user = found.account.user;
     user.last_login_at = Some(now);
-    user.meta.version += 1;
     session.tokens(&issuer, user)
 }
 

@@ -118,6 +118,9 @@ impl UserService<'_> {
             Ok((account, next, email))
         };
         let updated = self.store.retry_on_conflict(read, |(account, next, email), transaction| {
+            if next.user.meta.version == account.user.meta.version {
+                return Ok(next.clone());
+            }
             self.require_current_role(transaction, Some(account))?;
             self.change(transaction, account, next, email.as_ref())?;
             repository::replace(transaction, self.home, account, next)?;

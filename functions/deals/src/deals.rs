@@ -218,7 +218,9 @@ pub(crate) async fn update(
     };
     let decide = |DealUpdate { deal, fields, position }: &DealUpdate, transaction: &mut Transaction| {
         let next = deal.changed(fields.clone(), position.clone(), app.now());
-        repository::replace(transaction, *client, deal, &next, by)?;
+        if next.meta.version != deal.meta.version {
+            repository::replace(transaction, *client, deal, &next, by)?;
+        }
         Ok(next)
     };
     store.retry_on_conflict(read, decide).await.map(WithEtag::new)
@@ -288,7 +290,9 @@ pub(crate) async fn relocate(
     };
     let decide = |DealUpdate { deal, fields, position }: &DealUpdate, transaction: &mut Transaction| {
         let next = deal.changed(fields.clone(), position.clone(), app.now());
-        repository::replace(transaction, *client, deal, &next, by)?;
+        if next.meta.version != deal.meta.version {
+            repository::replace(transaction, *client, deal, &next, by)?;
+        }
         Ok(next)
     };
     store.retry_on_conflict(read, decide).await.map(WithEtag::new)

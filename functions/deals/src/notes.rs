@@ -101,8 +101,11 @@ pub(crate) async fn update(
     patch: Patch,
 ) -> Result<WithEtag<Note>> {
     let next = store.update(client.note(deal, id), &if_match, |current, transaction| {
-        transaction.require(&client.deal(deal), Failure::NotFound)?;
-        Ok(current.changed(patch.apply(&current.fields)?, app.now()))
+        let next = current.changed(patch.apply(&current.fields)?, app.now());
+        if next.meta.version != current.meta.version {
+            transaction.require(&client.deal(deal), Failure::NotFound)?;
+        }
+        Ok(next)
     });
     next.await.map(WithEtag::new)
 }

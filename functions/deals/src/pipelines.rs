@@ -226,6 +226,9 @@ pub(crate) async fn update(
         }
         let now = app.now();
         let next = pipeline.changed(fields, now);
+        if next.meta.version == pipeline.meta.version {
+            return Ok(next);
+        }
         transaction.replace(&key, &next, pipeline.meta.version)?;
         if next.fields.is_default && !pipeline.fields.is_default {
             if pipeline.moves_to.is_some() {

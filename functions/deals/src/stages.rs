@@ -158,6 +158,9 @@ pub(crate) async fn update(
         let mut stages = pipeline.stages.clone();
         let mut next = stages.remove(from);
         next.fields = StageFields { order: StageIndex::saturating(to), ..fields };
+        if next.fields == stage.fields {
+            return Ok(next);
+        }
         next.meta = next.meta.changed(now);
         stages.insert(to, next.clone());
         transaction.replace(&key, &pipeline.with_stages(stages, now), pipeline.meta.version)?;

@@ -110,6 +110,9 @@ pub(crate) async fn update(
     let updated = store.retry_on_conflict(read, |(domain, widget), transaction| {
         if_match.check(domain.meta.version)?;
         let next = patch.change(domain, &app)?;
+        if next.meta.version == domain.meta.version {
+            return Ok(next);
+        }
         let (before, after) = (&domain.fields.domain, &next.fields.domain);
         require_current_actor(transaction, client.actor())?;
         transaction.replace(&key, &next, domain.meta.version)?;

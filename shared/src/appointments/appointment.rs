@@ -211,22 +211,25 @@ impl Appointment {
         }
     }
 
-    /// The next version with other fields.
+    /// The next version with these fields, or the current version if they are the same.
     #[must_use]
     pub fn changed(&self, fields: AppointmentFields, now: Instant) -> Self {
-        Self { fields, meta: self.meta.changed(now), ..self.clone() }
+        let meta = self.meta.changed_if(fields != self.fields, now);
+        Self { fields, meta, ..self.clone() }
     }
 
-    /// The next version in another slot.
+    /// The next version in this slot, or the current version if it is the slot of this appointment.
     #[must_use]
     pub fn rescheduled(&self, slot: &ReservedSlot, now: Instant) -> Self {
+        let Booking { span, buffers, .. } = self.booking();
+        let moves = (self.staff_id, span, buffers) != (slot.staff, slot.span, slot.buffers);
         Self {
             start_time: slot.span.start,
             end_time: slot.span.end,
             buffer_before: slot.buffers.before,
             buffer_after: slot.buffers.after,
             staff_id: slot.staff,
-            meta: self.meta.changed(now),
+            meta: self.meta.changed_if(moves, now),
             ..self.clone()
         }
     }

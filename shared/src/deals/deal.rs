@@ -150,7 +150,7 @@ impl Deal {
         Self { id, client_id, fields, position, closed_at, meta: Meta::created(now), hidden: None }
     }
 
-    /// The next version with other fields and at another position.
+    /// The next version with these fields and at this position, or the current version if both are the same.
     ///
     /// `closed_at` changes with the status.
     #[must_use]
@@ -160,7 +160,7 @@ impl Deal {
             (DealStatus::Open, false) => None,
             (DealStatus::Won | DealStatus::Lost, false) => Some(now),
         };
-        let meta = self.meta.changed(now);
+        let meta = self.meta.changed_if(fields != self.fields || position != self.position, now);
         Self { id: self.id, client_id: self.client_id, fields, position, closed_at, meta, hidden: self.hidden }
     }
 

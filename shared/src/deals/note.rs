@@ -29,7 +29,7 @@ pub struct Note {
 }
 
 /// The fields of a note that users write.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(example = json!({ "content": "Wants an offer by Friday." }))]
@@ -40,10 +40,11 @@ pub struct NoteFields {
 }
 
 impl Note {
-    /// The next version with other fields.
+    /// The next version with these fields, or the current version if they are the same.
     #[must_use]
     pub fn changed(&self, fields: NoteFields, now: Instant) -> Self {
-        Self { fields, meta: self.meta.changed(now), ..self.clone() }
+        let meta = self.meta.changed_if(fields != self.fields, now);
+        Self { fields, meta, ..self.clone() }
     }
 }
 

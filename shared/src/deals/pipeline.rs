@@ -104,10 +104,11 @@ impl Pipeline {
         self.stages.iter().enumerate().find(|(_, stage)| stage.id == id)
     }
 
-    /// The next version with other fields.
+    /// The next version with these fields, or the current version if they are the same.
     #[must_use]
     pub fn changed(&self, fields: PipelineFields, now: Instant) -> Self {
-        Self { fields, meta: self.meta.changed(now), ..self.clone() }
+        let meta = self.meta.changed_if(fields != self.fields, now);
+        Self { fields, meta, ..self.clone() }
     }
 
     /// The next version without one of its stages.
@@ -132,7 +133,7 @@ impl Pipeline {
 
     /// The next version with these stages in this order.
     ///
-    /// A stage that gets another order gets a next version, too.
+    /// A stage that gets another order gets a next version, too. The current version if nothing changes.
     #[must_use]
     pub fn with_stages(&self, mut stages: Vec<Stage>, now: Instant) -> Self {
         for (place, stage) in stages.iter_mut().enumerate() {
@@ -146,7 +147,9 @@ impl Pipeline {
                 stage.fields.order = order;
             }
         }
-        Self { stages, meta: self.meta.changed(now), ..self.clone() }
+        let versions = |stages: &[Stage]| stages.iter().map(|stage| (stage.id, stage.meta.version)).collect::<Vec<_>>();
+        let meta = self.meta.changed_if(versions(&stages) != versions(&self.stages), now);
+        Self { stages, meta, ..self.clone() }
     }
 }
 

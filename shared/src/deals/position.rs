@@ -150,7 +150,7 @@ pub async fn behind(
 ) -> Result<Rank> {
     let Some(after) = after else {
         let first = next_rank(store, &client.deals_of_stage(stage, Some(deal.fields.status)), deal).await?;
-        return rank(None, first.as_ref());
+        return between(None, first.as_ref(), stage, deal);
     };
     let before = store.get(&client.deal(after)).await?.ok_or_else(|| Problem::unresolved_reference("/afterDealId"))?;
     if before.fields.stage_id != stage || after == deal.id {
@@ -159,7 +159,14 @@ pub async fn behind(
     }
     let behind = client.deals_behind(stage, deal.fields.status, &before.position);
     let next = next_rank(store, &behind, deal).await?;
-    rank(Some(&before.position), next.as_ref())
+    between(Some(&before.position), next.as_ref(), stage, deal)
+}
+
+/// The current position of `deal` if it is between the two, else a new one.
+fn between(after: Option<&Rank>, before: Option<&Rank>, stage: StageId, deal: &Deal) -> Result<Rank> {
+    let current = &deal.position;
+    let is_there = after.is_none_or(|after| after < current) && before.is_none_or(|before| current < before);
+    if is_there && deal.fields.stage_id == stage { Ok(current.clone()) } else { rank(after, before) }
 }
 
 /// The position of the last deal of a status in a stage.

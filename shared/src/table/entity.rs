@@ -68,6 +68,15 @@ impl Meta {
     pub const fn changed(self, now: Instant) -> Self {
         Self { version: self.version + 1, created_at: self.created_at, updated_at: now }
     }
+
+    /// The metadata of the next version if something changes, else that of the current version.
+    ///
+    /// A change without effect makes no version: a program that synchronizes in both directions would otherwise
+    /// see its own writes as changes, without end.
+    #[must_use]
+    pub const fn changed_if(self, changes: bool, now: Instant) -> Self {
+        if changes { self.changed(now) } else { self }
+    }
 }
 
 /// The version of the stored format.

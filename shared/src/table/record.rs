@@ -15,7 +15,9 @@ use crate::value::{Id, IdMaker, Instant, ValidationErrors};
 /// The user-written fields of an entity.
 ///
 /// Together with an id, a parent and a version they are a [`Record`].
-pub trait Fields: Deserr<ValidationErrors> + Serialize + DeserializeOwned + ToSchema + Send + Sync + 'static {
+pub trait Fields:
+    Deserr<ValidationErrors> + Serialize + DeserializeOwned + PartialEq + ToSchema + Send + Sync + 'static
+{
     /// The entity's name in the OpenAPI document.
     const NAME: &'static str;
     /// The marker type of the entity's ids.
@@ -49,10 +51,11 @@ impl<F: Fields> Record<F> {
         Self { id: ids.make(), parent: scope.into(), fields, meta: Meta::created(now) }
     }
 
-    /// The same entity with other fields, changed now.
+    /// The next version with these fields, or the current version if they are the same.
     #[must_use]
     pub fn changed(&self, fields: F, now: Instant) -> Self {
-        Self { id: self.id, parent: self.parent.clone(), fields, meta: self.meta.changed(now) }
+        let meta = self.meta.changed_if(fields != self.fields, now);
+        Self { id: self.id, parent: self.parent.clone(), fields, meta }
     }
 }
 

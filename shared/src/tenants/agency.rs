@@ -7,7 +7,7 @@ use crate::table::{Fields, InTenant};
 use crate::value::{Name, ValidationErrors, marker};
 
 /// A marketing agency, which has clients.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = AgencyFields, example = json!({ "name": "Bright Ideas" }))]

@@ -7,7 +7,7 @@ use crate::table::{Fields, InAgency};
 use crate::value::{Country, Currency, Name, TimeZone, ValidationErrors, marker};
 
 /// A business that an agency works for, with its own CRM data.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = ClientFields, example = json!({

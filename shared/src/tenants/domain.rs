@@ -7,7 +7,7 @@ use crate::table::{Fields, InClient};
 use crate::value::{ValidationErrors, WebDomain};
 
 /// A domain of a client's website, where the client's widgets work.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = DomainFields, example = json!({ "domain": "www.example.com" }))]

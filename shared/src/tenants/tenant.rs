@@ -7,7 +7,7 @@ use crate::table::{Fields, OnPlatform};
 use crate::value::{Host, Name, ValidationErrors, marker};
 
 /// A customer of the platform, which has agencies.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(as = TenantFields, example = json!({ "name": "Northwind Group", "domain": "northwind.example" }))]

@@ -73,9 +73,9 @@ pub fn count_users(
 
 /// Records the time of a sign-in.
 ///
-/// The version and the `ETag` of the user change, because `lastLoginAt` is visible; `updatedAt` does not change,
-/// because no user-written field does. Fails with `on_changed` if the password or the status has changed since the
-/// user was read, or the user was deleted.
+/// The version stays: `lastLoginAt` is not a field that anybody edits, and a form that was opened before the sign-in
+/// must not fail. Fails with `on_changed` if the password or the status has changed since the user was read, or the
+/// user was deleted.
 pub fn record_sign_in(
     transaction: &mut Transaction,
     home: HomeScope,
@@ -86,7 +86,7 @@ pub fn record_sign_in(
     let hash = read.password_hash.clone().unwrap_or_default();
     let unchanged =
         Condition::equal("passwordHash", hash).and(Condition::equal("status", Operand::serialize(&read.user.status)?));
-    let update = Update::default().set("lastLoginAt", at).add("version", 1_u64);
+    let update = Update::default().set("lastLoginAt", at);
     transaction.update(&home.user(read.user.id), update, unchanged, Failure::from(on_changed))
 }
 

@@ -87,7 +87,7 @@ impl Account {
 }
 
 /// The fields of a user that an admin may change.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(example = json!({
@@ -132,7 +132,7 @@ impl UserCountChange {
 }
 
 /// The fields of a user that the user may change.
-#[derive(Clone, Debug, Serialize, Deserialize, Deserr, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[schema(example = json!({ "firstName": "Ada", "lastName": "Lovelace" }))]
@@ -180,11 +180,12 @@ impl User {
         }
     }
 
-    /// The user with other fields, changed now.
+    /// The next version with these fields, or the current version if they are the same.
     #[must_use]
     pub fn with_fields(&self, fields: UserFields, now: Instant) -> Self {
+        let meta = self.meta.changed_if(fields != self.fields(), now);
         let UserFields { email, first_name, last_name, role, status } = fields;
-        Self { email, first_name, last_name, role, status, meta: self.meta.changed(now), ..self.clone() }
+        Self { email, first_name, last_name, role, status, meta, ..self.clone() }
     }
 
     /// The fields that the user may change.
@@ -192,15 +193,11 @@ impl User {
         Profile { first_name: self.first_name.clone(), last_name: self.last_name.clone() }
     }
 
-    /// The user with another profile, changed now.
+    /// The next version with this profile, or the current version if it is the same.
     #[must_use]
     pub fn with_profile(&self, profile: Profile, now: Instant) -> Self {
-        Self {
-            first_name: profile.first_name,
-            last_name: profile.last_name,
-            meta: self.meta.changed(now),
-            ..self.clone()
-        }
+        let meta = self.meta.changed_if(profile != self.profile(), now);
+        Self { first_name: profile.first_name, last_name: profile.last_name, meta, ..self.clone() }
     }
 }
 

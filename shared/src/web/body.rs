@@ -4,11 +4,12 @@ use axum::extract::{FromRequest, Request};
 use deserr::{Deserr, IntoValue, ValuePointerRef};
 use headers::{ContentType, HeaderMapExt};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use lambda_http::http::header;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::ErrorCode;
-use super::json::Document;
+use super::json;
 use super::problem::both_valid;
 use super::{App, Problem, Result};
 use crate::table::{Fields, Record};
@@ -109,7 +110,9 @@ impl Patch {
         self
     }
 
-    /// The next version of an entity: its fields with this patch applied, changed now.
+    /// The next version of an entity, with this patch applied to its fields.
+    ///
+    /// The current version if nothing changes.
     pub fn change<F: Fields>(&self, current: &Record<F>, app: &App) -> Result<Record<F>> {
         Ok(current.changed(self.apply(&current.fields)?, app.now()))
     }
@@ -155,10 +158,8 @@ async fn read_optional_json(request: Request) -> Result<Value> {
 }
 
 fn document(bytes: &[u8]) -> Result<Value> {
-    let document: Document = serde_json::from_slice(bytes).map_err(|_| {
-        Problem::new(ErrorCode::InvalidJson, "The body is not JSON, or an object names a member twice.")
-    })?;
-    Ok(document.0)
+    let detail = "The body is not JSON, or an object names a member twice.";
+    json::parse(bytes).map_err(|_| Problem::new(ErrorCode::InvalidJson, detail))
 }
 
 /// Reads a body of one of these media types, of at most `max` bytes.
@@ -168,6 +169,11 @@ pub(crate) async fn read_bytes(request: Request, media: &[&str], max: usize) -> 
 }
 
 fn check_media_type(request: &Request, supported: &[&str]) -> Result<()> {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    if encodings.any(|encoding| !encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        let detail = "The body must not be compressed: no Content-Encoding is supported.";
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail));
+    }
     let sent = request.headers().typed_get::<ContentType>().map(|media| media.to_string());
     let essence = sent.as_deref().and_then(|sent| sent.split(';').next()).map(str::trim);
     if essence.is_some_and(|sent| supported.iter().any(|media| media.eq_ignore_ascii_case(sent))) {

@@ -9,7 +9,8 @@ impl Store {
     ///
     /// Reads the entity, calls `decide` to make its next version and to add other parts to the transaction, and
     /// commits on condition that the version has not changed. After a concurrent change it reads and decides
-    /// again; with `If-Match`, the result is then 412.
+    /// again; with `If-Match`, the result is then 412. If `decide` returns the current version, the entity is not
+    /// written.
     pub async fn update<T: Entity + Versioned>(
         &self,
         key: Key<T>,
@@ -18,7 +19,9 @@ impl Store {
     ) -> Result<T> {
         self.change(&key, if_match, |current, transaction| {
             let next = decide(current, transaction)?;
-            transaction.replace(&key, &next, current.meta().version)?;
+            if next.meta().version != current.meta().version {
+                transaction.replace(&key, &next, current.meta().version)?;
+            }
             Ok(next)
         })
         .await

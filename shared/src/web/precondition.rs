@@ -100,24 +100,33 @@ impl Tag {
 }
 
 /// `If-Match`: change the resource only if it has one of these versions.
+///
+/// Also `If-None-Match`, which for a change means: only if it has none of these versions.
 #[derive(Clone, Debug)]
-pub struct IfMatch(Option<TagList>);
+pub struct IfMatch {
+    required: Option<TagList>,
+    excluded: Option<TagList>,
+}
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let malformed =
-            |Malformed| Problem::new(ErrorCode::InvalidIfMatch, "If-Match must be a list of entity tags or *.");
-        TagList::of(&parts.headers, "if-match").map(Self).map_err(malformed)
+        let detail = "If-Match and If-None-Match must be a list of entity tags or *.";
+        let list = |name| {
+            TagList::of(&parts.headers, name).map_err(|Malformed| Problem::new(ErrorCode::InvalidIfMatch, detail))
+        };
+        Ok(Self { required: list("if-match")?, excluded: list("if-none-match")? })
     }
 }
 
 impl IfMatch {
-    /// Checks the resource's version: 412 if the header does not list it.
+    /// Checks the resource's version: 412 if `If-Match` does not list it, or `If-None-Match` lists it.
     pub fn check(&self, version: u64) -> Result<()> {
-        let passes = self.0.as_ref().is_none_or(|tags| tags.names(&version.to_string(), Comparison::Strong));
-        if passes { Ok(()) } else { Err(Problem::precondition_failed()) }
+        let version = version.to_string();
+        let is_required = self.required.as_ref().is_none_or(|tags| tags.names(&version, Comparison::Strong));
+        let is_excluded = self.excluded.as_ref().is_some_and(|tags| tags.names(&version, Comparison::Weak));
+        if is_required && !is_excluded { Ok(()) } else { Err(Problem::precondition_failed()) }
     }
 }
 

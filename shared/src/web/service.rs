@@ -1,17 +1,23 @@
 //! The service around every router.
 
-use axum::extract::{MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use lambda_http::RequestExt;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::ErrorCode;
 use super::idempotency::Module;
+use super::openapi::errors::query_parameters;
+use super::page::{NoFilters, Parameters};
 use super::{App, Problem, RequestContext, Result};
 
 /// The routes of a module, with their OpenAPI document.
@@ -19,8 +25,46 @@ pub type Api = OpenApiRouter<App>;
 
 /// The service of a module; `module` is its name in upper case, in the keys of recorded responses.
 pub fn serve(module: &'static str, api: Api, app: App) -> Router {
-    let (router, _): (Router<App>, OpenApi) = api.split_for_parts();
+    let (router, document): (Router<App>, OpenApi) = api.split_for_parts();
+    let router = router.route_layer(from_fn_with_state((app.clone(), WithQuery::of(&document)), reject_unknown_query));
     problems(router.with_state(app).layer(Extension(Module(module))))
+}
+
+/// The operations with query parameters, which their handlers parse.
+#[derive(Clone)]
+struct WithQuery(Arc<HashSet<(String, Method)>>);
+
+impl WithQuery {
+    fn of(document: &OpenApi) -> Self {
+        let operations = document.paths.paths.iter().flat_map(|(path, item)| {
+            let named = |(method, operation): (_, Option<&Operation>)| {
+                operation
+                    .filter(|operation| query_parameters(operation).next().is_some())
+                    .map(|_| (path.clone(), method))
+            };
+            let PathItem { get, put, post, delete, patch, .. } = item;
+            let methods = [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH];
+            methods.into_iter().zip([get, put, post, delete, patch].map(Option::as_ref)).filter_map(named)
+        });
+        Self(Arc::new(operations.collect()))
+    }
+}
+
+/// Rejects query parameters of an operation without any: a misspelled one must not be ignored.
+async fn reject_unknown_query(
+    State((app, WithQuery(with_query))): State<(App, WithQuery)>,
+    matched: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    if request.uri().query().is_none_or(str::is_empty)
+        || with_query.contains(&(matched.as_str().to_owned(), request.method().clone()))
+    {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    Parameters::<NoFilters>::from_request_parts(&mut parts, &app).await?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// Wraps a router: problem documents, common headers, one log line per request.

@@ -101,10 +101,9 @@ fn common_codes(described: &Described<'_>) -> BTreeSet<ErrorCode> {
             ErrorCode::Invalid,
         ]);
     }
+    // Unknown query parameters are rejected.
+    codes.extend([ErrorCode::InvalidQuery, ErrorCode::Invalid]);
     let query: Vec<_> = query_parameters(operation).collect();
-    if !query.is_empty() {
-        codes.extend([ErrorCode::InvalidQuery, ErrorCode::Invalid]);
-    }
     if query.contains(&"cursor") {
         codes.insert(ErrorCode::InvalidCursor);
     }
@@ -121,7 +120,7 @@ fn common_codes(described: &Described<'_>) -> BTreeSet<ErrorCode> {
 }
 
 /// The names of the query parameters of an operation.
-pub(super) fn query_parameters(operation: &Operation) -> impl Iterator<Item = &str> {
+pub(in crate::web) fn query_parameters(operation: &Operation) -> impl Iterator<Item = &str> {
     operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
         RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.as_str()),
         _ => None,

@@ -1,6 +1,6 @@
 //! The OpenAPI document: merges the modules and adds the common parts.
 
-mod errors;
+pub(super) mod errors;
 mod requests;
 
 use serde_json::json;
