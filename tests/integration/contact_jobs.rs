@@ -173,7 +173,7 @@ async fn deleted_tag_of_250_contacts_is_hidden_immediately() {
         shop.owner.patch(&sample[0]).json(json!({ "source": "fair" })).header("if-match", "\"2\"").is(200).await;
     assert_eq!((&changed.body["tagIds"], &changed.body["version"]), (&json!([press.id()]), &json!(3)));
     let unchanged = shop.owner.patch(&sample[1]).json(json!({ "firstName": "Ada" })).is(200).await;
-    assert_eq!((&unchanged.body["tagIds"], &unchanged.body["version"]), (&json!([press.id()]), &json!(3)));
+    assert_eq!((&unchanged.body["tagIds"], &unchanged.body["version"]), (&json!([press.id()]), &json!(2)));
     let tagged = shop.owner.request(Method::PUT, &format!("{}/tags/{}", sample[2], next.id())).is(200).await;
     assert_eq!(tagged.body["tagIds"], json!([press.id(), next.id()]));
     let upsert = json!({ "email": "ada@example.com", "company": "Engines", "tagIds": [next.id()] });

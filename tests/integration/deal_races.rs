@@ -20,14 +20,14 @@ const CHANGES_PER_WORKER: usize = 30;
 /// The kind of a move after another deal, and of all higher numbers: it often fails, because that deal is in another stage.
 const MOVE_AFTER: u32 = 8;
 
-/// Number of acknowledged changes of each existing deal, by path.
-type ChangeCounts = Mutex<BTreeMap<String, u64>>;
+/// Acknowledged versions of each existing deal, by path. A change without effect answers with an earlier version.
+type Versions = Mutex<BTreeMap<String, BTreeSet<u64>>>;
 
 struct DealFixture<'w> {
     shop: SalonFixture<'w>,
     deals: String,
     stages: Vec<String>,
-    change_counts: ChangeCounts,
+    versions: Versions,
     /// Number of successful changes of each kind.
     successes: Mutex<BTreeMap<u32, u32>>,
 }
@@ -47,7 +47,7 @@ impl<'w> DealFixture<'w> {
             deals: format!("{}/deals", shop.paths.client),
             shop,
             stages,
-            change_counts: ChangeCounts::default(),
+            versions: Versions::default(),
             successes: Mutex::default(),
         }
     }
@@ -61,14 +61,14 @@ impl<'w> DealFixture<'w> {
         let answer = self.shop.owner.post(&self.deals).json(deal).contended().send().await;
         assert!([201, 409].contains(&answer.status.as_u16()), "{answer}");
         if answer.status == 201 {
-            self.change_counts.lock().unwrap().insert(answer.location().to_owned(), 0);
+            self.versions.lock().unwrap().insert(answer.location().to_owned(), BTreeSet::from([1]));
         }
     }
 
     fn random_deal(&self, random: &mut SmallRng) -> String {
-        let change_counts = self.change_counts.lock().unwrap();
-        let at = random.random_range(0..change_counts.len());
-        change_counts.keys().nth(at).expect("an existing deal").clone()
+        let versions = self.versions.lock().unwrap();
+        let at = random.random_range(0..versions.len());
+        versions.keys().nth(at).expect("an existing deal").clone()
     }
 
     /// Changes a random deal in a random way and records whether it succeeded.
@@ -95,10 +95,13 @@ impl<'w> DealFixture<'w> {
             *self.successes.lock().unwrap().entry(kind.min(MOVE_AFTER)).or_default() += 1;
         }
         match (kind, answer.status.as_u16()) {
-            (0, 204) => drop(self.change_counts.lock().unwrap().remove(&deal)),
+            (0, 204) => drop(self.versions.lock().unwrap().remove(&deal)),
             // The deal may have been deleted by another worker since.
             (1.., 200) => {
-                self.change_counts.lock().unwrap().entry(deal).and_modify(|changes| *changes += 1);
+                let version = answer.body["version"].as_u64().unwrap();
+                if let Some(versions) = self.versions.lock().unwrap().get_mut(&deal) {
+                    versions.insert(version);
+                }
             }
             // A created note; or the deal was deleted, was changed too often meanwhile, or cannot be moved behind a
             // deal of another stage.
@@ -159,8 +162,11 @@ async fn concurrent_changes_keep_totals_positions_and_lists_consistent() {
     let all = list_all(&fixture.shop.owner, &fixture.deals).await;
     let versions: BTreeMap<_, _> =
         all.iter().map(|deal| (text(deal, "id"), deal["version"].as_u64().unwrap())).collect();
-    let change_counts = fixture.change_counts.lock().unwrap().clone();
-    let acknowledged: BTreeMap<_, _> = change_counts.iter().map(|(path, changes)| (id(path), changes + 1)).collect();
+    let acknowledged = fixture.versions.lock().unwrap().clone();
+    let every_one = |last: u64| (1..=last).collect::<BTreeSet<_>>();
+    let versions: BTreeMap<_, _> = versions.into_iter().map(|(id, last)| (id, every_one(last))).collect();
+    let acknowledged: BTreeMap<_, _> =
+        acknowledged.iter().map(|(path, versions)| (id(path), versions.clone())).collect();
     assert_eq!(versions, acknowledged, "each acknowledged change is applied exactly once");
     assert!(all.len() > DEALS / 2, "{}", all.len());
     assert_lists_agree(&fixture, &all).await;

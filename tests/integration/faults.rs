@@ -49,7 +49,7 @@ async fn server_errors_and_lost_requests_are_retried() {
         world.faults().next([fault, fault]);
         shop.owner.get(&shop.contacts).is(200).await;
         world.faults().next_writes([fault, fault]);
-        shop.owner.patch(&shop.paths.contact).json(json!({ "source": "web" })).is(200).await;
+        shop.owner.patch(&shop.paths.contact).json(json!({ "source": format!("{fault:?}") })).is(200).await;
     }
     assert_eq!(shop.owner.get(&shop.paths.contact).is(200).await.body["version"], 3);
 }

@@ -172,9 +172,9 @@ pub(crate) async fn get(
     document.append_property(Property::new("X-WR-CALNAME", row.staff.fields.name.to_string()));
     let mut modified = row.staff.meta.updated_at;
     for appointment in &appointments {
-        let named = Named::find(client, appointment, &names)?;
-        modified = modified.max(named.modified);
-        document.push(event(appointment, &named));
+        let shown = Named::find(client, appointment, &names)?;
+        modified = modified.max(shown.modified);
+        document.push(event(appointment, &shown));
     }
     let text = fold(&unfold(&document.done().to_string()));
     Ok(Document { content_type: "text/calendar; charset=utf-8", text, modified, if_none_match })

@@ -60,7 +60,7 @@ impl EmailUse {
             return Ok(());
         }
         let read = || async { TAKEN_EMAILS.counters(app, actor, home)?.read(app, store).await };
-        store.retry_on_conflict(read, |taken, transaction| taken.record(transaction)).await?;
+        store.retry_on_conflict(read, CountedAttempts::record).await?;
         Err(accounts::email_taken())
     }
 

@@ -1,7 +1,7 @@
 //! Emails of users: lookup, reservation and proof.
 //!
 //! The pointer from an email makes it unique. It records whether its user has proved access to the mailbox, by
-//! redeeming a token from a mail: nobody can keep an email from its owner by reserving it.
+//! redeeming a token from a mail: an email cannot be kept from its owner by reserving it.
 
 use super::keys::email_pointer;
 use super::{Account, EmailPointer, User};
@@ -61,7 +61,7 @@ pub fn reserve_email(
     }
 }
 
-/// Reserves the email of a user whom the operator creates; `409 email_taken` if another user has it.
+/// Reserves the email of a user created by the operator; `409 email_taken` if another user has it.
 #[cfg(feature = "operator")]
 pub(super) fn reserve_proved_email(
     app: &App,

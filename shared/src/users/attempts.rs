@@ -41,16 +41,16 @@ pub const MAIL_FROM_SOURCE: AttemptLimit = AttemptLimit { name: "mail from", max
 
 /// The limits on the mails that users cause, such as invitations.
 pub const MAILS: ActorLimits = ActorLimits {
-    by_actor: AttemptLimit { name: "mails by", max: 50, minutes: 60 },
-    by_client: AttemptLimit { name: "mails in client", max: 50, minutes: 60 },
-    by_agency: AttemptLimit { name: "mails in agency", max: 200, minutes: 60 },
+    actor: AttemptLimit { name: "mails by", max: 50, minutes: 60 },
+    client: AttemptLimit { name: "mails in client", max: 50, minutes: 60 },
+    agency: AttemptLimit { name: "mails in agency", max: 200, minutes: 60 },
 };
 
 /// The limits on learning that a user of another home has an email.
 pub const TAKEN_EMAILS: ActorLimits = ActorLimits {
-    by_actor: AttemptLimit { name: "taken emails by", max: 10, minutes: 60 },
-    by_client: AttemptLimit { name: "taken emails in client", max: 20, minutes: 60 },
-    by_agency: AttemptLimit { name: "taken emails in agency", max: 40, minutes: 60 },
+    actor: AttemptLimit { name: "taken emails by", max: 10, minutes: 60 },
+    client: AttemptLimit { name: "taken emails in client", max: 20, minutes: 60 },
+    agency: AttemptLimit { name: "taken emails in agency", max: 40, minutes: 60 },
 };
 
 /// The limits on one kind of action by one actor, in one client and in one agency.
@@ -59,9 +59,9 @@ pub const TAKEN_EMAILS: ActorLimits = ActorLimits {
 /// platform have no limits.
 #[derive(Clone, Copy, Debug)]
 pub struct ActorLimits {
-    by_actor: AttemptLimit,
-    by_client: AttemptLimit,
-    by_agency: AttemptLimit,
+    actor: AttemptLimit,
+    client: AttemptLimit,
+    agency: AttemptLimit,
 }
 
 impl ActorLimits {
@@ -71,14 +71,14 @@ impl ActorLimits {
         if matches!(actor.home(), HomeScope::Platform(_)) {
             return Ok(counters);
         }
-        let counters = counters.and(app, self.by_actor, actor.user())?;
+        let counters = counters.and(app, self.actor, actor.user())?;
         let (_, agency, client) = home.ids();
         let counters = match client {
-            Some(client) => counters.and(app, self.by_client, client)?,
+            Some(client) => counters.and(app, self.client, client)?,
             None => counters,
         };
         match agency {
-            Some(agency) => counters.and(app, self.by_agency, agency),
+            Some(agency) => counters.and(app, self.agency, agency),
             None => Ok(counters),
         }
     }

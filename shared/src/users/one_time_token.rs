@@ -91,8 +91,7 @@ impl StoredToken {
     fn new(sealer: &Sealer, hash: &str, content: Option<&Content>, expires: Instant) -> Result<Self> {
         let mut plain = serde_json::to_vec(&content).map_err(Problem::internal)?;
         plain.resize(plain.len().max(PADDED_SIZE), b' ');
-        let sealed = sealer.seal(hash, &plain)?;
-        Ok(Self { sealed, ttl: expires.unix_seconds() })
+        Ok(Self { sealed: sealer.seal(hash, &plain)?, ttl: expires.unix_seconds() })
     }
 
     fn open(&self, sealer: &Sealer, hash: &str) -> Option<Content> {

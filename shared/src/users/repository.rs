@@ -73,8 +73,8 @@ pub fn count_users(
 
 /// Records the time of a sign-in.
 ///
-/// The version stays: `lastLoginAt` is not a field that anybody edits, and a form that was opened before the sign-in
-/// must not fail. Fails with `on_changed` if the password or the status has changed since the user was read, or the
+/// The version stays: `lastLoginAt` is not an editable field, and a form that was opened before the sign-in must not
+/// fail. Fails with `on_changed` if the password or the status has changed since the user was read, or the
 /// user was deleted.
 pub fn record_sign_in(
     transaction: &mut Transaction,

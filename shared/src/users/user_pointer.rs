@@ -46,7 +46,7 @@ pub fn require_assignee(
 
 /// Requires that the actor is still active, with the role and the home of the access token.
 ///
-/// A token states what was true when it was issued, up to 15 minutes ago. Operations whose effects outlast it call
+/// A token states what was true when it was issued, up to 15 minutes ago. Operations with lasting effects call
 /// this: those that give access, and those that delete users, settings or a part of the tree. A deleted, disabled
 /// or demoted user gets a 401, which takes precedence over all other errors; the refresh token of a demoted user
 /// gets a token with the current role.

@@ -259,7 +259,7 @@ impl IdempotentRequest {
             self.commit_with(transaction, scope, created).await
         };
         match store.retry(attempt).await {
-            // A caller whose access token is no longer accepted gets no response again.
+            // Not replayed to a caller with an access token that is no longer accepted.
             Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => Err(problem),
             Err(problem) if problem.status().is_client_error() => {
                 self.recorded_response_or(store, scope, problem).await

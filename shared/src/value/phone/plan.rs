@@ -29,7 +29,9 @@ const TYPES: [Type; 10] = [
 const MAX_CODE_DIGITS: usize = 3;
 
 /// Compiled patterns of numbering plans, by the address of their source and by the part that they match.
-static PATTERNS: LazyLock<RwLock<HashMap<(usize, Part), Option<Regex>>>> = LazyLock::new(RwLock::default);
+static PATTERNS: LazyLock<RwLock<Patterns>> = LazyLock::new(RwLock::default);
+
+type Patterns = HashMap<(usize, Part), Option<Regex>>;
 
 /// The part of the digits that a pattern matches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -143,7 +143,7 @@ fn dialed_forms(plan: &Metadata, number: &str) -> Vec<String> {
     {
         forms.extend([Mode::National, Mode::International].map(|mode| parsed.format().mode(mode).to_string()));
     }
-    let prefix = plan.preferred_international_prefix().or(plan.international_prefix().map(|prefix| prefix.as_str()));
+    let prefix = plan.preferred_international_prefix().or_else(|| Some(plan.international_prefix()?.as_str()));
     forms.extend(prefix.filter(|prefix| prefix.parse::<u64>().is_ok()).map(|prefix| format!("{prefix}{code}{number}")));
     forms
 }
