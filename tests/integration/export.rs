@@ -53,6 +53,7 @@ async fn create_difficult_contacts(shop: &SalonFixture<'_>) {
         ("id", "firstName", "lastName"),
         (",", ";", "\\"),
         ("\t=x", "- x", "'-"),
+        ("a;=x", "b,@c|-d", "e; '+f"),
     ]
     .into_iter()
     .enumerate()
@@ -223,7 +224,7 @@ async fn reimported_export_changes_nothing_in_its_client() {
     let before = contacts(&world, &shop).await;
     let file = export(&shop, "").is(200).await.text;
     let report = imported(&shop, file.as_str()).await;
-    assert_eq!((counts(&report), &report["errors"]), ([0, 0, 9], &json!([])), "{file}");
+    assert_eq!((counts(&report), &report["errors"]), ([0, 0, 10], &json!([])), "{file}");
     assert_eq!(contacts(&world, &shop).await, before);
 }
 
@@ -242,9 +243,9 @@ async fn export_recreates_its_contacts_in_another_client() {
     // All pages in one file, as written by a program that follows the links.
     let file = pages(&shop, 3).await.concat();
     let report = imported(&other, file.as_str()).await;
-    assert_eq!((counts(&report), &report["errors"]), ([10, 0, 0], &json!([])), "{file}");
+    assert_eq!((counts(&report), &report["errors"]), ([11, 0, 0], &json!([])), "{file}");
     assert_eq!(visible_contacts(&world, &other).await, visible_contacts(&world, &shop).await);
-    assert_eq!(counts(&imported(&other, file.as_str()).await), [0, 0, 10]);
+    assert_eq!(counts(&imported(&other, file.as_str()).await), [0, 0, 11]);
     let without_ids = |file: String| -> BTreeSet<String> {
         let rows = file.lines().skip(1).map(|line| line.split_once(',').unwrap().1.rsplitn(3, ',').last().unwrap());
         rows.map(str::to_owned).collect()
@@ -265,9 +266,24 @@ async fn edited_export_updates_only_edited_contacts() {
     let fields = |contact: &Value| ["lastName", "email"].map(|name| contact[name].as_str().unwrap().to_owned());
     let found: Vec<_> = contacts(&world, &shop).await.iter().map(fields).collect();
     assert_eq!(found, [["King", "ada@example.com"], ["Bar", "eve@example.com"]]);
-    // A row that a spreadsheet has shortened is invalid and does not affect other rows.
+    // A row with moved cells is invalid and does not affect other rows.
     let shortened = file.replace("Ada,Lovelace,,,,,,,", "Ada,Lovelace");
     let answer = import(&shop, shortened).is(200).await;
     assert_eq!(counts(&answer.body), [0, 0, 3]);
-    assert_eq!(answer.body["errors"][0]["code"], "wrong_length");
+    assert_eq!(answer.body["errors"][0]["code"], "invalid_email");
+}
+
+#[tokio::test]
+async fn export_with_a_byte_order_mark_is_imported_unchanged() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    create_difficult_contacts(&shop).await;
+    let plain = export(&shop, "").is(200).await;
+    let marked = export(&shop, "?bom=true").is(200).await;
+    assert_eq!(marked.text, format!("\u{feff}{}", plain.text));
+    let page = export(&shop, "?bom=true&limit=2").is(200).await;
+    assert!(page.header("link").contains("&bom=true>"), "{}", page.header("link"));
+    export(&shop, "?bom=1").invalid(&["/bom"]).await;
+    let report = imported(&shop, marked.text).await;
+    assert_eq!(counts(&report), [0, 0, 10], "the contact of the fixture and nine more");
 }

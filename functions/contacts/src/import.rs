@@ -13,14 +13,14 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use shared::contacts::import::{self, ImportContext, text};
 use shared::contacts::jobs::ImportContacts;
-use shared::contacts::sheet::Sheet;
+use shared::contacts::sheet::{HeaderMap, Sheet, SheetColumn, SheetFormat, SheetOptions};
 use shared::contacts::{Import, ImportId, ImportProgress, ImportStatus, RowError, limits};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::jobs::{JobItem, Payload, commit_leased};
 use shared::table::{ChildCount, Key, Order, Record, Store, child_count};
 use shared::tenants::Client;
 use shared::value::{QueryBool, ValidationErrors};
-use shared::web::{Access, App, Created, CsvUpload, IdempotentRequest, Parameters, PathId, Problem, Result};
+use shared::web::{Access, App, Created, CsvUpload, IdempotentRequest, PathId, Problem, RepeatableParameters, Result};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -54,12 +54,41 @@ pub(crate) struct Report {
     ///
     /// After 5,000 errors, only the first error of each row.
     errors: Vec<RowError>,
+    /// Encoding of the file, by its declaration or its content.
+    #[schema(example = "UTF-8")]
+    encoding: String,
+    /// Delimiter of the file: a comma, a semicolon or a tab.
+    #[schema(example = ",")]
+    delimiter: &'static str,
+    /// Columns that are imported, in their order.
+    mapping: Vec<MappedColumn>,
+    /// Columns with unknown names, which are not imported.
+    #[schema(example = json!(["Shoe size"]))]
+    ignored_columns: Vec<String>,
+}
+
+/// A column of the file and its field.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ContactImportColumn)]
+pub(crate) struct MappedColumn {
+    /// Name of the column, cut to 60 characters.
+    #[schema(example = "E-mail")]
+    header: String,
+    /// Field of the contact, or `name` for full names.
+    #[schema(example = "email")]
+    field: &'static str,
 }
 
 impl Report {
-    fn new(id: ImportId, progress: ImportProgress, errors: Vec<RowError>) -> Self {
+    fn new(id: ImportId, progress: ImportProgress, errors: Vec<RowError>, format: SheetFormat) -> Self {
         let ImportProgress { status, created, updated, skipped } = progress;
-        Self { id, status, created, updated, skipped, errors }
+        let SheetFormat { encoding, delimiter, columns } = format;
+        let mapped =
+            |column: &SheetColumn| Some(MappedColumn { header: column.name.clone(), field: column.field_name()? });
+        let mapping = columns.iter().filter_map(mapped).collect();
+        let ignored_columns = columns.into_iter().filter(SheetColumn::is_unknown).map(|column| column.name).collect();
+        let delimiter = delimiter.as_str();
+        Self { id, status, created, updated, skipped, errors, encoding, delimiter, mapping, ignored_columns }
     }
 }
 
@@ -74,18 +103,36 @@ pub(crate) struct Options {
     #[deserr(default)]
     #[param(value_type = bool, required = false, default = false)]
     dry_run: QueryBool,
+    /// Reject a file with unknown columns (`422`) instead of ignoring them.
+    #[deserr(default)]
+    #[param(value_type = bool, required = false, default = false)]
+    strict: QueryBool,
+    /// Field of a column, as `Header:field`. May be repeated.
+    ///
+    /// The fields are `id`, `firstName`, `lastName`, `name` (full name), `email`, `phone`, `company`, `jobTitle`,
+    /// `source` and `tags`. A column without a field, as in `Header:`, is ignored.
+    #[deserr(default)]
+    #[param(value_type = Option<Vec<String>>, style = Form, explode, example = json!(["Private Mail:email"]))]
+    map: HeaderMap,
 }
 
 /// Import contacts from a CSV file.
 ///
-/// RFC 4180 in UTF-8, at most 5 MiB and 20,000 rows. The first line names the columns, in any order and in
-/// spellings such as `firstName`, `First Name` or `first_name`: `id`, `firstName`, `lastName`, `email`,
-/// `phone`, `company`, `jobTitle`, `source`, `tags`. `tags` has tag names separated by `;`; missing tags are
-/// created. An exported file can be imported unchanged.
+/// At most 5 MiB and 20,000 rows, separated by `,`, `;` or tab. The encoding is that of a byte order mark or of
+/// the media type's `charset`; without both, UTF-8, UTF-16 or Windows-1252 is detected.
+///
+/// One of the first 21 lines names the columns, in any order and in spellings such as `firstName`, `First Name` or
+/// `first_name`: `id`, `firstName`, `lastName`, `name` (full name), `email`, `phone`, `company`, `jobTitle`,
+/// `source`, `tags`. The column names of Google, HubSpot, Outlook, Salesforce, Mailchimp and Pipedrive are known, in
+/// English and German; `map` adds more. If several columns have the same field, a row has the value of the first
+/// one that is not empty. Unknown columns are ignored and listed in the report, unless `strict` is set. Lines before
+/// the header are skipped. `tags` has tag names separated by `;` or `,`; missing tags are created. An exported file
+/// can be imported unchanged.
 ///
 /// A row updates the contact with the `id` of the row, otherwise the contact with its `email`. An update sets
 /// the fields of cells that are not empty, adds the tags, and never clears a field. Any other row creates a contact,
-/// unless it has no `email` and the same row was imported before. A row with errors is skipped and reported.
+/// unless it has no `email` and the same row was imported before. A row with errors is skipped and reported, such as one
+/// with content beyond the named columns or with text after a closing quote.
 ///
 /// A client has at most 1,000 tags: a row that needs a tag beyond is skipped with the error `too_many_client_tags`. At
 /// most 4 imports are in progress at a time: `429 too_many_imports`, with `Retry-After`.
@@ -109,14 +156,17 @@ pub(crate) async fn import(
     client: Access<ClientScope, UseCrm>,
     State(app): State<App>,
     store: Store,
-    Parameters(options): Parameters<Options>,
-    CsvUpload { bytes, request }: CsvUpload,
+    RepeatableParameters(options): RepeatableParameters<Options>,
+    CsvUpload { bytes, charset, request }: CsvUpload,
 ) -> Result<Response> {
     let deadline = Instant::now() + INLINE_TIME;
     let client = *client;
+    let Options { dry_run: is_dry_run, strict, map } = options;
+    let options = SheetOptions { charset, map, is_strict: strict.is_set() };
     let (client_record, count) = store.find_both(&client.record(), &child_count(client)).await?;
-    let sheet = Sheet::open(bytes)?;
-    if options.dry_run.is_set() {
+    let sheet = Sheet::open(&bytes, &options)?;
+    drop(bytes);
+    if is_dry_run.is_set() {
         let report = dry_run(&app, &store, client, &sheet, &client_record, &count).await;
         return report.map(|report| Json(report).into_response());
     }
@@ -180,7 +230,7 @@ async fn read_report(store: &Store, client: ClientScope, import: &Import) -> Res
         errors.extend(page.items.into_iter().flat_map(|(_, item)| item.errors));
         after = page.stopped;
         if after.is_none() {
-            return Ok(Report::new(import.id, import.progress, errors));
+            return Ok(Report::new(import.id, import.progress, errors, import.format.clone()));
         }
     }
 }
@@ -198,7 +248,7 @@ async fn dry_run(
     let deadline = Instant::now() + DRY_RUN_TIME;
     let new_tags = limits::MAX_TAGS.saturating_sub(count.tags);
     let (progress, errors) = import::dry_run(&context, || store.renewed(), new_tags, deadline).await?;
-    Ok(Report::new(app.ids().make(), progress, errors))
+    Ok(Report::new(app.ids().make(), progress, errors, sheet.format()))
 }
 
 /// An import with its job, which is leased to this request.
@@ -225,6 +275,7 @@ impl AcceptedImport {
             progress: ImportProgress::default(),
             offset: sheet.start().offset,
             line: sheet.start().line,
+            format: sheet.format(),
             pieces: text.pieces,
             errors: 0,
             version: 1,
@@ -237,7 +288,7 @@ impl AcceptedImport {
         limits::begin_import(&mut transaction, client)?;
         transaction.create(&client.import(import.id), &import)?;
         transaction.create(&key, &job)?;
-        let report = Report::new(import.id, import.progress, Vec::new());
+        let report = Report::new(import.id, import.progress, Vec::new(), import.format.clone());
         let created = Created::unversioned(StatusCode::ACCEPTED, &report, location(client, import.id))?;
         let created = request.commit_with(transaction, client, created).await?;
         Ok(Self { import, key, job, created })

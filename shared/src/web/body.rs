@@ -168,6 +168,15 @@ pub(crate) async fn read_bytes(request: Request, media: &[&str], max: usize) -> 
     read(request, max).await
 }
 
+/// The `charset` of a body's media type.
+pub(crate) fn charset(request: &Request) -> Option<String> {
+    let media = request.headers().typed_get::<ContentType>()?.to_string();
+    media.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
 fn check_media_type(request: &Request, supported: &[&str]) -> Result<()> {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING).iter();
     if encodings.any(|encoding| !encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity")) {

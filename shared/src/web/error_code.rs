@@ -23,7 +23,7 @@ pub enum ErrorCode {
     InvalidIfMatch,
     /// `Idempotency-Key` is not 1 to 255 visible ASCII characters.
     InvalidIdempotencyKey,
-    /// The file is not CSV in UTF-8.
+    /// The file is not text, or not in the charset of its media type.
     InvalidCsv,
     /// The access token is missing, invalid or expired.
     Unauthenticated,

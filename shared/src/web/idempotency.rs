@@ -9,7 +9,7 @@ use lambda_http::http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::ErrorCode;
-use super::body::{parse, read_bytes, read_json};
+use super::body::{charset, parse, read_bytes, read_json};
 use super::response::Created;
 use super::{App, Problem, Result};
 use crate::identity::DataKey;
@@ -100,6 +100,8 @@ impl<T: Deserr<ValidationErrors>> FromRequest<App> for Create<T> {
 pub struct CsvUpload {
     /// The file.
     pub bytes: Vec<u8>,
+    /// The `charset` of its media type.
+    pub charset: Option<String>,
     /// The request, which commits the transaction.
     pub request: IdempotentRequest,
 }
@@ -112,9 +114,10 @@ impl FromRequest<App> for CsvUpload {
 
     async fn from_request(request: Request, app: &App) -> Result<Self> {
         let head = RequestHead::of(&request)?;
+        let charset = charset(&request);
         let bytes = read_bytes(request, &["text/csv"], MAX_UPLOAD_BYTES).await?;
         let request = head.with_body(app, &bytes)?;
-        Ok(Self { bytes, request })
+        Ok(Self { bytes, charset, request })
     }
 }
 

@@ -29,7 +29,7 @@ pub use context::RequestContext;
 pub use error_code::ErrorCode;
 pub use idempotency::{Create, CsvUpload, IdempotentRequest};
 pub use openapi::describe;
-pub use page::{Page, Paging, Parameters};
+pub use page::{Page, Paging, Parameters, RepeatableParameters};
 pub use path::{PathId, PathIds};
 pub use precondition::{IfMatch, IfNoneMatch};
 pub use problem::Problem;

@@ -138,6 +138,28 @@ impl<F: Deserr<ValidationErrors>> FromRequestParts<App> for Parameters<F> {
     }
 }
 
+/// The query parameters of an operation with a parameter that may be repeated.
+///
+/// The values of a repeated parameter are an array, which only the type of such a parameter accepts.
+pub struct RepeatableParameters<F>(pub F);
+
+impl<F: Deserr<ValidationErrors>> FromRequestParts<App> for RepeatableParameters<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        let mut parameters = Map::new();
+        for (name, value) in query(parts).await? {
+            match parameters.get_mut(&name) {
+                None => _ = parameters.insert(name, Value::String(value)),
+                Some(Value::Array(values)) => values.push(Value::String(value)),
+                Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+            }
+        }
+        let parameters = deserr::deserialize(Value::Object(parameters));
+        Ok(Self(parameters.map_err(ValidationErrors::of_parameters)?))
+    }
+}
+
 /// The parameters by name, and an error for each duplicate name.
 fn collect_parameters(query: Vec<(String, String)>) -> (Map<String, Value>, Result<(), ValidationErrors>) {
     let mut parameters = Map::new();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::contacts::ImportId;
+use crate::contacts::sheet::SheetFormat;
 use crate::value::Instant;
 
 /// An import of contacts from a CSV file.
@@ -21,6 +22,8 @@ pub struct Import {
     pub offset: u64,
     /// The line of the next row.
     pub line: u64,
+    /// How the text is read.
+    pub format: SheetFormat,
     /// The number of pieces of the text.
     pub pieces: usize,
     /// The number of stored row errors.

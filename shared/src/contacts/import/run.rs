@@ -68,7 +68,7 @@ pub async fn resume(app: &App, client: ClientScope, id: ImportId, deadline: Inst
         return end(&store, client, &import).await;
     }
     let Some(file) = text::read(&store, client, &import).await? else { return abandon(app, client, id).await };
-    let sheet = Sheet::open(file)?;
+    let sheet = Sheet::reopen(file, import.format.clone());
     let context = ImportContext { app, client, sheet: &sheet, country: client_record.fields.country };
     let import = run(&context, || app.store_for_event(), id, deadline).await?;
     if import.progress.status == ImportStatus::Running {

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use csv::StringRecord;
 use serde_json::json;
 
-use super::cell::{split_names, unescape_formula};
+use super::cell::{split_names, unescape_formulas};
 use super::header::{Column, Header};
 use crate::contacts::{Contact, ContactId, TagName};
 use crate::value::characters::is_blank;
@@ -39,7 +39,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Parses a row that has as many cells as the header.
+    /// Parses a row. Absent cells are empty.
     ///
     /// # Errors
     /// One error for each invalid cell.
@@ -50,7 +50,7 @@ impl Cells {
     ) -> Result<Self, ValidationErrors> {
         let mut cells = Self::default();
         let errors = header.cells(row).filter_map(|(column, cell)| {
-            let set = cells.set(column, unescape_formula(cell), country);
+            let set = cells.set(column, &unescape_formulas(cell), country);
             set.err().map(|invalid| ValidationErrors::field(format!("/{}", column.name()), invalid))
         });
         match errors.reduce(ValidationErrors::and) {
@@ -64,6 +64,12 @@ impl Cells {
             Column::Id => self.id = parse_optional(text, str::parse)?,
             Column::FirstName => self.first_name = text.parse()?,
             Column::LastName => self.last_name = text.parse()?,
+            Column::Name => {
+                let name: PersonName = text.parse()?;
+                if self.first_name.is_empty() && self.last_name.is_empty() {
+                    self.first_name = name;
+                }
+            }
             Column::Email => self.email = parse_optional(text, str::parse)?,
             Column::Phone => self.phone = parse_optional(text, |text| Phone::in_country(text, country))?,
             Column::Company => self.company = parse_optional(text, str::parse)?,
@@ -115,11 +121,12 @@ fn tags(text: &str) -> Result<Vec<TagName>, InvalidValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contacts::sheet::HeaderMap;
 
     const ALL: [&str; 9] = ["id", "firstName", "lastName", "email", "phone", "company", "jobTitle", "source", "tags"];
 
     fn read(row: [&str; 9]) -> Result<Cells, Vec<(String, String)>> {
-        let header = Header::read(&StringRecord::from(ALL.to_vec())).unwrap();
+        let header = Header::find(&ALL.join(","), &HeaderMap::default(), true).unwrap().header;
         Cells::read(&header, &StringRecord::from(row.to_vec()), "FR".parse().ok()).map_err(|invalid| {
             invalid.into_fields().into_iter().map(|error| (error.pointer, error.code.into_owned())).collect()
         })
@@ -147,6 +154,19 @@ mod tests {
             }
         );
         assert_eq!(read([" "; 9]).unwrap(), Cells::default());
+    }
+
+    #[test]
+    fn full_name_is_read_if_the_row_has_no_other_name() {
+        let header = Header::find("Name,First Name,Last Name,Email", &HeaderMap::default(), true).unwrap().header;
+        for (row, first, last) in [
+            (["Nora Quist", "", "", ""], "Nora Quist", ""),
+            (["Nora Quist", "Nora", "Quist", ""], "Nora", "Quist"),
+            (["Quist", "", "Quist", ""], "", "Quist"),
+        ] {
+            let cells = Cells::read(&header, &StringRecord::from(row.to_vec()), None).unwrap();
+            assert_eq!((cells.first_name.as_str(), cells.last_name.as_str()), (first, last));
+        }
     }
 
     #[test]

@@ -2,19 +2,26 @@
 //!
 //! The format is [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180).
 
+mod aliases;
 mod cell;
 mod cells;
+mod encoding;
 mod header;
 mod records;
 mod write;
 
+use serde::{Deserialize, Serialize};
+
 use crate::contacts::RowError;
-use crate::value::{Country, FieldError, ValidationErrors};
+use crate::value::{Country, FieldError, InvalidValue, ValidationErrors};
 use crate::web::{ErrorCode, Problem, Result};
 
 pub use cells::Cells;
+use encoding::decode;
 use header::Header;
-use records::{Record, Records};
+pub use header::{HeaderMap, SheetColumn};
+pub use records::Delimiter;
+use records::{Quotes, Record, Records};
 pub use write::write;
 
 /// A CSV file of contacts with a valid header.
@@ -22,9 +29,35 @@ pub use write::write;
 /// Rows are parsed one by one, to keep memory use low.
 #[derive(Debug)]
 pub struct Sheet {
+    /// In UTF-8.
     file: Vec<u8>,
+    encoding: String,
+    delimiter: Delimiter,
     header: Header,
     start: FilePosition,
+}
+
+/// How a file is read, apart from its text: what another process needs to continue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SheetFormat {
+    /// The encoding that the file was uploaded in.
+    pub encoding: String,
+    /// The character between two cells.
+    pub delimiter: Delimiter,
+    /// The columns, in their order.
+    pub columns: Vec<SheetColumn>,
+}
+
+/// How the caller wants a file to be read.
+#[derive(Clone, Debug, Default)]
+pub struct SheetOptions {
+    /// The `charset` of the media type.
+    pub charset: Option<String>,
+    /// The fields of columns.
+    pub map: HeaderMap,
+    /// Whether unknown columns are rejected.
+    pub is_strict: bool,
 }
 
 /// A position in a file between two rows, from which another process can continue.
@@ -34,6 +67,10 @@ pub struct FilePosition {
     pub offset: u64,
     /// Line, counted from 1.
     pub line: u64,
+}
+
+impl FilePosition {
+    const START: Self = Self { offset: 0, line: 1 };
 }
 
 /// A row of a file.
@@ -50,37 +87,64 @@ pub struct Row {
 /// The largest number of rows: they are imported within minutes.
 const MAX_ROWS: usize = 20_000;
 
+/// The largest number of rows and repeated headers: each row may be a file of its own.
+const MAX_RECORDS: usize = 2 * MAX_ROWS;
+
 impl Sheet {
-    /// Parses the header, and counts the rows.
+    /// Decodes the file, finds the header, and counts the rows.
     ///
     /// # Errors
     /// 400 `invalid_csv`; 422 `invalid` with the errors of the header, `too_many_rows` or `unclosed_quote`.
-    pub fn open(file: Vec<u8>) -> Result<Self> {
-        if str::from_utf8(&file).is_err() {
-            return Err(Problem::new(ErrorCode::InvalidCsv, "The file must be CSV in UTF-8."));
-        }
-        let mut records = Records::from(&file, FilePosition { offset: 0, line: 1 });
-        let first = records.next().ok_or_else(Header::missing)?;
-        let header = Header::read(&first.cells)?;
-        let (mut len, mut last) = (0, first.start);
-        for record in records.filter(|record| !header.matches(&record.cells)).take(MAX_ROWS + 1) {
-            (len, last) = (len + 1, record.start);
-        }
-        if len <= MAX_ROWS && Records::has_unclosed_quote(&file, last) {
-            // All rows after the quote would be read as part of one row, and be lost without an error.
-            let detail = format!("A quote in the row that starts in line {} is not closed.", last.line);
-            return Err(Problem::new(ErrorCode::UnclosedQuote, detail));
-        }
-        if len > MAX_ROWS {
-            let detail = format!("The file must have at most {MAX_ROWS} rows.");
-            return Err(Problem::new(ErrorCode::TooManyRows, detail));
-        }
-        Ok(Self { header, start: first.next, file })
+    pub fn open(file: &[u8], options: &SheetOptions) -> Result<Self> {
+        let decoded = decode(file, options.charset.as_deref())?;
+        let found = Header::find(&decoded.text, &options.map, options.is_strict)?;
+        let format = SheetFormat {
+            encoding: decoded.encoding.to_owned(),
+            delimiter: found.delimiter,
+            columns: found.header.columns().to_vec(),
+        };
+        let mut sheet = Self::reopen(decoded.text.into_bytes(), format);
+        sheet.start = found.next;
+        sheet.check_rows(found.start)?;
+        Ok(sheet)
     }
 
-    /// The bytes of the file.
+    /// Reads a file in UTF-8 that was opened before.
+    pub fn reopen(file: Vec<u8>, format: SheetFormat) -> Self {
+        let SheetFormat { encoding, delimiter, columns } = format;
+        Self { file, encoding, delimiter, header: Header::new(columns), start: FilePosition::START }
+    }
+
+    fn check_rows(&self, header: FilePosition) -> Result<()> {
+        let (mut rows, mut last) = (0, header);
+        for (index, record) in self.records(self.start).enumerate() {
+            rows += usize::from(!self.header.matches(&record.cells));
+            if rows > MAX_ROWS || index >= MAX_RECORDS {
+                let detail = format!("The file must have at most {MAX_ROWS} rows.");
+                return Err(Problem::new(ErrorCode::TooManyRows, detail));
+            }
+            last = record.start;
+            if record.quotes == Quotes::TextAfterLines {
+                return Err(unclosed_quote(last));
+            }
+        }
+        // All rows after the quote would be read as part of one row, and be lost without an error.
+        if Records::has_unclosed_quote(&self.file, last, self.delimiter) { Err(unclosed_quote(last)) } else { Ok(()) }
+    }
+
+    fn records(&self, from: FilePosition) -> Records<'_> {
+        Records::from(&self.file, from, self.delimiter)
+    }
+
+    /// The bytes of the file, in UTF-8.
     pub fn file(&self) -> &[u8] {
         &self.file
+    }
+
+    /// How the file is read.
+    pub fn format(&self) -> SheetFormat {
+        let (encoding, columns) = (self.encoding.clone(), self.header.columns().to_vec());
+        SheetFormat { encoding, delimiter: self.delimiter, columns }
     }
 
     /// The position of the first row.
@@ -93,16 +157,32 @@ impl Sheet {
     /// National phone numbers are read as those of `country`.
     pub fn rows(&self, from: FilePosition, country: Option<Country>) -> impl Iterator<Item = Row> {
         // Concatenated exports have a header each.
-        Records::from(&self.file, from)
+        self.records(from)
             .filter(|record| !self.header.matches(&record.cells))
             .map(move |record| self.row(&record, country))
     }
 
-    fn row(&self, Record { start, cells, next }: &Record, country: Option<Country>) -> Row {
-        let cells = self.header.check_length(cells).and_then(|()| Cells::read(&self.header, cells, country));
+    fn row(&self, record: &Record, country: Option<Country>) -> Row {
+        let Record { start, cells, next, .. } = record;
+        let cells = check_quotes(record)
+            .and_then(|()| self.header.check_surplus(cells))
+            .and_then(|()| Cells::read(&self.header, cells, country));
         let cells = cells.map_err(|invalid| row_errors(start.line, invalid));
         Row { line: start.line, next: *next, cells }
     }
+}
+
+fn unclosed_quote(start: FilePosition) -> Problem {
+    let detail = format!("A quote in the row that starts in line {} is not closed.", start.line);
+    Problem::new(ErrorCode::UnclosedQuote, detail)
+}
+
+fn check_quotes(record: &Record) -> std::result::Result<(), ValidationErrors> {
+    if record.quotes == Quotes::Balanced {
+        return Ok(());
+    }
+    let detail = "must have no text after the closing quote of a cell; a quote in a quoted cell is doubled";
+    Err(ValidationErrors::field("", InvalidValue::new("misplaced_quote", detail)))
 }
 
 /// The errors of a row that starts in `line`.
@@ -125,11 +205,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn open(file: impl Into<Vec<u8>>) -> Sheet {
-        Sheet::open(file.into()).unwrap()
+        Sheet::open(&file.into(), &SheetOptions::default()).unwrap()
     }
 
     fn rejection(file: impl Into<Vec<u8>>) -> (u16, &'static str) {
-        let problem = Sheet::open(file.into()).unwrap_err();
+        let problem = Sheet::open(&file.into(), &SheetOptions::default()).unwrap_err();
         (problem.status().as_u16(), problem.code())
     }
 
@@ -186,13 +266,48 @@ mod tests {
     }
 
     #[test]
-    fn file_that_is_not_utf_8_or_has_an_invalid_header_is_rejected() {
-        let utf_16: Vec<u8> = "\u{feff}email".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(rejection(utf_16), (400, "invalid_csv"));
-        assert_eq!(rejection(*b"email\n\xff"), (400, "invalid_csv"));
-        for file in ["", "\u{feff}\r\n \r\n", ",,\n", "company\n1", "email,shoe size", "email,E-mail", "email,\n"] {
+    fn file_that_is_not_text_or_has_an_invalid_header_is_rejected() {
+        assert_eq!(rejection(*b"email\n\0"), (400, "invalid_csv"));
+        for file in ["", "\u{feff}\r\n \r\n", ",,\n", "company\n1", "email,E-mail"] {
             assert_eq!(rejection(file), (422, "invalid"), "{file:?}");
         }
+    }
+
+    #[test]
+    fn delimiter_and_lines_before_the_header_are_detected() {
+        for file in [
+            "sep=;\nE-mail;Company\na@example.com;A, B\n",
+            "Contacts\texport\n\nMade by X\nE-Mail-Adresse\tFirma\tNotes\na@example.com\tA, B\tc\n",
+            "List of contacts,,\n,,\nEmail,Company,\na@example.com,\"A, B\",\n",
+        ] {
+            let sheet = open(file);
+            let cells = rows(&sheet, sheet.start()).remove(0).cells.unwrap();
+            assert_eq!((cells.email, cells.company), ("a@example.com".parse().ok(), "A, B".parse().ok()), "{file}");
+        }
+        assert_eq!(rejection(format!("{}email\na@example.com\n", "x\n".repeat(21))), (422, "invalid"));
+    }
+
+    #[test]
+    fn quote_that_swallows_rows_is_rejected() {
+        let file = "firstName,company\nA,\"2020\nB,x\nC,\"2021\nD,2022\n";
+        assert_eq!(rejection(file), (422, "unclosed_quote"));
+    }
+
+    #[test]
+    fn repeated_headers_and_byte_order_marks_are_limited() {
+        assert_eq!(rejection("\u{feff}email\n".repeat(320_000)), (422, "too_many_rows"));
+        let file = "email\na@example.com\n".repeat(20_000);
+        assert_eq!(open(file).len(), 20_000, "each row may be a file of its own");
+    }
+
+    #[test]
+    fn reopened_file_has_the_same_rows() {
+        let file = b"x\nE-mail;Mobile;Fax;J\xf6b\na@example.com;1;2;3\n";
+        let sheet = Sheet::open(file, &SheetOptions::default()).unwrap();
+        let stored = serde_json::to_value(sheet.format()).unwrap();
+        let reopened = Sheet::reopen(sheet.file().to_vec(), serde_json::from_value(stored).unwrap());
+        assert_eq!(reopened.format(), sheet.format());
+        assert_eq!(debug(&rows(&reopened, sheet.start())), debug(&rows(&sheet, sheet.start())));
     }
 
     #[test]
@@ -205,17 +320,18 @@ mod tests {
 
     #[test]
     fn invalid_row_does_not_hide_the_next_row() {
-        let sheet = open("email,phone\nno,\"1\n2\"\na@example.com\nb@example.com,,\n");
+        let sheet = open("email,phone\nno,\"1\n2\"\na@example.com\nb@example.com,, \nc@example.com,,x\n\"d\" e\",\n");
         let found: Vec<_> = rows(&sheet, sheet.start())
             .into_iter()
-            .flat_map(|row| row.cells.unwrap_err())
+            .filter_map(|row| row.cells.err())
+            .flatten()
             .map(|error| (error.line, error.pointer, error.code))
             .collect();
         let expected = [
             (2, "/email", "invalid_email"),
             (2, "/phone", "invalid_phone"),
-            (4, "", "wrong_length"),
-            (5, "", "wrong_length"),
+            (6, "", "wrong_length"),
+            (7, "", "misplaced_quote"),
         ];
         assert_eq!(found, expected.map(|(line, pointer, code)| (line, pointer.to_owned(), Cow::from(code))));
     }
@@ -329,7 +445,7 @@ mod tests {
         #[test]
         fn reading_continues_from_any_row(file in FILES) {
             // A file that ends within quotes is rejected.
-            let Ok(sheet) = Sheet::open(file.into_bytes()) else { return Ok(()) };
+            let Ok(sheet) = Sheet::open(file.as_bytes(), &SheetOptions::default()) else { return Ok(()) };
             let all = rows(&sheet, sheet.start());
             prop_assert_eq!(all.len(), sheet.len());
             for (at, row) in all.iter().enumerate() {
@@ -340,7 +456,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_rejected(bytes: Vec<u8>, valid_header: bool, from in 0..400_u64) {
             let start = if valid_header { &b"email,phone,tags\n"[..] } else { b"" };
-            if let Ok(sheet) = Sheet::open([start, &bytes].concat()) {
+            if let Ok(sheet) = Sheet::open(&[start, &bytes].concat(), &SheetOptions::default()) {
                 prop_assert_eq!(rows(&sheet, sheet.start()).len(), sheet.len());
                 rows(&sheet, FilePosition { offset: from, line: 1 });
             }
@@ -348,7 +464,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_rejected(text in "email,phone,tags\n(.|[,\"\r\n]){0,60}", from in 0..300_u64) {
-            let Ok(sheet) = Sheet::open(text.into_bytes()) else { return Ok(()) };
+            let Ok(sheet) = Sheet::open(text.as_bytes(), &SheetOptions::default()) else { return Ok(()) };
             prop_assert_eq!(rows(&sheet, sheet.start()).len(), sheet.len());
             rows(&sheet, FilePosition { offset: from, line: 1 });
         }

@@ -7,7 +7,7 @@ use crate::value::Email;
 use crate::web::{Problem, Result};
 use csv::{Terminator, WriterBuilder};
 
-use super::cell::{escape_formula, join_names};
+use super::cell::{escape_formulas, join_names};
 use super::header::Column;
 
 const COLUMNS: [Column; 11] = [
@@ -36,7 +36,7 @@ pub fn write<'a>(
     csv.write_record(COLUMNS.map(Column::name)).map_err(Problem::internal)?;
     for contact in contacts {
         let row = COLUMNS.map(|column| text(contact, column, &tag_name));
-        csv.write_record(row.each_ref().map(|text| escape_formula(text).into_owned())).map_err(Problem::internal)?;
+        csv.write_record(row.each_ref().map(|text| escape_formulas(text).into_owned())).map_err(Problem::internal)?;
     }
     let written = csv.into_inner().map_err(|error| Problem::internal(error.into_error()))?;
     String::from_utf8(written).map_err(Problem::internal)
@@ -48,6 +48,8 @@ fn text<'a>(contact: &ContactRecord, column: Column, tag_name: impl Fn(TagId) ->
         Column::Id => contact.id.to_string(),
         Column::FirstName => fields.first_name.to_string(),
         Column::LastName => fields.last_name.to_string(),
+        // Only in files of other products.
+        Column::Name => String::new(),
         Column::Email => optional(fields.email.as_ref().map(Email::as_str)),
         Column::Phone => optional(fields.phone.as_ref()),
         Column::Company => optional(fields.company.as_ref()),
