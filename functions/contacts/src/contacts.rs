@@ -1,9 +1,11 @@
 //! Create, read, update and delete contacts.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use serde_json::Value;
 use shared::contacts::{
-    ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, Tombstones, repository,
+    ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, TagId, Tombstones, repository,
 };
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::references::{self, ContactReferences};
@@ -159,15 +161,22 @@ pub(crate) async fn replace(
     policy: ConflictPolicy<'_>,
     change: impl Fn(&ContactRecord) -> Result<ContactRecord>,
 ) -> Result<ContactRecord> {
-    let write = |current: &ContactRow, transaction: &mut _| {
+    let read = async || {
+        let current = repository::find(store, client, id).await?;
         if_match.check(current.contact.meta.version)?;
         let next = current.next(change(&current.contact)?);
-        if next.contact.meta.version != current.contact.meta.version {
-            repository::replace(transaction, client, current, &next, policy)?;
-        }
-        Ok(next.contact)
+        let [before, after] = [&current, &next].map(|row| row.contact.fields.tag_ids.as_slice());
+        let existing_tags = repository::read_many_tags(store, client, before, after).await?;
+        Ok((current, next, existing_tags))
     };
-    store.retry_on_conflict(async || Ok(repository::find(store, client, id).await?), write).await
+    let write = |(current, next, tags): &(ContactRow, ContactRow, Option<HashSet<TagId>>), transaction: &mut _| {
+        if next.contact.meta.version != current.contact.meta.version {
+            let policy = ConflictPolicy { existing_tags: tags.as_ref(), ..policy };
+            repository::replace(transaction, client, current, next, policy)?;
+        }
+        Ok(next.contact.clone())
+    };
+    store.retry_on_conflict(read, write).await
 }
 
 /// The path of a contact.

@@ -20,10 +20,13 @@ type ContactPage = Page<ContactRecord>;
 #[deserr(error = ValidationErrors, rename_all = camelCase, deny_unknown_fields)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Filters {
-    /// Prefix search over names and email (case- and accent-insensitive).
+    /// Prefix search over the words of the names and over the email.
     ///
-    /// Each contact is returned once. Combined with `sort`, the prefix filters each page, so pages may be
-    /// short. An empty value is ignored. Without `sort`, contacts are in the order of the matching text.
+    /// Case, accents and optional marks (Arabic harakat, Hebrew points, tatweel) are ignored. Several terms,
+    /// separated by spaces, must all match, in any order: `vinci mar` finds Maria da Vinci. What follows punctuation
+    /// is a word too: `luc` finds Jean-Luc. The first 8 words of each name are searched. Each contact is returned
+    /// once, without `sort` in the order of the text that the longest term matches. A search for several terms, and
+    /// any search combined with `sort`, filters each page, so pages may be short. An empty value is ignored.
     #[deserr(default, try_from(&String) = search_prefix -> InvalidValue)]
     #[param(value_type = Option<String>, max_length = 100)]
     q: Option<NormalizedText>,
@@ -70,6 +73,12 @@ enum Sort {
     Name,
 }
 
+/// The term of a search that an index reads: the first one of the longest.
+fn longest_term(search: &NormalizedText) -> NormalizedText {
+    let longest = search.terms().into_iter().rev().max_by_key(NormalizedText::char_count);
+    longest.unwrap_or_else(|| search.clone())
+}
+
 /// The index or item that a page is read from.
 enum Source {
     Contacts(List<ContactRow>),
@@ -82,8 +91,10 @@ enum Source {
 /// Contacts read per contact of a page, if filters remain after the index.
 const SCAN_FACTOR: usize = 4;
 
-/// The largest number of search entries of a contact: two names and an email.
-const MAX_SEARCH_ENTRIES: usize = 3;
+/// The search entries read per contact of a page.
+///
+/// A contact has up to 17 entries, but more than 3 of them rarely begin with the same text. Then the page is short.
+const ENTRIES_PER_CONTACT: usize = 3;
 
 /// List contacts.
 ///
@@ -119,7 +130,7 @@ impl Filters {
             Self { email: Some(email), .. } => Source::Email(email.clone()),
             Self { sort: Some(Sort::Name), .. } => Source::Contacts(client.contacts_by_name()),
             Self { sort: Some(Sort::UpdatedAt), .. } => Source::Contacts(client.contacts_by_change(self.updated_since)),
-            Self { sort: None, q: Some(q), .. } => Source::SearchEntries(client.search_entries(q)),
+            Self { sort: None, q: Some(q), .. } => Source::SearchEntries(client.search_entries(&longest_term(q))),
             Self { tag_id: Some(tag), .. } => Source::TagAssignments(client.tag_assignments(*tag).into()),
             Self { sort: None, updated_since: since @ Some(_), .. } => {
                 Source::Contacts(client.contacts_by_change(*since))
@@ -130,12 +141,12 @@ impl Filters {
 
     /// Whether the source applies all filters.
     ///
-    /// Then only duplicate search entries make a page short.
+    /// Then only search entries of the same contact make a page short.
     fn are_served_by_source(&self) -> bool {
         let Self { q, email, tag_id, sort, updated_since, .. } = self;
         match (q.is_some(), email.is_some(), tag_id.is_some(), updated_since.is_some()) {
             (false, false, false, false) => true,
-            (true, false, false, false) => sort.is_none(),
+            (true, false, false, false) => sort.is_none() && q.as_ref().is_some_and(|q| q.terms().len() == 1),
             (false, false, true, false) => sort.is_none_or(|sort| sort == Sort::CreatedAt),
             (false, false, false, true) => sort.is_none_or(|sort| sort == Sort::UpdatedAt),
             _ => false,
@@ -144,7 +155,7 @@ impl Filters {
 
     fn match_contact(&self, contact: &ContactRecord) -> bool {
         let fields = &contact.fields;
-        self.q.as_ref().is_none_or(|q| fields.matches_prefix(q))
+        self.q.as_ref().is_none_or(|q| fields.matches(q))
             && self.email.as_ref().is_none_or(|email| fields.has_email(email))
             && self.tag_id.is_none_or(|tag| fields.tag_ids.contains(&tag))
             && self.updated_since.is_none_or(|since| contact.meta.updated_at >= since)
@@ -181,8 +192,8 @@ trait ContactPointer: Entity {
     /// Whether an earlier item of the same list points to the same contact.
     fn is_duplicate(&self, filters: &Filters) -> bool;
 
-    /// The largest number of items of a list that point to the same contact.
-    const MAX_PER_CONTACT: usize;
+    /// The items that are read per contact of a page.
+    const PER_CONTACT: usize;
 }
 
 impl ContactPointer for SearchEntry {
@@ -191,10 +202,10 @@ impl ContactPointer for SearchEntry {
     }
 
     fn is_duplicate(&self, filters: &Filters) -> bool {
-        filters.q.as_ref().is_some_and(|q| Self::is_duplicate(self, q.cut().len(), filters.order()))
+        filters.q.as_ref().is_some_and(|q| Self::is_duplicate(self, longest_term(q).cut().len(), filters.order()))
     }
 
-    const MAX_PER_CONTACT: usize = MAX_SEARCH_ENTRIES;
+    const PER_CONTACT: usize = ENTRIES_PER_CONTACT;
 }
 
 impl ContactPointer for TagAssignment {
@@ -206,7 +217,7 @@ impl ContactPointer for TagAssignment {
         false
     }
 
-    const MAX_PER_CONTACT: usize = 1;
+    const PER_CONTACT: usize = 1;
 }
 
 /// Reads a page from a list of pointers: one Query and one BatchGetItem.
@@ -219,7 +230,7 @@ async fn contacts_of_pointers<T: ContactPointer>(
     let filters = &paging.filters;
     let limit = if filters.are_served_by_source() { paging.limit() } else { MAX_BATCH };
     let QueryResult { items: rows, stopped } =
-        paging.query(store, client, list, filters.order(), T::MAX_PER_CONTACT * limit + 1).await?;
+        paging.query(store, client, list, filters.order(), T::PER_CONTACT * limit + 1).await?;
     let mut pointers: Vec<_> = rows.into_iter().filter(|(_, row)| !row.is_duplicate(filters)).collect();
     let stopped = truncate_page(&mut pointers, limit, stopped);
     let keys: Vec<_> = pointers.iter().map(|(_, row)| client.contact(row.contact())).collect();

@@ -65,11 +65,17 @@ pub struct Contact {
     pub tag_ids: Vec<TagId>,
 }
 
+/// The largest number of words of a name that a search finds.
+///
+/// A change of both names writes up to 32 search entries, and a transaction has at most 100 parts (a limit of
+/// DynamoDB).
+const MAX_WORDS: usize = 8;
+
 impl Contact {
     /// The largest number of tags of a contact.
     ///
-    /// A change of all tags takes one part of its transaction for each removed tag and two for each added
-    /// tag; a transaction has at most 100 parts (a limit of DynamoDB).
+    /// A change of all tags takes one part of its transaction for each removed and each added tag; a transaction has
+    /// at most 100 parts (a limit of DynamoDB).
     pub const MAX_TAGS: usize = 30;
 
     /// The error of a contact with more than [`Self::MAX_TAGS`] tags.
@@ -126,11 +132,28 @@ impl Contact {
         self.email.as_ref().is_some_and(|own| own.folded() == email.folded())
     }
 
-    /// Whether a name or the email begins with a prefix, as in the prefix search.
-    pub fn matches_prefix(&self, prefix: &NormalizedText) -> bool {
-        let names = [&self.first_name, &self.last_name].map(|name| NormalizedText::of(&name.to_string()));
-        let email = self.email.as_ref().map(Email::search_form);
-        names.iter().chain(&email).any(|text| text.starts_with(prefix))
+    /// The words of the names that a search finds, without repetitions: the first 8 of each name.
+    pub fn search_words(&self) -> Vec<NormalizedText> {
+        let of_name = |name: &PersonName| NormalizedText::of(name.as_str()).words().into_iter().take(MAX_WORDS);
+        let mut words: Vec<_> = of_name(&self.first_name).collect();
+        for word in of_name(&self.last_name) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    /// Whether a search finds the contact: each term begins a word of a name, or the email.
+    pub fn matches(&self, search: &NormalizedText) -> bool {
+        let mut texts = self.search_words();
+        texts.extend(self.email.as_ref().map(Email::search_form));
+        search.terms().iter().all(|term| texts.iter().any(|text| text.starts_with(term)))
+    }
+
+    /// The number of search entries: one for each word, and one for the email.
+    pub fn search_entry_count(&self) -> usize {
+        self.search_words().len() + usize::from(self.email.is_some())
     }
 }
 
@@ -198,7 +221,7 @@ impl ImportFingerprint {
     }
 }
 
-/// An item of the prefix search: one of the names of a contact, or its email.
+/// An item of the prefix search: a word of a name of a contact, or its email.
 ///
 /// The text is the item's sort key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

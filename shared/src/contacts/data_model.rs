@@ -19,27 +19,31 @@ fn contacts(samples: &Samples) -> Vec<AccessPattern> {
         "id": id, "clientId": client.id(), "firstName": "sample-firstname", "lastName": "sample-lastname",
         "version": 1, "createdAt": changed, "updatedAt": changed,
     }));
-    let (name, prefix) = ("sample-name".parse().unwrap(), "sample-prefix".parse().unwrap());
+    let (word, prefix) = ("sample-word".parse().unwrap(), "sample-prefix".parse().unwrap());
     let (ascii, accented) = ("sample@x.example".parse().unwrap(), "s\u{e1}mple@x.example".parse().unwrap());
     for (text, placeholder) in [
         ("sample-lastname", "lastName"),
         ("sample-firstname", "firstName"),
-        ("sample-name", "name"),
+        ("sample-word", "word"),
         ("sample-prefix", "prefix"),
         ("sample@x.example", "email without accents"),
         ("s\u{e1}mple@x.example", "email"),
     ] {
         samples.placeholder(text, placeholder);
     }
-    let name_entry = client.name_entry(&name, id);
+    let word_entry = client.word_entry(&word, id);
     vec![
         samples.single("a contact", "GetItem, BatchGetItem", &key),
         samples.query("contacts by creation", client.contacts(), &key),
         samples.query_index("contacts by last name, then first name", &client.contacts_by_name(), &row, &key),
         samples.query_index("contacts by last change", &client.contacts_by_change(None), &row, &key),
         samples.query_index("contacts changed since a time", &client.contacts_by_change(Some(changed)), &row, &key),
-        samples.query("contacts by prefix of a name or email", client.search_entries(&prefix), &name_entry),
-        samples.single("the entry of a first or last name", TRANSACTION_ONLY, &name_entry),
+        samples.query(
+            "contacts by prefix of a word of a name, or of the email",
+            client.search_entries(&prefix),
+            &word_entry,
+        ),
+        samples.single("the entry of a word of a name", TRANSACTION_ONLY, &word_entry),
         samples.single(
             "the contact with an email (also the unique constraint)",
             "GetItem, BatchGetItem",

@@ -60,9 +60,9 @@ impl ClientScope {
         search(self).all().bounded(Bounds::Prefix(prefix.cut().to_owned()))
     }
 
-    /// The search entry of a contact's first or last name.
-    pub fn name_entry(self, name: &NormalizedText, contact: ContactId) -> Key<SearchEntry> {
-        search(self).item(format!("{}{SEPARATOR}{}", name.cut(), contact.to_key()))
+    /// The search entry of a word of a contact's names.
+    pub fn word_entry(self, word: &NormalizedText, contact: ContactId) -> Key<SearchEntry> {
+        search(self).item(format!("{}{SEPARATOR}{}", word.cut(), contact.to_key()))
     }
 
     /// The search entry of a contact's email.

@@ -3,11 +3,11 @@
 //! These items are the search entries, the unique constraint of the email, the tag assignments, and the number of
 //! contacts. Only this file writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Contact, ContactId, ContactRow, SearchEntry, TagAssignment, TagId};
+use super::{ContactId, ContactRow, SearchEntry, TagAssignment, TagId};
 use crate::identity::ClientScope;
-use crate::table::{Failure, Key, Store, StoreError, Transaction, UniqueConstraint};
+use crate::table::{Condition, Failure, Key, Store, StoreError, Transaction, UniqueConstraint};
 use crate::value::{Email, InvalidValue, NormalizedText};
 use crate::web::{ErrorCode, Problem};
 
@@ -44,6 +44,8 @@ pub struct ConflictPolicy<'a> {
     pub missing_tag: &'a (dyn Fn(TagId, usize) -> Failure + Sync),
     /// The contact was deleted.
     pub deleted: fn() -> Failure,
+    /// The existing ones of the added tags, if [`read_many_tags`] has read them.
+    pub existing_tags: Option<&'a HashSet<TagId>>,
 }
 
 impl ConflictPolicy<'_> {
@@ -52,6 +54,7 @@ impl ConflictPolicy<'_> {
         email_taken,
         missing_tag: &|_, index| Problem::unresolved_reference(format!("/tagIds/{index}")).into(),
         deleted: || Failure::NotFound,
+        existing_tags: None,
     };
 
     /// A conflict: the caller reads and decides again.
@@ -59,7 +62,31 @@ impl ConflictPolicy<'_> {
         email_taken: |_| Failure::Conflict,
         missing_tag: &|_, _| Failure::Conflict,
         deleted: || Failure::Conflict,
+        existing_tags: None,
     };
+}
+
+/// The largest number of added tags of which the transaction checks each.
+///
+/// More checks would not fit beside the largest change of the names and of the other tags.
+const MAX_TAG_CHECKS: usize = 16;
+
+/// Reads which of the tags that a change adds exist, if the transaction cannot check each of them.
+///
+/// One BatchGetItem, only for more than [`MAX_TAG_CHECKS`] tags.
+pub async fn read_many_tags(
+    store: &Store,
+    client: ClientScope,
+    before: &[TagId],
+    after: &[TagId],
+) -> Result<Option<HashSet<TagId>>, StoreError> {
+    let added: Vec<_> = after.iter().filter(|tag| !before.contains(tag)).collect();
+    if added.len() <= MAX_TAG_CHECKS {
+        return Ok(None);
+    }
+    let keys: Vec<_> = added.iter().map(|tag| client.tag(**tag)).collect();
+    let existing = store.get_all(&keys).await?.into_iter().flatten().map(|tag| tag.id);
+    Ok(Some(existing.collect()))
 }
 
 /// Adds a new contact.
@@ -130,7 +157,7 @@ fn write_related(
             _ => transaction.overwrite(&next.key, &next.entry)?,
         }
     }
-    write_tags(transaction, client, before, after, policy.missing_tag)
+    write_tags(transaction, client, before, after, policy)
 }
 
 /// Changes the tag assignments of a contact. New tags must exist.
@@ -139,7 +166,7 @@ fn write_tags(
     client: ClientScope,
     before: Option<&ContactRow>,
     after: Option<&ContactRow>,
-    missing_tag: &(dyn Fn(TagId, usize) -> Failure + Sync),
+    policy: ConflictPolicy<'_>,
 ) -> Result<(), StoreError> {
     let tags = |row: Option<&ContactRow>| row.map(|row| row.contact.fields.tag_ids.clone()).unwrap_or_default();
     let (old, new) = (tags(before), tags(after));
@@ -147,11 +174,35 @@ fn write_tags(
     for tag in old.iter().filter(|tag| !new.contains(tag)) {
         transaction.remove(&client.tag_assignment(*tag, contact))?;
     }
-    for (index, tag) in new.iter().enumerate().filter(|(_, tag)| !old.contains(tag)) {
-        transaction.require(&client.tag(*tag), missing_tag(*tag, index))?;
+    let added: Vec<_> = new.iter().enumerate().filter(|(_, tag)| !old.contains(tag)).collect();
+    require_tags(transaction, client, &added, policy)?;
+    for (_, tag) in added {
         transaction.overwrite(&client.tag_assignment(*tag, contact), &TagAssignment { owner: contact })?;
     }
     Ok(())
+}
+
+/// Requires that tags exist. Each has its index in the contact's tags.
+///
+/// If the tags were read, one part requires that none was deleted since: a deletion adds a tombstone in its
+/// transaction, which is kept for longer than a request takes.
+fn require_tags(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    tags: &[(usize, &TagId)],
+    policy: ConflictPolicy<'_>,
+) -> Result<(), StoreError> {
+    let failure = |&(index, tag): &(usize, &TagId)| (policy.missing_tag)(*tag, index);
+    let Some(existing) = policy.existing_tags else {
+        return tags.iter().try_for_each(|tag| transaction.require(&client.tag(*tag.1), failure(tag)));
+    };
+    let missing: Vec<_> = tags.iter().filter(|(_, tag)| !existing.contains(tag)).map(failure).collect();
+    if !missing.is_empty() {
+        return Err(StoreError::of_failures(missing));
+    }
+    let none_deleted = tags.iter().map(|(_, tag)| Condition::lacks("ids", tag.to_string()));
+    let none_deleted = none_deleted.fold(Condition::Always, Condition::and);
+    transaction.check(&client.tombstones(), none_deleted, Failure::Conflict)
 }
 
 /// A search entry and its key.
@@ -165,13 +216,11 @@ struct KeyedEntry {
 /// The search entries of a contact, by sort key.
 fn search_entries(client: ClientScope, row: &ContactRow) -> BTreeMap<String, KeyedEntry> {
     let owner = row.contact.id;
-    let Contact { first_name, last_name, email, .. } = &row.contact.fields;
     let mut entries = BTreeMap::new();
-    for name in [first_name, last_name].into_iter().filter(|name| !name.is_empty()) {
-        let name = NormalizedText::of(&name.to_string());
-        add_entry(&mut entries, owner, client.name_entry(&name, owner), &name, false);
+    for word in row.contact.fields.search_words() {
+        add_entry(&mut entries, owner, client.word_entry(&word, owner), &word, false);
     }
-    if let Some(email) = email {
+    if let Some(email) = &row.contact.fields.email {
         add_entry(&mut entries, owner, client.email_entry(email), &Email::search_form(email), true);
     }
     let texts: Vec<String> = entries.values().map(|(text, _)| text.clone()).collect();
@@ -212,6 +261,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::contacts::Contact;
     use crate::table::{Meta, Order};
 
     fn row(first: &str, last: &str, email: Option<&str>) -> ContactRow {
@@ -230,21 +280,50 @@ mod tests {
         ClientScope::of_prefix(&format!("T#{}#A#{}#C#{}#", key(1), key(2), key(3))).unwrap()
     }
 
+    /// Whether a term begins a word of a name: after a space, or after a hyphen that precedes a letter.
+    fn begins_word(name: &str, term: &str) -> bool {
+        let mut starts = (0..name.len()).filter(|&at| {
+            let before = name[..at].chars().next_back();
+            before.is_none_or(|c| c == ' ' || (c == '-' && !name[at..].starts_with('-')))
+        });
+        starts.any(|at| name[at..].split(' ').next().is_some_and(|word| !word.is_empty() && word.starts_with(term)))
+    }
+
     proptest! {
         #[test]
-        fn prefix_search_returns_a_matching_contact_exactly_once(
-            first in "[ab]{1,4}", last in "[ab]{1,4}", email in "[ab]{1,4}", prefix in "[ab]{1,5}",
+        fn search_for_a_term_returns_a_matching_contact_exactly_once(
+            first in "[ab][ab -]{0,6}", last in "[ab][ab -]{0,6}", email in "[ab]{1,4}", term in "[ab]{1,3}(-[ab]{1,2})?",
         ) {
             let row = row(&first, &last, Some(&format!("{email}@example.com")));
             let entries = search_entries(client(), &row);
-            let matches = [&first, &last, &email].iter().any(|text| text.starts_with(&prefix));
+            let matches = begins_word(&first, &term) || begins_word(&last, &term) || email.starts_with(&term);
             for order in [Order::Asc, Order::Desc] {
-                let read = entries.iter().filter(|(sort_key, _)| sort_key.starts_with(&prefix));
-                let returned = read.filter(|(_, entry)| !entry.entry.is_duplicate(prefix.len(), order)).count();
+                let read = entries.iter().filter(|(sort_key, _)| sort_key.starts_with(&term));
+                let returned = read.filter(|(_, entry)| !entry.entry.is_duplicate(term.len(), order)).count();
                 prop_assert_eq!(returned, usize::from(matches));
             }
-            prop_assert_eq!(row.contact.fields.matches_prefix(&prefix.parse().unwrap()), matches);
+            prop_assert_eq!(row.contact.fields.matches(&term.parse().unwrap()), matches);
         }
+
+        #[test]
+        fn search_for_several_terms_requires_each_in_any_order(
+            first in "[abc]{1,3}( [abc]{1,3}){0,3}", last in "[abc]{1,3}( [abc]{1,3}){0,3}",
+            terms in proptest::collection::vec("[abc]{1,3}", 1..4),
+        ) {
+            let contact = row(&first, &last, None).contact.fields;
+            let matches = terms.iter().all(|term| begins_word(&first, term) || begins_word(&last, term));
+            prop_assert_eq!(contact.matches(&terms.join(" ").parse().unwrap()), matches);
+            let reversed: Vec<_> = terms.into_iter().rev().collect();
+            prop_assert_eq!(contact.matches(&reversed.join("  ").parse().unwrap()), matches);
+        }
+    }
+
+    #[test]
+    fn first_8_words_of_each_name_have_entries() {
+        let row = row("a b c d e f g h i a", "j k l m n o p q r", Some("z@example.com"));
+        let sort_keys = search_entries(client(), &row).into_keys();
+        let words: Vec<_> = sort_keys.filter_map(|key| Some(key.split_once('\u{1}')?.0.to_owned())).collect();
+        assert_eq!(words, ["a", "b", "c", "d", "e", "f", "g", "h", "j", "k", "l", "m", "n", "o", "p", "q"]);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub enum Condition {
     Absent(&'static str),
     /// A set has an element.
     Contains(&'static str, Operand),
+    /// A set does not have an element, or does not exist.
+    Lacks(&'static str, Operand),
     /// Both conditions hold. See [`Condition::and`].
     And(Box<Condition>, Box<Condition>),
     /// At least one of the conditions holds. See [`Condition::or`].
@@ -121,6 +123,11 @@ impl Condition {
     /// A set field has this text.
     pub fn contains(field: &'static str, text: impl Into<Operand>) -> Self {
         Self::Contains(field, text.into())
+    }
+
+    /// A set field does not have this text, or does not exist.
+    pub fn lacks(field: &'static str, text: impl Into<Operand>) -> Self {
+        Self::Lacks(field, text.into())
     }
 
     /// This condition and the other one.
@@ -194,6 +201,9 @@ impl Expressions {
             }
             Condition::Absent(field) => format!("attribute_not_exists({})", self.path::<T>(field)),
             Condition::Contains(field, value) => format!("contains({}, {})", self.path::<T>(field), self.value(value)),
+            Condition::Lacks(field, value) => {
+                format!("NOT contains({}, {})", self.path::<T>(field), self.value(value))
+            }
             Condition::And(one, other) => self.both::<T>(*one, "AND", *other)?,
             Condition::Or(one, other) => self.both::<T>(*one, "OR", *other)?,
         })

@@ -94,7 +94,7 @@ impl StoreError {
     ///
     /// An override comes first, then a conflict: the other errors were decided on outdated values. Otherwise the
     /// first error counts; if it is the caller's, all errors of the caller are kept.
-    pub(super) fn of_failures(failures: Vec<Failure>) -> Self {
+    pub(crate) fn of_failures(failures: Vec<Failure>) -> Self {
         let mut rejected: Vec<Arc<dyn Error + Send + Sync>> = Vec::new();
         let mut error = None;
         let mut is_rejected_first = false;

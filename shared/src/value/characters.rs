@@ -1,7 +1,7 @@
 //! The one definition of blank text and of control characters.
 
-use icu_properties::CodePointSetData;
-use icu_properties::props::{DefaultIgnorableCodePoint, VariationSelector};
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, VariationSelector};
+use icu_properties::{CodePointMapData, CodePointSetData};
 
 /// Removes white space and invisible characters from both ends of a text.
 ///
@@ -40,6 +40,12 @@ pub fn is_control(c: char) -> bool {
 /// These are embeddings, overrides and isolates. In a name they could disguise the text around it.
 pub fn is_direction_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a character is punctuation or a symbol, such as a hyphen, an apostrophe or a plus sign.
+pub fn is_punctuation(c: char) -> bool {
+    let separators = GeneralCategoryGroup::Punctuation.union(GeneralCategoryGroup::Symbol);
+    separators.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }
 
 /// The text with every line end as a line feed.

@@ -1,10 +1,11 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
 use unicase::UniCase;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::value::characters::is_invisible;
+use crate::value::characters::{is_invisible, is_punctuation};
 use crate::value::{InvalidValue, string_value};
 
 /// Text normalized for search: without case, optional marks, width variants and ligatures.
@@ -43,6 +44,24 @@ impl NormalizedText {
         &self.0
     }
 
+    /// The terms of a search: the parts of the text between spaces, in order, without repetitions.
+    pub fn terms(&self) -> Vec<Self> {
+        distinct(self.0.split(' ').filter(|term| !term.is_empty()))
+    }
+
+    /// The words by which a prefix search finds a name, in order, without repetitions.
+    ///
+    /// These are the terms of the name, and what follows punctuation inside a term: `jean-luc` is found as `jean-luc`
+    /// and as `luc`.
+    pub fn words(&self) -> Vec<Self> {
+        distinct(self.0.split(' ').flat_map(|term| word_starts(term).map(|start| &term[start..])))
+    }
+
+    /// The length in characters.
+    pub fn char_count(&self) -> usize {
+        self.0.chars().count()
+    }
+
     /// Whether the text starts with `prefix`.
     pub fn starts_with(&self, prefix: &Self) -> bool {
         self.0.starts_with(&prefix.0)
@@ -52,6 +71,20 @@ impl NormalizedText {
     pub fn cut(&self) -> &str {
         &self.0[..self.0.floor_char_boundary(MAX_CUT)]
     }
+}
+
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<NormalizedText> {
+    let mut seen = HashSet::new();
+    texts.filter(|text| seen.insert(*text)).map(|text| NormalizedText(text.to_owned())).collect()
+}
+
+/// The byte positions in a term at which a word starts.
+fn word_starts(term: &str) -> impl Iterator<Item = usize> {
+    let mut previous = None;
+    term.char_indices().filter_map(move |(at, c)| {
+        let follows_punctuation = previous.replace(c).is_none_or(is_punctuation);
+        (at == 0 || (follows_punctuation && !is_punctuation(c))).then_some(at)
+    })
 }
 
 /// Whether a character is a mark that everyday writing omits.
@@ -116,7 +149,7 @@ impl FromStr for NormalizedText {
 
     fn from_str(raw: &str) -> Result<Self, InvalidValue> {
         let text = Self::of(raw);
-        match text.0.chars().count() {
+        match text.char_count() {
             0 => Err(InvalidValue::new("empty", "must not be empty")),
             1..=MAX => Ok(text),
             _ => Err(InvalidValue::with("too_long", format!("must be at most {MAX} characters long"))),
@@ -131,7 +164,9 @@ impl fmt::Display for NormalizedText {
 }
 
 string_value!([] NormalizedText, "SearchText", |schema| schema
-    .description(Some("Text to search for, case- and accent-insensitive."))
+    .description(Some(
+        "Text to search for. Case, accents and optional marks (Arabic harakat, Hebrew points, tatweel) are ignored."
+    ))
     .min_length(Some(1))
     .max_length(Some(MAX)));
 
@@ -210,6 +245,33 @@ mod tests {
     fn invisible_characters_and_line_breaks_are_removed() {
         assert_eq!(normalize("\u{a0} Ada\t\r\n Love\u{ad}lace\u{200b}\0 "), "ada lovelace");
         assert_eq!(normalize(" \u{feff}\u{301} "), "");
+    }
+
+    #[test]
+    fn terms_are_separated_by_spaces_only() {
+        let terms = |text| NormalizedText::of(text).terms().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(terms(" Maria  da Vinci"), ["maria", "da", "vinci"]);
+        assert_eq!(terms("Jean-Luc ada@example.com jean-luc"), ["jean-luc", "ada@example.com"]);
+        assert_eq!(terms(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn words_start_after_spaces_and_punctuation() {
+        let words = |text| NormalizedText::of(text).words().iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (name, expected) in [
+            ("Maria da Vinci", ["maria", "da", "vinci"].as_slice()),
+            ("Jean-Luc", &["jean-luc", "luc"]),
+            ("O\u{2019}Brien", &["o'brien", "brien"]),
+            ("'t Hooft", &["'t", "t", "hooft"]),
+            ("(Bob)", &["(bob)", "bob)"]),
+            ("Anna Anna-Maria", &["anna", "anna-maria", "maria"]),
+            ("José María", &["jose", "maria"]),
+            ("हिन्दी", &["हिन्दी"]),
+            ("-- -", &["--", "-"]),
+            ("", &[]),
+        ] {
+            assert_eq!(words(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -99,15 +99,16 @@ fn partial_contact(cells: &Cells, matches: &Matches) -> PartialContact {
 impl RowAction {
     /// The largest number of parts that the action takes in a transaction.
     ///
-    /// These are the contact, its names and its email before and after, its fingerprint, and one for each new
-    /// tag. The check that a tag exists is not included: it is one part for all rows.
+    /// These are the contact, its search entries before and after, its fingerprint, and one for each new tag: at most
+    /// 65. The check that a tag exists is not included: it is one part for all rows.
     pub(super) fn parts(&self) -> usize {
-        let tags = self.new_tags().count();
-        match self {
-            Self::Create(row) => 1 + 3 + usize::from(row.fingerprint.is_some()) + tags,
-            Self::Update { .. } => 1 + 3 + 3 + tags,
-            Self::Skip | Self::Reject(_) => 0,
-        }
+        let entries = self.versions().map(|row| row.contact.fields.search_entry_count()).sum::<usize>();
+        let fingerprint = match self {
+            Self::Create(row) => usize::from(row.fingerprint.is_some()),
+            Self::Update { .. } => 0,
+            Self::Skip | Self::Reject(_) => return 0,
+        };
+        1 + entries + fingerprint + self.new_tags().count()
     }
 
     /// The versions of the contact before and after the action.
