@@ -232,6 +232,14 @@ async fn tags_of_a_contact_are_listed_in_order_of_tagging() {
     let twin = shop.owner.post(&shop.contacts).json(person(&tags)).created().await;
     shop.owner.get(&format!("{}/tags?cursor={cursor}", twin.location())).problem(400, "invalid_cursor").await;
     shop.owner.get(&format!("{list}?order=desc")).is(422).await;
+
+    // The cursor outlives the tags of its page.
+    for tag in &tags[..2] {
+        shop.owner.delete(&format!("{}/{tag}", list)).is(204).await;
+    }
+    let rest = shop.owner.get(&format!("{list}?cursor={cursor}")).is(200).await;
+    assert_eq!(ids(rest.body["items"].as_array().unwrap()), tags[2..]);
+    assert_eq!(rest.body["nextCursor"], json!(null));
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 //! A cursor continues a list. It is sealed, and valid only for the same list with the same filters.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, MatchedPath, Query};
@@ -18,7 +17,7 @@ use super::problem::both_valid;
 use super::{App, Located, Problem, Result};
 use crate::identity::DataKey;
 use crate::table::{Entity, Key, List, Order, Position, QueryResult, Store};
-use crate::value::{InvalidValue, ValidationErrors, member};
+use crate::value::{Id, InvalidValue, ValidationErrors, member};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
 
@@ -209,7 +208,7 @@ fn list_name(route: &str, filters: &Map<String, Value>) -> String {
 }
 
 fn invalid_cursor() -> Problem {
-    let detail = "The cursor is not one of this list with these filters, or its item no longer exists.";
+    let detail = "The cursor is not one of this list with these filters.";
     Problem::new(ErrorCode::InvalidCursor, detail)
 }
 
@@ -304,21 +303,24 @@ impl<F, const MAX: u16, const DEFAULT: u16> Paging<F, MAX, DEFAULT> {
 
     /// The page of a list that is stored in one item; `id` identifies its elements.
     ///
-    /// 400 if the last element of the previous page no longer exists, because the next position is then unknown.
-    pub fn page_of_elements<T, I, D: Display>(
+    /// The cursor contains the ids of all elements of earlier pages. So the next page neither repeats nor omits an
+    /// element, even if others were deleted or moved since. Only for lists of up to 50 elements.
+    pub fn page_of_elements<T, I, U>(
         &self,
         list: &List<T>,
-        elements: Vec<I>,
-        id: impl Fn(&I) -> D,
+        mut elements: Vec<I>,
+        id: impl Fn(&I) -> Id<U>,
     ) -> Result<Page<I>> {
-        let positioned = elements.into_iter().map(|element| (Position::new(id(&element)), element));
-        let mut elements: Vec<_> = positioned.collect();
-        if let Some(after) = self.after(list)? {
-            let shown = elements.iter().position(|(position, _)| *position == after).ok_or_else(invalid_cursor)?;
-            elements.drain(..=shown);
+        let mut shown = self.after(list)?.map(|after| after.sort_key().to_owned()).unwrap_or_default();
+        elements.retain(|element| !shown.contains(&id(element).to_key()));
+        let continues = elements.len() > self.limit();
+        elements.truncate(self.limit());
+        for element in &elements {
+            shown.push_str(&id(element).to_key());
+            shown.push(' ');
         }
-        let end = truncate_page(&mut elements, self.limit(), None);
-        self.page(list, elements.into_iter().map(|(_, element)| element).collect(), end.as_ref())
+        let end = continues.then(|| Position::new(shown));
+        self.page(list, elements, end.as_ref())
     }
 
     /// Reads the page of the children of an entity.
