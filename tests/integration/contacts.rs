@@ -5,6 +5,7 @@ use harness::tree::SalonFixture;
 use harness::users::{Answer, RequestBuilder};
 use harness::world::World;
 use serde_json::{Value, json};
+use shared::identity::Role;
 use uuid::Uuid;
 
 fn person(email: &str) -> Value {
@@ -346,4 +347,37 @@ async fn contact_has_at_most_30_tags() {
     assert_eq!(full.body["tagIds"], json!(tags));
     tags.push(create_tag(&shop).await);
     shop.owner.patch(&shop.paths.contact).json(json!({ "tagIds": tags })).invalid(&["/tagIds"]).await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_client_is_returned_to_its_agency() {
+    let world = World::new().await;
+    let tree = world.tree().await;
+    let agent = tree.user(Role::AgencyAdmin);
+    let clients = format!("{}/clients", tree.own().agency);
+    let client = agent.post(&clients).json(json!({ "name": "Bakery" })).created().await;
+    let contacts = format!("{}/contacts", client.location());
+    let create = agent.post(&contacts).json(person("ada@example.com")).header("idempotency-key", "one");
+    let upsert = agent.post(&format!("{contacts}/upsert")).json(person("bob@example.com"));
+    let upsert = upsert.header("idempotency-key", "two");
+    let import = agent.post(&format!("{contacts}/import")).body("text/csv", "email\ncy@example.com\nx\n");
+    let import = import.header("idempotency-key", "three");
+    let created = [create.clone().created().await, upsert.clone().created().await];
+    let report = import.clone().is(200).await;
+    assert_eq!(create.clone().created().await.header("idempotency-replayed"), "true");
+    assert_eq!(import.clone().is(200).await.header("idempotency-replayed"), "true");
+    let report = agent.get(&format!("{contacts}/imports/{}", report.id()));
+    assert_eq!(report.clone().is(200).await.body["errors"][0]["line"], 3);
+
+    let imported = agent.get(&format!("{contacts}?email=cy@example.com")).is(200).await;
+    let imported = format!("{contacts}/{}", imported.body["items"][0]["id"].as_str().unwrap());
+    for contact in created.iter().map(Answer::location).chain([&*imported]) {
+        agent.delete(contact).is(204).await;
+    }
+    agent.delete(client.location()).is(204).await;
+    for request in [create, upsert, import, report] {
+        let answer = request.problem(404, "not_found").await;
+        assert!(!answer.text.contains("example.com"), "{answer}");
+    }
+    world.assert_consistent().await;
 }

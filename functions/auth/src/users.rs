@@ -5,7 +5,7 @@ use deserr::Deserr;
 use shared::identity::password::{self, NewPassword};
 use shared::identity::{Actor, HomeScope, Role};
 use shared::mail::{self, Mail, Message};
-use shared::table::{Scope, Store, Transaction};
+use shared::table::{Store, Transaction};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{
     Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository,
@@ -13,8 +13,8 @@ use shared::users::{
 };
 use shared::value::{Email, Instant, InvalidValue, Name, ValidationErrors};
 use shared::web::{
-    Accepted, App, Created, Deleted, ErrorCode, IdempotentRequest, IfMatch, IfNoneMatch, Patch, Problem, Result,
-    WithEtag,
+    Accepted, App, Created, Deleted, ErrorCode, IdempotentRequest, IfMatch, IfNoneMatch, Located, Patch, Problem,
+    Result, WithEtag,
 };
 use utoipa::ToSchema;
 
@@ -64,7 +64,7 @@ impl UserService<'_> {
     /// Creates a user; `users` is the path of the home's users.
     pub(crate) async fn create(
         &self,
-        scope: impl Scope,
+        scope: impl Located,
         users: &str,
         fields: CreateUserRequest,
         request: IdempotentRequest,

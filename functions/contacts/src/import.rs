@@ -20,7 +20,9 @@ use shared::jobs::{JobItem, Payload, commit_leased};
 use shared::table::{ChildCount, Key, Order, Record, Store, child_count};
 use shared::tenants::Client;
 use shared::value::{QueryBool, ValidationErrors};
-use shared::web::{Access, App, Created, CsvUpload, IdempotentRequest, PathId, Problem, RepeatableParameters, Result};
+use shared::web::{
+    Access, App, Created, CsvUpload, IdempotentRequest, Located, PathId, Problem, RepeatableParameters, Result,
+};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
@@ -217,7 +219,11 @@ pub(crate) async fn read(
     PathId(id): PathId<Import>,
     store: Store,
 ) -> Result<Json<Report>> {
-    read_report(&store, *client, &store.find(&client.import(id)).await?).await.map(Json)
+    // The import outlives a deleted client for some time.
+    let key = client.import(id);
+    let (import, exists) = tokio::join!(store.find(&key), client.exists(&store));
+    let (import, true) = (import?, exists?) else { return Err(Problem::not_found()) };
+    read_report(&store, *client, &import).await.map(Json)
 }
 
 /// Reads the report of an import: one Query for each megabyte of errors.

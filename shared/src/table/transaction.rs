@@ -66,6 +66,11 @@ impl Transaction {
         Self { store, parts: Vec::new(), meanings: Vec::new(), required: HashSet::new() }
     }
 
+    /// The store that the transaction writes to.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Adds a write of an item, if the condition on the stored one holds.
     pub fn put<T: Entity>(
         &mut self,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ErrorCode;
 use super::body::{charset, parse, read_bytes, read_json};
 use super::response::Created;
-use super::{App, Problem, Result};
+use super::{App, Located, Problem, Result};
 use crate::identity::DataKey;
 use crate::table::{
     Condition, Entity, Failure, Key, OnFailed, Partition, Scope, Store, StoreError, Transaction, Versioned,
@@ -168,7 +168,7 @@ impl IdempotentRequest {
     pub async fn commit(
         &self,
         transaction: Transaction,
-        scope: impl Scope,
+        scope: impl Located,
         entity: &impl Versioned,
         location: String,
     ) -> Result<Created> {
@@ -181,7 +181,7 @@ impl IdempotentRequest {
     pub async fn commit_with(
         &self,
         mut transaction: Transaction,
-        scope: impl Scope,
+        scope: impl Located,
         created: Created,
     ) -> Result<Created> {
         let Some(request) = &self.keyed else {
@@ -196,10 +196,11 @@ impl IdempotentRequest {
             None => Failure::Unexpected("a record was rejected as existing, but does not exist"),
         });
         transaction.put(&record_key(scope, &request.fingerprint), &record, unused, on_failed)?;
+        let store = transaction.store().clone();
         match transaction.commit().await {
             Ok(()) => Ok(created),
             Err(StoreError::Overridden(cause)) => match cause.downcast_ref::<AlreadyRecorded>() {
-                Some(AlreadyRecorded(existing)) => existing.clone().replay(&record.body_hash),
+                Some(AlreadyRecorded(existing)) => existing.clone().replay(&store, scope, &record.body_hash).await,
                 None => Err(StoreError::Overridden(cause).into()),
             },
             Err(error) => Err(error.into()),
@@ -209,19 +210,22 @@ impl IdempotentRequest {
     /// The recorded response to this request, if there is one.
     ///
     /// [`commit`](Self::commit) also returns it; use this method before expensive work. One read if the request has
-    /// an idempotency key, otherwise none.
-    pub async fn recorded_response(&self, store: &Store, scope: impl Scope) -> Result<Option<Created>> {
+    /// an idempotency key, and one more if there is a response; otherwise none.
+    pub async fn recorded_response(&self, store: &Store, scope: impl Located) -> Result<Option<Created>> {
         let Some(request) = &self.keyed else { return Ok(None) };
         let record = store.get(&record_key(scope, &request.fingerprint)).await?;
         let record = record.filter(|record| self.now.unix_seconds() <= record.ttl);
-        record.map(|record| record.replay(&request.body_hash)).transpose()
+        match record {
+            Some(record) => record.replay(store, scope, &request.body_hash).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Adds a new recorded response, unless it is too large for an item.
     pub fn replace_recorded_response(
         &self,
         transaction: &mut Transaction,
-        scope: impl Scope,
+        scope: impl Located,
         created: &Created,
     ) -> Result<()> {
         let Some(request) = self.keyed.as_ref().filter(|_| created.body.len() <= MAX_RECORDED_BYTES) else {
@@ -247,7 +251,7 @@ impl IdempotentRequest {
     pub async fn retry_on_conflict<R, F>(
         &self,
         store: &Store,
-        scope: impl Scope,
+        scope: impl Located,
         read: impl Fn() -> F,
         decide: impl Fn(&R, &mut Transaction) -> Result<Created>,
     ) -> Result<Created>
@@ -275,19 +279,22 @@ impl IdempotentRequest {
     ///
     /// A repeated request may fail only because its first attempt succeeded, or because the data has changed
     /// since.
-    pub async fn recorded_response_or(&self, store: &Store, scope: impl Scope, problem: Problem) -> Result<Created> {
+    pub async fn recorded_response_or(&self, store: &Store, scope: impl Located, problem: Problem) -> Result<Created> {
         self.recorded_response(store, scope).await?.ok_or(problem)
     }
 }
 
 impl RecordedResponse {
-    /// The response, for a request with this body.
-    fn replay(self, body_hash: &str) -> Result<Created> {
-        if self.body_hash == body_hash {
-            let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
-            return Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true });
+    /// The response, for a request with this body. 404 if the scope was deleted since: one read.
+    async fn replay(self, store: &Store, scope: impl Located, body_hash: &str) -> Result<Created> {
+        if self.body_hash != body_hash {
+            let detail = "This Idempotency-Key was used for a request with another body.";
+            return Err(Problem::new(ErrorCode::IdempotencyKeyReused, detail));
         }
-        let detail = "This Idempotency-Key was used for a request with another body.";
-        Err(Problem::new(ErrorCode::IdempotencyKeyReused, detail))
+        if !scope.exists(store).await? {
+            return Err(Problem::not_found());
+        }
+        let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
+        Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true })
     }
 }
