@@ -293,6 +293,13 @@ mod tests {
     }
 
     #[test]
+    fn set_without_an_element_is_negated_containment() {
+        let condition = Condition::lacks("ids", "a").and(Condition::lacks("ids", "b"));
+        let text = Expressions::default().condition::<Flat>(condition);
+        assert_eq!(text.as_deref(), Some("(NOT contains(#ids, :v0)) AND (NOT contains(#ids, :v1))"));
+    }
+
+    #[test]
     fn condition_that_always_holds_adds_nothing() {
         let mut expressions = Expressions::default();
         let exists = Some("attribute_exists(pk)");

@@ -90,7 +90,7 @@ impl StoreError {
         Self::Unavailable(Arc::from(cause.into()))
     }
 
-    /// The error for the failed conditions of a transaction.
+    /// The error for failed conditions, in a transaction or before it.
     ///
     /// An override comes first, then a conflict: the other errors were decided on outdated values. Otherwise the
     /// first error counts; if it is the caller's, all errors of the caller are kept.
