@@ -201,7 +201,7 @@ async fn stages_are_created_moved_and_deleted() {
     assert_eq!((&moved.body["order"], &moved.body["probability"]), (&json!(1), &json!(5)));
     shop.owner.delete(front.location()).is(204).await;
     shop.owner.get(front.location()).problem(404, "not_found").await;
-    // The first page is gone, and C has moved: the next pages have all others, once.
+    // The stage of the first page was deleted, and C has moved: the next page has all others, once.
     let rest = shop.owner.get(&second_page.replace("limit=1", "limit=9")).is(200).await.body;
     assert_eq!(names(&json!({ "stages": rest["items"] })), ["C", "A", "B"]);
     assert_eq!(rest["nextCursor"], json!(null));

@@ -235,7 +235,7 @@ async fn tags_of_a_contact_are_listed_in_order_of_tagging() {
 
     // The cursor outlives the tags of its page.
     for tag in &tags[..2] {
-        shop.owner.delete(&format!("{}/{tag}", list)).is(204).await;
+        shop.owner.delete(&format!("{list}/{tag}")).is(204).await;
     }
     let rest = shop.owner.get(&format!("{list}?cursor={cursor}")).is(200).await;
     assert_eq!(ids(rest.body["items"].as_array().unwrap()), tags[2..]);

@@ -73,7 +73,7 @@ const MAX_TAG_CHECKS: usize = 16;
 
 /// Reads which of the tags that a change adds exist, if the transaction cannot check each of them.
 ///
-/// One BatchGetItem, only for more than [`MAX_TAG_CHECKS`] tags.
+/// One BatchGetItem, only for more than 16 tags.
 pub async fn read_many_tags(
     store: &Store,
     client: ClientScope,
