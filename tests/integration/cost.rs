@@ -99,15 +99,17 @@ async fn empty_list_checks_that_its_scope_exists() {
 }
 
 #[tokio::test]
-async fn create_costs_one_transaction() {
+async fn create_costs_one_transaction_and_a_replay_one_read_more() {
     let world = World::new().await;
     let shop = world.shop().await;
     let contact = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com" });
-    for key in [None, Some("one"), Some("one")] {
+    // A replay checks that the client exists.
+    let (once, replay) = (["TransactWriteItems"].as_slice(), ["TransactWriteItems", "GetItem"].as_slice());
+    for (key, operations) in [(None, once), (Some("one"), once), (Some("one"), replay)] {
         let request = shop.owner.post(&shop.contacts).json(&contact);
         let request = if let Some(key) = key { request.header("idempotency-key", key) } else { request };
         let answer = request.send().await;
-        assert_eq!(answer.operations(), ["TransactWriteItems"], "{answer}");
+        assert_eq!(answer.operations(), operations, "{answer}");
         if answer.status == 201 && key.is_none() {
             shop.owner.delete(answer.location()).is(204).await;
         }
