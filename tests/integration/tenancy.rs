@@ -85,7 +85,10 @@ async fn client_is_created_read_updated_and_deleted() {
     let admin = world.admin().await;
     let tenant = create(&admin, "/v1/tenants").await;
     let agency = create(&admin, &format!("{tenant}/agencies")).await;
-    let body = json!({ "name": "Bakery", "timeZone": "Europe/Paris", "currency": "EUR", "country": "FR" });
+    let body = json!({
+        "name": "Bakery", "timeZone": "Europe/Paris", "currency": "EUR", "country": "FR", "language": "fr",
+        "brand": { "displayName": "La Boulangerie", "color": "#2f855a", "logoUrl": null, "replyTo": null },
+    });
     let mut fields = body.clone();
     fields["agencyId"] = json!(id(&agency));
     assert_crud(&admin, &format!("{agency}/clients"), body, fields).await;
@@ -277,6 +280,43 @@ async fn country_must_be_an_iso_3166_code_or_null() {
     for invalid in ["", "UK", "FRA", "France", "ZZ"] {
         admin.patch(&branch.client).json(json!({ "country": invalid })).invalid(&["/country"]).await;
     }
+}
+
+#[tokio::test]
+async fn language_is_a_canonical_tag_and_english_by_default() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let branch = branch(&admin).await;
+    assert_eq!(admin.get(&branch.client).is(200).await.body["language"], "en");
+    for (input, stored) in [(json!("pt-br"), "pt-BR"), (json!("DE"), "de"), (json!(null), "en")] {
+        let changed = admin.patch(&branch.client).json(json!({ "language": input })).is(200).await;
+        assert_eq!(changed.body["language"], stored);
+    }
+    for invalid in ["", "und", "en_US", "en-"] {
+        admin.patch(&branch.client).json(json!({ "language": invalid })).invalid(&["/language"]).await;
+    }
+}
+
+#[tokio::test]
+async fn brand_is_merged_field_by_field_and_checked() {
+    let world = World::new().await;
+    let admin = world.admin().await;
+    let branch = branch(&admin).await;
+    let patch = |brand: Value| admin.patch(&branch.client).json(json!({ "brand": brand }));
+    assert_eq!(admin.get(&branch.client).is(200).await.body["brand"], json!(null));
+    let logo = "https://cdn.example.com/logo.svg";
+    let given = json!({ "displayName": " The Bakery ", "color": "#2F855A", "logoUrl": logo });
+    let stored = json!({ "displayName": "The Bakery", "color": "#2f855a", "logoUrl": logo, "replyTo": null });
+    assert_eq!(patch(given).is(200).await.body["brand"], stored);
+    let stored = json!({ "displayName": "The Bakery", "color": null, "logoUrl": logo, "replyTo": "hi@bakery.example" });
+    assert_eq!(patch(json!({ "color": null, "replyTo": "hi@bakery.example" })).is(200).await.body["brand"], stored);
+    let wrong =
+        json!({ "displayName": "", "color": "red", "logoUrl": "http://x.example/", "replyTo": "x", "font": "x" });
+    let pointers = ["/brand/displayName", "/brand/color", "/brand/logoUrl", "/brand/replyTo", "/brand/font"];
+    patch(wrong).invalid(&pointers).await;
+    assert_eq!(admin.get(&branch.client).is(200).await.body["brand"], stored);
+    assert_eq!(patch(json!(null)).is(200).await.body["brand"], json!(null));
+    world.assert_consistent().await;
 }
 
 #[tokio::test]

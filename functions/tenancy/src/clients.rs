@@ -61,7 +61,7 @@ pub(crate) async fn list(
 
 /// Get a client.
 ///
-/// Returns its name, time zone, currency and country.
+/// Returns its name, time zone, currency, country, language and brand.
 #[utoipa::path(
     get, path = "/v1/clients/{clientId}", tag = "tenancy", operation_id = "getClient",
     params(("clientId" = ClientId, Path, description = "The client's id.")),

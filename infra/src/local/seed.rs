@@ -91,7 +91,10 @@ async fn create_demo(app: &App, admin: &Admin<'_>) -> Result<(), Error> {
     let agencies = format!("/v1/tenants/{tenant}/agencies");
     let bright = admin.create(&agencies, json!({ "name": "Bright Ideas" })).await?;
     let harbor = admin.create(&agencies, json!({ "name": "Blue Harbor" })).await?;
-    let bakery = json!({ "name": "Corner Bakery", "timeZone": "America/New_York", "currency": "USD", "country": "US" });
+    let bakery = json!({
+        "name": "Corner Bakery", "timeZone": "America/New_York", "currency": "USD", "country": "US",
+        "brand": { "displayName": "The Corner Bakery", "color": "#b7791f", "replyTo": "hello@bakery.example" },
+    });
     let bakery = admin.create(&format!("/v1/agencies/{bright}/clients"), bakery).await?;
     let clinic = json!({ "name": "Riverside Clinic", "timeZone": "Europe/London", "currency": "GBP" });
     admin.create(&format!("/v1/agencies/{bright}/clients"), clinic).await?;

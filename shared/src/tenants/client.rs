@@ -4,7 +4,8 @@ use utoipa::ToSchema;
 
 use crate::identity::AgencyScope;
 use crate::table::{Fields, InAgency};
-use crate::value::{Country, Currency, Name, TimeZone, ValidationErrors, marker};
+use crate::tenants::Brand;
+use crate::value::{Country, Currency, Language, Name, TimeZone, ValidationErrors, marker};
 
 /// A business that an agency works for, with its own CRM data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
@@ -15,6 +16,8 @@ use crate::value::{Country, Currency, Name, TimeZone, ValidationErrors, marker};
     "timeZone": "Europe/Berlin",
     "currency": "EUR",
     "country": "DE",
+    "language": "de",
+    "brand": { "displayName": "Die Bäckerei", "color": "#2f855a", "replyTo": "hallo@bakery.example" },
 }))]
 pub struct Client {
     /// The name.
@@ -34,6 +37,15 @@ pub struct Client {
     #[serde(default)]
     #[deserr(default)]
     pub country: Option<Country>,
+    /// The language of the people that the client serves.
+    #[serde(default = "Language::english")]
+    #[deserr(default = Language::english())]
+    #[schema(required = false, default = "en")]
+    pub language: Language,
+    /// How the client presents itself.
+    #[serde(default)]
+    #[deserr(default)]
+    pub brand: Option<Brand>,
 }
 
 impl Fields for Client {
@@ -49,8 +61,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn stored_client_without_country_is_read() {
+    fn stored_client_without_newer_fields_is_read() {
         let row = json!({ "name": "Corner Bakery", "timeZone": "UTC", "currency": "USD" });
-        assert_eq!(serde_json::from_value::<Client>(row).unwrap().country, None);
+        let client = serde_json::from_value::<Client>(row).unwrap();
+        assert_eq!((client.country, client.language, client.brand), (None, Language::english(), None));
     }
 }

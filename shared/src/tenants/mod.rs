@@ -1,6 +1,7 @@
 //! Tenants, agencies and clients, with the domains and the widget key of a client.
 
 mod agency;
+mod brand;
 mod children;
 mod client;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tenant;
 mod widget;
 
 pub use agency::Agency;
+pub use brand::Brand;
 pub use children::{count_deleted_agency, count_deleted_client};
 pub use client::Client;
 pub use domain::Domain;
