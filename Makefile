@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Each function is a program with the name of its package.
-FUNCTIONS := appointments auth contacts deals docs jobs mail tenancy
+FUNCTIONS := appointments auth contacts deals docs jobs mail tenancy widgets
 FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
 
 # All downloaded packages are pinned by a lock file.
@@ -13,6 +13,7 @@ DYNAMODB_LOCAL := infra/dynamodb-local/node_modules/.package-lock.json
 VENV := .local/venv
 CHECKERS := $(VENV)/.installed
 REDOCLY := infra/lint/node_modules/.package-lock.json
+E2E := tests/e2e/node_modules/.package-lock.json
 
 .PHONY: help
 help: ## Show this list
@@ -33,6 +34,7 @@ GET_RUST := Install it with rustup: https://rustup.rs
 GET_CC := Install a C compiler: apt-get install build-essential, or xcode-select --install
 GET_JAVA := Install it: apt-get install openjdk-17-jre-headless, or brew install openjdk@17
 GET_NODE := Install it: https://nodejs.org
+GET_CHROMIUM := Install it: apt-get install chromium, or set CHROMIUM to the path of a Chromium or Chrome
 GET_PYTHON := Install it with its venv module: apt-get install python3-venv, or brew install python
 
 .PHONY: need-rust need-java need-node need-python
@@ -70,14 +72,15 @@ $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 # ── Check ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 # The files of tests/integration that belong to a module: `make test MODULE=deals` runs these, the unit tests of the module's
 # function and those of its folders in shared/src. A file may belong to several modules, OTHER_TESTS to none.
-MODULES := appointments auth contacts deals jobs mail tenancy
+MODULES := appointments auth contacts deals jobs mail tenancy widgets
 TESTS_appointments := appointment_lists appointments availability booking_faults booking_races calendar services staff transitions
 TESTS_auth := isolation lost_access passwords permissions sign_in throttling user_rules users
 TESTS_contacts := contact_jobs contact_lists contacts export import tags upserts
-TESTS_deals := deal_races deals pipelines stage_deletion
+TESTS_deals := assignees deal_races deals pipelines stage_deletion
 TESTS_jobs := contact_jobs import job_turns stage_deletion
 TESTS_mail := mail
 TESTS_tenancy := domains tenancy
+TESTS_widgets := widget_access widget_bookings widget_site
 OTHER_TESTS := checking conventions cost examples faults functions harness_checks local_server openapi paging start_page tour
 
 # The folders and files of shared/src that belong to a module.
@@ -88,6 +91,7 @@ SHARED_deals := deals
 SHARED_jobs := jobs
 SHARED_mail := mail
 SHARED_tenancy := tenants
+SHARED_widgets := widgets
 
 # Files of tests/integration that are in no list, and names in the lists without a file.
 INTEGRATION := $(shell sed -n 's/^mod \(.*\);/\1/p' tests/integration/main.rs)
@@ -126,6 +130,18 @@ else
 	target/debug/with-dynamodb-local cargo test --workspace
 endif
 endif
+
+.PHONY: e2e
+e2e: need-rust $(E2E) ## Run the browser tests of the widgets; FILES=booking.test.mjs runs one file
+	$(if $(CHROMIUM),,$(error Chromium is missing. $(GET_CHROMIUM)))
+	cargo build -p infra --bin local
+	CHROMIUM=$(CHROMIUM) node tests/e2e/run.mjs $(FILES)
+
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+$(E2E): tests/e2e/package-lock.json | need-node
+	@cd tests/e2e && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: lint
 lint: need-rust $(CHECKERS) $(REDOCLY) ## Check format, lints, docs, wording, the OpenAPI document and the template
@@ -209,4 +225,4 @@ keys: need-rust ## Print new keys for a deployment, as JSON
 .PHONY: clean
 clean: ## Delete all build results and the local data
 	cargo clean
-	rm -rf .build .local infra/dynamodb-local/node_modules infra/lint/node_modules
+	rm -rf .build .local infra/dynamodb-local/node_modules infra/lint/node_modules tests/e2e/node_modules

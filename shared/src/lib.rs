@@ -30,5 +30,7 @@ pub mod appointments;
 
 pub mod references;
 
+pub mod widgets;
+
 pub mod lambda;
 pub mod modules;

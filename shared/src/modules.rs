@@ -8,7 +8,7 @@ use crate::jobs::JobRegistry;
 use crate::table::data_model::{AccessPattern, Samples};
 use crate::{appointments, contacts, deals, references};
 #[cfg(test)]
-use crate::{jobs, mail, table, tenants, users, web};
+use crate::{jobs, mail, table, tenants, users, web, widgets};
 
 /// Defines the functions that go through all modules.
 macro_rules! modules {
@@ -39,4 +39,5 @@ modules! {
     deals { items: deals::data_model::access_patterns; jobs: deals::jobs::register; }
     appointments { items: appointments::data_model::access_patterns; jobs: appointments::jobs::register; }
     references { jobs: references::register; }
+    widgets { items: widgets::data_model::access_patterns; }
 }

@@ -58,7 +58,7 @@ const SCOPE_CONSTRUCTORS: [&str; 5] =
 /// The layers that have evidence for a scope.
 ///
 /// Evidence is a verified token, a stored pointer, or the key of an item.
-const LAYERS_WITH_EVIDENCE: [&str; 5] = ["identity", "table", "web", "jobs", "users"];
+const LAYERS_WITH_EVIDENCE: [&str; 6] = ["identity", "table", "web", "jobs", "users", "widgets"];
 
 #[test]
 fn scopes_are_only_made_from_evidence() {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::tree::PathParams;
 use crate::users::{RequestBuilder, TestUser};
-use crate::world::OPENAPI;
+use crate::world::{OPENAPI, WIDGETS_OPENAPI};
 
 /// One operation: a method of a path.
 #[derive(Clone, Debug)]
@@ -23,9 +23,18 @@ pub struct Operation {
     pub described: &'static Value,
 }
 
-/// Every operation, in the document's order.
+/// Every operation of the API, in the document's order.
 pub fn operations() -> Vec<Operation> {
-    let paths = OPENAPI["paths"].as_object().expect("paths");
+    operations_of(&OPENAPI)
+}
+
+/// Every operation of the API and of the widget API.
+pub fn all_operations() -> Vec<Operation> {
+    [operations(), operations_of(&WIDGETS_OPENAPI)].concat()
+}
+
+fn operations_of(document: &'static Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().expect("paths");
     let items = paths.iter().flat_map(|(path, item)| {
         let item = item.as_object().expect("a path item");
         item.iter().map(move |(method, described)| Operation {
@@ -184,8 +193,13 @@ fn minimal_value(schema: &Value) -> Value {
 
 /// The part of the document that a `$ref` points to.
 pub fn resolve(reference: &str) -> &'static Value {
+    resolve_in(&OPENAPI, reference)
+}
+
+/// The part of `document` that a `$ref` points to.
+pub(crate) fn resolve_in(document: &'static Value, reference: &str) -> &'static Value {
     let pointer = reference.strip_prefix('#').expect("a reference within the document");
-    OPENAPI.pointer(pointer).unwrap_or_else(|| panic!("{reference} does not resolve"))
+    document.pointer(pointer).unwrap_or_else(|| panic!("{reference} does not resolve"))
 }
 
 #[cfg(test)]

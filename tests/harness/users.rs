@@ -17,7 +17,7 @@ use crate::assert_isolated;
 use crate::call::Call;
 use crate::contract::{ROUND_TRIPS, operation_object, undocumented};
 use crate::isolation::{self, Caller, Home};
-use crate::world::{PASSWORD, World};
+use crate::world::{PASSWORD, WIDGETS_PATH, World};
 
 /// The default source address of requests.
 const DEFAULT_SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -179,13 +179,14 @@ impl RequestBuilder<'_> {
     pub async fn send(self) -> Answer {
         let request = self.request();
         let world = self.user.world;
-        let response = world.gateway.handle(request, self.source).await;
+        let response = world.gateway_of(&self.path).handle(request, self.source).await;
         let (parts, body) = response.into_parts();
         let id = parts.headers.get("x-request-id").map(|id| id.to_str().unwrap().to_owned());
         let calls = id.as_deref().map(World::calls).unwrap_or_default();
         let operation = operation_object(&self.method, self.path.split('?').next().unwrap_or_default());
-        // A public operation ignores the access token.
-        let is_public = operation.is_some_and(|operation| operation["security"] == json!([{}]));
+        // A public operation ignores the access token. The widget key grants access to its client.
+        let is_public = !self.path.starts_with(WIDGETS_PATH)
+            && operation.is_some_and(|operation| operation["security"] == json!([{}]));
         let caller = self.user.caller().filter(|_| !is_public);
         if let Some(module) = id.as_deref().and_then(|id| world.module_of(id)) {
             assert_isolated(&calls, caller.as_ref(), &world.policies[module]);
@@ -201,7 +202,7 @@ impl RequestBuilder<'_> {
         };
         if let Some(operation) = operation {
             self.check_budget(operation, &answer);
-            assert_eq!(undocumented(operation, &answer), None, "{answer}");
+            assert_eq!(undocumented(&self.path, operation, &answer), None, "{answer}");
         }
         assert_eq!(leaks(&answer), Vec::<String>::new(), "{answer}");
         answer

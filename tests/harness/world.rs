@@ -57,6 +57,13 @@ pub static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
 /// The OpenAPI document as JSON.
 pub static OPENAPI: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(docs::openapi()).expect("it is JSON"));
 
+/// The OpenAPI document of the widget API as JSON.
+pub static WIDGETS_OPENAPI: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(widgets::openapi()).expect("it is JSON"));
+
+/// The beginning of all paths of the widget API.
+pub const WIDGETS_PATH: &str = "/widgets/";
+
 /// The path of a program of the workspace, built next to the test binary.
 pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
@@ -93,7 +100,8 @@ fn recorder() -> &'static Recorder {
 
 /// The environment of one test.
 pub struct World {
-    pub(crate) gateway: Gateway,
+    gateway: Gateway,
+    widgets: Gateway,
     pub(crate) policies: BTreeMap<String, Policies>,
     handled: HandledRequests,
     faults: Option<Faults>,
@@ -192,7 +200,8 @@ impl World {
     }
 
     fn with(functions: Functions, handled: HandledRequests, app: App, keys: Keys, table: String) -> Self {
-        let gateway = Gateway::new(&TEMPLATE, "Api", functions).expect("every function has a router");
+        let gateway = Gateway::new(&TEMPLATE, "Api", functions.clone()).expect("every function has a router");
+        let widgets = Gateway::new(&TEMPLATE, "WidgetsApi", functions).expect("every function has a router");
         let policy_table = PolicyTable { logical_id: "Table", name: &table };
         let policies = TEMPLATE.functions.values().map(|function| {
             let policies = Policies::parse(&function.policies, policy_table).expect("the policies can be parsed");
@@ -201,7 +210,12 @@ impl World {
         let mail = modules::mail(&app, &TEMPLATE, &local_config()).expect("the mail function starts");
         let jobs = jobs::runner(modules::app_of(&app, &TEMPLATE, "jobs"));
         let (policies, compiled) = (policies.collect(), Functions::new());
-        Self { gateway, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
+        Self { gateway, widgets, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
+    }
+
+    /// The gateway of a path: that of the widget API, or else that of the API.
+    pub(crate) fn gateway_of(&self, path: &str) -> &Gateway {
+        if path.starts_with(WIDGETS_PATH) { &self.widgets } else { &self.gateway }
     }
 
     /// The fault injection between the functions and the table.

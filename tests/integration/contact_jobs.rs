@@ -11,9 +11,9 @@ use harness::users::{Answer, RequestBuilder};
 use harness::world::World;
 use lambda_http::http::Method;
 use serde_json::{Value, json};
-use shared::appointments::{Appointment, AppointmentFields, BookingSource};
+use shared::appointments::{Appointment, AppointmentFields, BookingSource, HoldPolicy};
 use shared::appointments::{BookingRequest, SlotAllocator};
-use shared::contacts::ContactId;
+use shared::contacts::{ContactId, ContactOrigin};
 use shared::deals::Deal;
 use shared::value::Id;
 use shared::web::Problem;
@@ -382,7 +382,8 @@ async fn create_deal(world: &World, shop: &SalonFixture<'_>, contact: ContactId)
     );
     let row: Deal = serde_json::from_value(deal.clone()).unwrap();
     let mut transaction = world.store().transaction();
-    shared::deals::repository::create(&mut transaction, client, &row, shop.owner.id().parse().unwrap())?;
+    let by = shop.owner.id().parse().unwrap();
+    shared::deals::repository::create(&mut transaction, client, (&row, ContactOrigin::Named), Some(by))?;
     transaction.commit().await?;
     Ok(deal)
 }
@@ -397,13 +398,20 @@ async fn book_appointment(
     let (client, store, now) = (shop.paths.scope, world.store(), world.clock().now());
     let id = |name| shop.paths.id(name);
     let (service, staff) = (id("serviceId").parse().unwrap(), Some(id("staffId").parse().unwrap()));
-    let booking = BookingRequest { service, staff, start: start.parse().unwrap(), force: true };
+    let (start, holds) = (start.parse().unwrap(), HoldPolicy::Ignore);
+    let booking = BookingRequest { service, staff, start, force: true, holds };
     let allocator = SlotAllocator::read(&store, client, &booking).await?;
     let fields = AppointmentFields { contact_id: Some(contact), notes: None };
     let (id, slot) = (Id::from_uuid(Uuid::now_v7()), allocator.allocate(&booking, None, now)?);
     let new = Appointment::new(id, client.id(), &slot, fields, BookingSource::Api, now);
     let mut transaction = store.transaction();
-    shared::appointments::repository::create(&mut transaction, client, (&allocator, &slot), &new)?;
+    shared::appointments::repository::create(
+        &mut transaction,
+        client,
+        (&allocator, &slot),
+        None,
+        (&new, ContactOrigin::Named),
+    )?;
     transaction.commit().await?;
     Ok(json!(new))
 }

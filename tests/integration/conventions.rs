@@ -339,7 +339,8 @@ async fn create_returns_the_entity_and_its_location() {
     assert_eq!(read.header("etag"), "\"1\"");
     let expected = json!({
         "id": contact.id(), "clientId": shop.paths.scope.id(), "firstName": "Ada", "lastName": "Lovelace", "email": null,
-        "phone": null, "company": null, "jobTitle": null, "source": null, "tagIds": [], "version": 1,
+        "phone": null, "company": null, "jobTitle": null, "source": null, "timeZone": null,
+        "language": null, "remindersOff": false, "tagIds": [], "version": 1,
         "createdAt": contact.body["createdAt"], "updatedAt": contact.body["createdAt"],
     });
     assert_eq!(contact.body, expected);

@@ -181,7 +181,7 @@ async fn widget_key_is_part_of_the_snippet() {
     assert!(digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{key}");
     let snippet = widget.body["snippet"].as_str().unwrap();
     assert!(snippet.starts_with("<script src=\"http://localhost:3001/widgets/embed.js\""), "{snippet}");
-    assert!(snippet.contains(&format!("data-widget-key=\"{key}\"")), "{snippet}");
+    assert!(snippet.contains(&format!("<upzento-booking widget-key=\"{key}\">")), "{snippet}");
     let other_widget = other.owner.get(&format!("{}/widget", other.paths.client)).is(200).await;
     assert_ne!(other_widget.body["widgetKey"], key);
 }

@@ -3,6 +3,7 @@
 
 mod appointment_lists;
 mod appointments;
+mod assignees;
 mod availability;
 mod booking_faults;
 mod booking_races;
@@ -45,3 +46,6 @@ mod transitions;
 mod upserts;
 mod user_rules;
 mod users;
+mod widget_access;
+mod widget_bookings;
+mod widget_site;

@@ -41,7 +41,7 @@ async fn upsert_creates_new_and_merges_existing_contact() {
     let mut expected = json!({
         "id": created.id(), "clientId": shop.paths.scope.id(), "firstName": "Ada", "lastName": "Lovelace",
         "email": "ada@example.com", "phone": "+14155552671", "company": null, "jobTitle": null, "source": null,
-        "tagIds": [tags[0], tags[1]], "version": 1, "createdAt": created.body["createdAt"],
+        "timeZone": null, "language": null, "remindersOff": false, "tagIds": [tags[0], tags[1]], "version": 1, "createdAt": created.body["createdAt"],
         "updatedAt": created.body["createdAt"],
     });
     assert_eq!(created.body, expected);

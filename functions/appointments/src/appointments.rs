@@ -4,10 +4,10 @@ use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use shared::appointments::{
-    Appointment, AppointmentFields, AppointmentId, BookingRequest, BookingSource, Days, ServiceId, SlotAllocator,
-    StaffId, repository,
+    Appointment, AppointmentFields, AppointmentId, BookingRequest, BookingSource, Days, HoldPolicy, ServiceId,
+    SlotAllocator, StaffId, invalid_transition, repository,
 };
-use shared::contacts::ContactId;
+use shared::contacts::{ContactId, ContactOrigin};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::{Store, Transaction};
 use shared::value::{Instant, MultilineText, ValidationErrors, marker};
@@ -15,8 +15,6 @@ use shared::web::{
     Access, App, Body, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Problem, Result, WithEtag,
 };
 use utoipa::ToSchema;
-
-use crate::transitions::invalid_transition;
 
 /// A new appointment.
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -94,8 +92,13 @@ pub(crate) async fn create(
     Create { fields: new, request }: Create<CreateAppointmentRequest>,
 ) -> Result<Created> {
     let id = app.ids().make();
-    let booking =
-        BookingRequest { service: new.service_id, staff: new.staff_id, start: new.start_time, force: new.force };
+    let booking = BookingRequest {
+        service: new.service_id,
+        staff: new.staff_id,
+        start: new.start_time,
+        force: new.force,
+        holds: HoldPolicy::Ignore,
+    };
     let fields = AppointmentFields { contact_id: new.contact_id, notes: new.notes };
     let location = format!("/v1/clients/{}/appointments/{id}", client.id());
     let read = || SlotAllocator::read(&store, *client, &booking);
@@ -103,7 +106,7 @@ pub(crate) async fn create(
         let now = app.now();
         let slot = allocator.allocate(&booking, None, now)?;
         let new = Appointment::new(id, client.id(), &slot, fields.clone(), BookingSource::Api, now);
-        repository::create(transaction, *client, (allocator, &slot), &new)?;
+        repository::create(transaction, *client, (allocator, &slot), None, (&new, ContactOrigin::Named))?;
         Created::new(StatusCode::CREATED, &new, location.clone())
     };
     request.retry_on_conflict(&store, *client, read, decide).await
@@ -179,6 +182,7 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     client: Access<ClientScope, UseCrm>,
     PathId(id): PathId<marker::Appointment>,
+    State(app): State<App>,
     store: Store,
     if_match: IfMatch,
 ) -> Result<Deleted> {
@@ -189,7 +193,7 @@ pub(crate) async fn delete(
     };
     let decide = |(current, days): &(Appointment, Days), transaction: &mut Transaction| {
         if_match.check(current.meta.version)?;
-        repository::delete(transaction, *client, current, days)
+        repository::delete(transaction, *client, (current, days), app.now())
     };
     store.retry_on_conflict(read, decide).await.map(|()| Deleted)
 }
@@ -225,7 +229,13 @@ pub(crate) async fn reschedule(
             return Err(invalid_transition());
         }
         let staff = Some(new.staff_id.unwrap_or(current.staff_id));
-        let booking = BookingRequest { service: current.service_id, staff, start: new.start_time, force: new.force };
+        let booking = BookingRequest {
+            service: current.service_id,
+            staff,
+            start: new.start_time,
+            force: new.force,
+            holds: HoldPolicy::Ignore,
+        };
         let allocator = SlotAllocator::read(&store, *client, &booking);
         let (allocator, days) = tokio::try_join!(allocator, Days::of_appointment(&store, *client, &current))?;
         Ok((current, days, booking, allocator))

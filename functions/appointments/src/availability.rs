@@ -4,11 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::{AppointmentId, Availability, AvailabilityRequest, ServiceId, StaffAvailability, StaffId};
+use shared::appointments::{
+    AppointmentId, Availability, AvailabilityRequest, AvailableSlot, HoldPolicy, ServiceId, StaffAvailability, StaffId,
+    range_of_starts,
+};
 use shared::booking::UnavailableReason;
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::Store;
-use shared::value::{Instant, InvalidValue, QueryBool, TimeRange, TimeZone, ValidationErrors};
+use shared::value::{Instant, InvalidValue, QueryBool, TimeZone, ValidationErrors};
 use shared::web::{Access, App, Parameters, Result};
 use utoipa::{IntoParams, ToSchema};
 
@@ -61,20 +64,6 @@ pub(crate) struct AvailabilityResponse {
     closed: Option<Vec<UnavailablePeriod>>,
 }
 
-/// A time that can be booked.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AvailableSlot {
-    /// The start.
-    #[schema(example = "2030-03-04T09:00:00.000Z")]
-    start: String,
-    /// The end.
-    #[schema(example = "2030-03-04T09:45:00.000Z")]
-    end: String,
-    /// The staff members who are available.
-    staff_ids: Vec<StaffId>,
-}
-
 /// A period in which no slot of a staff member starts.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -91,22 +80,7 @@ pub(crate) struct UnavailablePeriod {
     rule: UnavailableReason,
 }
 
-/// The maximum length of the range, in hours. One of its 31 days may have 25 hours.
-const MAX_HOURS: i64 = 31 * 24 + 1;
-
 impl AvailabilityQuery {
-    fn range(&self) -> Result<TimeRange> {
-        let length = self.to.to_utc() - self.from.to_utc();
-        let invalid = if self.to <= self.from {
-            InvalidValue::new("end_not_after_start", "must be after from")
-        } else if length > chrono::TimeDelta::hours(MAX_HOURS) {
-            InvalidValue::new("range_too_long", "must be at most 31 days after from")
-        } else {
-            return Ok(TimeRange { start: self.from, end: self.to });
-        };
-        Err(ValidationErrors::field("/to", invalid).into())
-    }
-
     fn format(&self, instant: Instant) -> String {
         self.time_zone.map_or_else(|| instant.to_string(), |zone| zone.format(instant))
     }
@@ -140,22 +114,19 @@ pub(crate) async fn get(
     State(app): State<App>,
     store: Store,
 ) -> Result<Json<AvailabilityResponse>> {
-    let range = query.range()?;
+    let range = range_of_starts(query.from, query.to)?;
     let request = AvailabilityRequest {
         service: query.service_id,
         staff: query.staff_id,
         rescheduling: query.rescheduling,
         range,
         explain: query.explain.is_set(),
+        holds: HoldPolicy::Ignore,
     };
     let availability = Availability::read(&store, *client, &request, app.now()).await?;
     let slots = availability.slots();
     check_size(&availability, slots.len())?;
-    let slots = slots.into_iter().map(|slot| AvailableSlot {
-        start: query.format(slot.span.start),
-        end: query.format(slot.span.end),
-        staff_ids: slot.staff,
-    });
+    let slots = slots.into_iter().map(|slot| AvailableSlot::new(slot, query.time_zone));
     let closed = availability.staff.iter().flat_map(|staff| {
         staff.closed.iter().map(|closed| UnavailablePeriod {
             staff_id: staff.staff,

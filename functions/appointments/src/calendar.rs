@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use icalendar::{Calendar, Component, Event, EventLike, EventStatus, Property};
+use icalendar::{Component, Event, Property};
 use serde::Serialize;
 use shared::appointments::{
-    Appointment, AppointmentStatus, CalendarAccess, CalendarQuery, Staff, StaffId, StaffRow, calendar_token,
+    Appointment, CalendarAccess, CalendarFile, CalendarQuery, Staff, StaffId, StaffRow, calendar_event, calendar_token,
 };
 use shared::contacts::hide_deleted_contacts;
 use shared::identity::{ClientId, ClientScope, ManageSchedules};
@@ -17,7 +17,6 @@ use shared::value::{Instant, TimeRange};
 use shared::web::{Access, App, Deleted, Document, IfNoneMatch, PathId, Problem, Result};
 use utoipa::ToSchema;
 
-use crate::content_lines::{fold, unfold};
 use crate::staff::replace_row;
 
 /// A calendar feed.
@@ -156,17 +155,8 @@ pub(crate) async fn get(
     let (past, future) = tokio::try_join!(past, future)?;
     let appointments = hide_deleted_contacts(&store, client, past.into_iter().rev().chain(future).collect()).await?;
     let names = store.get_batch(name_keys(client, &appointments)).await?;
-    let mut document = Calendar::empty();
-    // `Calendar::new` sets a product id of its own, and `Calendar::name` also writes the `NAME` of RFC 7986
-    // without escaping its value.
-    for (name, value) in [
-        ("VERSION", "2.0"),
-        ("PRODID", "-//Upzento//Upzento CRM//EN"),
-        ("CALSCALE", "GREGORIAN"),
-        ("X-PUBLISHED-TTL", REFRESH_INTERVAL),
-    ] {
-        document.append_property(Property::new(name, value));
-    }
+    let mut document = CalendarFile::new();
+    document.append_property(Property::new("X-PUBLISHED-TTL", REFRESH_INTERVAL));
     document
         .append_property(Property::new("REFRESH-INTERVAL", REFRESH_INTERVAL).add_parameter("VALUE", "DURATION").done());
     document.append_property(Property::new("X-WR-CALNAME", row.staff.fields.name.to_string()));
@@ -176,7 +166,7 @@ pub(crate) async fn get(
         modified = modified.max(shown.modified);
         document.push(event(appointment, &shown));
     }
-    let text = fold(&unfold(&document.done().to_string()));
+    let text = document.to_text();
     Ok(Document { content_type: "text/calendar; charset=utf-8", text, modified, if_none_match })
 }
 
@@ -242,34 +232,9 @@ impl Named {
 }
 
 fn event(appointment: &Appointment, named: &Named) -> Event {
-    let mut event = Event::with_uid(&format!("{}@upzento", appointment.id));
-    event
-        .summary(&named.summary)
-        .starts(appointment.start_time.to_utc())
-        .ends(appointment.end_time.to_utc())
-        .sequence(sequence(appointment))
-        .timestamp(named.modified.to_utc())
-        .last_modified(named.modified.to_utc())
-        .status(status(appointment.status));
+    let mut event = calendar_event(appointment, &named.summary, named.modified);
     if let Some(notes) = &appointment.fields.notes {
         event.description(&notes.to_string().chars().take(MAX_NOTES).collect::<String>());
     }
-    if !appointment.status.blocks() {
-        event.append_property(Property::new("TRANSP", "TRANSPARENT"));
-    }
     event
-}
-
-/// The sequence number, which grows with each change (RFC 5545, 3.8.7.4).
-fn sequence(appointment: &Appointment) -> u32 {
-    u32::try_from(appointment.meta.version - 1).unwrap_or(u32::MAX)
-}
-
-/// The status of the event (RFC 5545, 3.8.1.11).
-const fn status(status: AppointmentStatus) -> EventStatus {
-    match status {
-        AppointmentStatus::Scheduled => EventStatus::Tentative,
-        AppointmentStatus::Confirmed | AppointmentStatus::Completed => EventStatus::Confirmed,
-        AppointmentStatus::Cancelled | AppointmentStatus::NoShow => EventStatus::Cancelled,
-    }
 }

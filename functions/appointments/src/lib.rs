@@ -3,7 +3,6 @@
 mod appointments;
 mod availability;
 mod calendar;
-mod content_lines;
 mod list;
 mod services;
 mod staff;

@@ -3,7 +3,9 @@
 use axum::extract::FromRequestParts;
 use deserr::Deserr;
 use lambda_http::http::request::Parts;
-use shared::appointments::{Appointment, AppointmentId, CancelReason, Days, Transition, repository};
+use shared::appointments::{
+    Appointment, AppointmentId, CancelReason, Days, Transition, invalid_transition, repository,
+};
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::table::{Store, Transaction};
 use shared::value::{ValidationErrors, marker};
@@ -165,12 +167,6 @@ impl StatusChange {
         };
         store.retry_on_conflict(read, decide).await.map(WithEtag::new)
     }
-}
-
-/// The operation is not possible in the current status of the appointment.
-pub(crate) fn invalid_transition() -> Problem {
-    let detail = "The operation is not possible in the current status of the appointment.";
-    Problem::new(ErrorCode::InvalidTransition, detail)
 }
 
 /// The outcome of the appointment is not known yet.

@@ -118,8 +118,9 @@ macro_rules! user_routes {
 
             #[utoipa::path(delete, path = concat!($path, "/{userId}"), tag = "users", operation_id = $delete,
                 summary = concat!("Delete a user of ", $noun, "."),
-                description = "Ends all sessions of the user and releases the email. The last active admin cannot be \
-                    deleted, except as the last user, by an admin of a higher level.",
+                description = "Ends all sessions of the user and releases the email. Deals that are assigned to the user \
+                    have no assignee soon after; notes and the history of deals keep the user's id. The last active \
+                    admin cannot be deleted, except as the last user, by an admin of a higher level.",
                 params(($id = $Id, Path, description = concat!("The id of ", $noun, ".")),
                     ("userId" = UserId, Path, description = "The user's id.")),
                 responses((status = 204, description = "The user was deleted.")),

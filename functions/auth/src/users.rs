@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use deserr::Deserr;
 use shared::identity::password::{self, NewPassword};
-use shared::identity::{Actor, HomeScope, Role};
+use shared::identity::{Actor, ClientScope, HomeScope, Role};
 use shared::mail::{self, Mail, Message};
-use shared::table::{Store, Transaction};
+use shared::references::ClearAssignee;
+use shared::table::{Order, Store, Transaction};
 use shared::users::one_time_token::{self, Purpose};
 use shared::users::{
     Account, Profile, User, UserCountChange, UserFields, UserId, UserStatus, accounts, repository,
@@ -165,22 +166,32 @@ impl UserService<'_> {
         Ok(())
     }
 
-    /// Deletes a user and releases the email.
+    /// Deletes a user and releases the email. A job removes the user from the deals that are assigned to them.
     pub(crate) async fn delete(&self, id: UserId, if_match: &IfMatch) -> Result<Deleted> {
         let key = self.home.user(id);
         let read = async || {
             let account = self.store.find(&key).await?;
-            let holder = self.store.get(&accounts::email_key(self.app, &account.user.email)?).await?;
-            Ok((account, holder))
+            let email = accounts::email_key(self.app, &account.user.email)?;
+            let (holder, first_client) = tokio::join!(self.store.get(&email), self.first_client());
+            Ok((account, holder?, first_client?))
         };
-        let deleted = self.store.retry_on_conflict(read, |(account, holder), transaction| {
+        let deleted = self.store.retry_on_conflict(read, |(account, holder, first_client), transaction| {
             if_match.check(account.user.meta.version)?;
             repository::delete(transaction, self.home, &account.user)?;
             self.require_current_role(transaction, Some(account))?;
             self.count(transaction, Some(&account.user), None)?;
+            let users = (account.user.id, self.actor.user());
+            ClearAssignee::enqueue(transaction, self.app, (self.home, *first_client), users)?;
             accounts::release_email(self.app, transaction, &account.user, holder.as_ref())
         });
         deleted.await.map(|()| Deleted)
+    }
+
+    /// The first client of the agency, for users of an agency: one Query.
+    async fn first_client(&self) -> Result<Option<ClientScope>> {
+        let HomeScope::Agency(agency) = self.home else { return Ok(None) };
+        let page = self.store.query(&agency.clients().into(), None, Order::Asc, 1).await?;
+        Ok(page.items.first().map(|(_, client)| agency.client(client.id)))
     }
 
     /// Mails a new invitation to a user with the status `INVITED`.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use axum::extract::State;
 use serde_json::Value;
 use shared::contacts::{
-    ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, TagId, Tombstones, repository,
+    ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, TagId, Tombstones, normalize_patch,
+    normalize_phone, repository,
 };
 use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::references::{self, ContactReferences};
@@ -13,8 +14,6 @@ use shared::table::{Record, Store};
 use shared::web::{
     Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Result, WithEtag, parse,
 };
-
-use crate::phones::{normalize_patch, normalize_phone};
 
 /// Create a contact.
 ///

@@ -4,7 +4,6 @@ mod contacts;
 mod export;
 mod import;
 mod list;
-mod phones;
 mod references;
 mod tagging;
 mod tags;

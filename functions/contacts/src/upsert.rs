@@ -5,15 +5,16 @@ use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::contacts::{ConflictPolicy, Contact, ContactRecord, ContactRow, PartialContact, TagId, repository};
+use shared::contacts::{
+    ConflictPolicy, Contact, ContactRecord, ContactRow, PartialContact, TagId, normalize_phone, repository,
+};
 use shared::identity::{ClientId, ClientScope, UseCrm};
-use shared::table::{Record, Store, StoreError, Transaction};
-use shared::value::{Email, Instant, InvalidValue, Name, PersonName, Phone, ValidationErrors};
+use shared::table::{Record, Store, Transaction};
+use shared::value::{Email, Instant, InvalidValue, Language, Name, PersonName, Phone, TimeZone, ValidationErrors};
 use shared::web::{Access, App, Create, Created, Problem, Result, parse};
 use utoipa::ToSchema;
 
 use crate::contacts::location;
-use crate::phones::normalize_phone;
 
 /// The fields to create or update a contact with.
 ///
@@ -29,6 +30,8 @@ use crate::phones::normalize_phone;
     "company": "Analytical Engines Ltd",
     "jobTitle": "Programmer",
     "source": "website",
+    "timeZone": "Europe/London",
+    "language": "en",
     "tagIds": [],
 }))]
 pub(crate) struct UpsertContactRequest {
@@ -57,6 +60,12 @@ pub(crate) struct UpsertContactRequest {
     /// How the client got the contact.
     #[deserr(default)]
     source: Option<Name>,
+    /// Time zone (IANA).
+    #[deserr(default)]
+    time_zone: Option<TimeZone>,
+    /// Language (BCP 47).
+    #[deserr(default)]
+    language: Option<Language>,
     /// Tags to add to those of the contact.
     #[deserr(default)]
     #[schema(value_type = Option<Vec<TagId>>, max_items = 30)]
@@ -100,7 +109,7 @@ pub(crate) async fn upsert(
     let index_in_request = |tag| tags.clone().position(|other| *other == tag).unwrap_or_default();
     let missing_tag = |tag, _| Problem::unresolved_reference(format!("/tagIds/{}", index_in_request(tag))).into();
     let policy = ConflictPolicy { missing_tag: &missing_tag, ..ConflictPolicy::RETRY };
-    let read = || find_by_email(&store, client, &fields.email);
+    let read = async || Ok(repository::find_by_email(&store, client, &fields.email).await?);
     let decide = |existing: &Option<ContactRow>, transaction: &mut Transaction| {
         let partial = PartialContact::from(fields.clone());
         if let Some(existing) = existing {
@@ -111,16 +120,6 @@ pub(crate) async fn upsert(
         Created::new(StatusCode::CREATED, &row.contact, location(client, row.contact.id))
     };
     request.retry_on_conflict(&store, client, read, decide).await
-}
-
-async fn find_by_email(store: &Store, client: ClientScope, email: &Email) -> Result<Option<ContactRow>> {
-    let Some(entry) = store.get(&client.email_entry(email)).await? else { return Ok(None) };
-    match repository::find(store, client, entry.owner).await {
-        Ok(row) => Ok(Some(row).filter(|row| row.contact.fields.has_email(email))),
-        // Deleted between the two reads.
-        Err(StoreError::NotFound) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn merge(
@@ -142,8 +141,17 @@ fn merge(
 
 impl From<UpsertContactRequest> for PartialContact {
     fn from(request: UpsertContactRequest) -> Self {
-        let UpsertContactRequest { email, first_name, last_name, phone, company, job_title, source, tag_ids } = request;
-        let tag_ids = tag_ids.map(|tags| tags.0).unwrap_or_default();
-        Self { email: Some(email), first_name, last_name, phone, company, job_title, source, tag_ids }
+        Self {
+            first_name: request.first_name,
+            last_name: request.last_name,
+            email: Some(request.email),
+            phone: request.phone,
+            company: request.company,
+            job_title: request.job_title,
+            source: request.source,
+            time_zone: request.time_zone,
+            language: request.language,
+            tag_ids: request.tag_ids.map(|tags| tags.0).unwrap_or_default(),
+        }
     }
 }

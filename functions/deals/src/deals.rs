@@ -4,7 +4,7 @@ use axum::extract::State;
 use deserr::Deserr;
 use lambda_http::http::StatusCode;
 use serde_json::json;
-use shared::contacts::ContactId;
+use shared::contacts::{ContactId, ContactOrigin};
 use shared::deals::jobs::DeleteDealChildren;
 use shared::deals::position::{self, StageRef, StageSelector};
 use shared::deals::{Deal, DealFields, DealId, DealStatus, PipelineId, StageId, repository};
@@ -150,7 +150,7 @@ pub(crate) async fn create(
     let read = || new.complete(&store, *client);
     let decide = |(fields, position): &(DealFields, Rank), transaction: &mut Transaction| {
         let deal = Deal::new(id, client.id(), fields.clone(), position.clone(), app.now());
-        repository::create(transaction, *client, &deal, by)?;
+        repository::create(transaction, *client, (&deal, ContactOrigin::Named), Some(by))?;
         Created::new(StatusCode::CREATED, &deal, format!("/v1/clients/{}/deals/{id}", client.id()))
     };
     request.retry_on_conflict(&store, *client, read, decide).await

@@ -31,7 +31,7 @@ pub(crate) async fn create(
     store: Store,
     Create { fields, request }: Create<NoteFields>,
 ) -> Result<Created> {
-    let (id, author_id) = (app.ids().make(), client.actor().user());
+    let (id, author_id) = (app.ids().make(), Some(client.actor().user()));
     let meta = Meta::created(app.now());
     let note = Note { id, client_id: client.id(), deal_id, author_id, fields, meta };
     let mut transaction = store.transaction();

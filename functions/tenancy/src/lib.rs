@@ -7,9 +7,9 @@ mod tenants;
 mod widget;
 
 use axum::{Extension, Router};
+use shared::tenants::WidgetsUrl;
 use shared::web::{Api, App, serve};
 use utoipa_axum::routes;
-pub use widget::WidgetsUrl;
 
 /// The routes with their OpenAPI descriptions.
 pub fn api() -> Api {

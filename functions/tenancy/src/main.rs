@@ -1,7 +1,7 @@
 //! The Lambda function of the tenancy API.
 
+use shared::tenants::WidgetsUrl;
 use shared::web::{App, StartError, variable};
-use tenancy::WidgetsUrl;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), shared::lambda::Error> {

@@ -1,27 +1,14 @@
 //! The widget key of a client, and the snippet for its website.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 use shared::identity::{ClientId, ClientScope, ManageSettings, ReadSettings};
 use shared::table::{Store, Transaction};
-use shared::tenants::{Widget, WidgetKey};
+use shared::tenants::{Widget, WidgetKey, WidgetsUrl};
 use shared::users::require_current_actor;
 use shared::web::{Access, App, Result};
 use utoipa::ToSchema;
-
-/// The base URL of the widgets' scripts and API, without a slash at the end.
-#[derive(Clone)]
-pub struct WidgetsUrl(Arc<str>);
-
-impl WidgetsUrl {
-    /// A base URL; slashes at its end are removed.
-    pub fn new(url: &str) -> Self {
-        Self(url.trim_end_matches('/').into())
-    }
-}
 
 /// The widget key of a client, and the snippet for its website.
 #[derive(Serialize, ToSchema)]
@@ -35,8 +22,9 @@ pub(crate) struct WidgetSettings {
 }
 
 impl WidgetSettings {
-    fn new(key: WidgetKey, WidgetsUrl(url): &WidgetsUrl) -> Json<Self> {
-        let snippet = format!(r#"<script src="{url}/widgets/embed.js" data-widget-key="{key}" async></script>"#);
+    fn new(key: WidgetKey, url: &WidgetsUrl) -> Json<Self> {
+        let script = format!(r#"<script src="{url}/widgets/embed.js" async></script>"#);
+        let snippet = format!("{script}\n<upzento-booking widget-key=\"{key}\"></upzento-booking>");
         Json(Self { widget_key: key, snippet })
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn violations(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
     violations.extend(wrong_emails(rows, scopes));
     violations.extend(wrong_user_pointers(rows, scopes));
     violations.extend(wrong_widgets(rows, scopes));
+    violations.extend(deleted_assignees(rows));
     violations
 }
 
@@ -113,6 +114,20 @@ fn wrong_user_pointers(rows: &[Row<'_>], scopes: &Scopes<'_>) -> Vec<String> {
     violations
 }
 
+/// Each assignee of a deal exists, or a job removes the user from the deals.
+fn deleted_assignees(rows: &[Row<'_>]) -> Vec<String> {
+    let in_collection = |name: &'static str| {
+        rows.iter()
+            .filter(move |row| matches!(&row.partition, Partition::Scoped { collection, .. } if collection == name))
+    };
+    let users = global(rows, "GLOBAL#USER#").filter_map(|row| row.pk.rsplit('#').next());
+    let jobs = in_collection("JOB").filter(|row| row.value["job"] == "clearAssignee");
+    let known: BTreeSet<_> = users.chain(jobs.map(|row| text(&row.value["payload"], "user"))).collect();
+    let is_unknown = |row: &&Row<'_>| row.value["assignedToId"].as_str().is_some_and(|user| !known.contains(user));
+    let deals = in_collection("DEAL").filter(is_unknown);
+    deals.map(|row| row.violation("is assigned to a user who does not exist")).collect()
+}
+
 /// Each client has one widget key.
 ///
 /// The rows of client and key list the domains of the client.
@@ -170,7 +185,7 @@ fn required(row: &Row<'_>) -> Vec<PrimaryKey> {
 /// Such a row expires, or it is an empty list of tombstones.
 fn may_outlive_scope(collection: &str, row: &Value) -> bool {
     match collection {
-        "JOB" | "MAIL" | "SESSION" | "SOURCE" => true,
+        "HELD" | "JOB" | "MAIL" | "SESSION" | "SOURCE" | "VISITOR" => true,
         "GONE" => row.get("ids").is_none(),
         _ if collection.starts_with("IDEM#") => true,
         _ => collection.starts_with("IMPORT") && row.get("ttl").is_some(),
@@ -251,6 +266,21 @@ mod tests {
         rows.push(email("three", "eve"));
         let found = violations(&rows);
         assert!(found.len() == 2 && found[0].contains("2 emails") && found[1].contains("eve"), "{found:?}");
+    }
+
+    #[test]
+    fn assignee_who_does_not_exist_is_reported_unless_a_job_removes_it() {
+        let client = format!("T#{0}#A#{0}#C#{0}#", Uuid::from_u128(1));
+        let deal = json!({ "pk": format!("{client}DEAL"), "sk": "engine", "assignedToId": "ada" });
+        let job =
+            json!({ "pk": format!("{client}JOB"), "sk": "x", "job": "clearAssignee", "payload": { "user": "ada" } });
+        let pointer = json!({ "pk": "GLOBAL#USER#ada", "sk": "AT" });
+        let reported = |rows: &[serde_json::Value]| {
+            violations(rows).iter().filter(|violation| violation.contains("is assigned to")).count()
+        };
+        assert_eq!(reported(&[deal.clone()]), 1);
+        assert_eq!(reported(&[deal.clone(), job]), 0);
+        assert_eq!(reported(&[deal, pointer]), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The functions are the same as in a deployment, and their routes, tables and names come from the template.
 //! Only the services around them are emulated.
 
+mod demo;
 mod endpoints;
 pub mod modules;
 mod running;
@@ -63,12 +64,19 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let functions = RunningFunctions::start(&settings, &template, &app, &keys, &endpoint, &config)?;
     let schedules = Schedules::new(&template, &functions.functions, app.clock().clone())?;
     let api = Gateway::new(&template, "Api", functions.functions.clone())?;
+    let widgets = Gateway::new(&template, "WidgetsApi", functions.functions.clone())?;
     let listener = listen(settings.port).await?;
+    let widgets_listener = listen(settings.port + 1).await?;
+    let demo_listener = listen(settings.port + 2).await?;
     let streams = Streams::start(&template, &functions.functions, &endpoint, &[("Table", TABLE)]).await?;
     let accounts = seed::seed(&settings, &app, &api).await?;
     print_banner(&settings, &endpoint, &accounts);
     let mut background = JoinSet::new();
     schedules.start(&mut background);
+    let widgets = widgets.with_hosts(hosts(settings.port + 1, &settings.allowed_hosts));
+    background.spawn(serve_until_stopped(widgets, widgets_listener));
+    let demo = demo::router(settings.port, engine::client(&endpoint));
+    background.spawn(async move { drop(axum::serve(demo_listener, demo).await) });
     let page = start_page::render(&settings, &accounts)?;
     let endpoints = endpoints::router(&settings, page, app.clock().clone(), outbox, schedules);
     let hosts = hosts(settings.port, &settings.allowed_hosts);
@@ -77,6 +85,13 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     drop(streams);
     functions.stop().await;
     engine.stop().await
+}
+
+/// Serves until the task is aborted.
+async fn serve_until_stopped(gateway: Gateway, listener: TcpListener) {
+    if let Err(error) = gateway.serve(listener, std::future::pending()).await {
+        tracing::error!(%error, "the widget API stopped");
+    }
 }
 
 async fn listen(port: u16) -> Result<TcpListener, Error> {
@@ -180,6 +195,7 @@ fn print_banner(settings: &Settings, endpoint: &str, accounts: &[Account]) {
     println!("  Start      http://localhost:{port}/");
     println!("  Reference  http://localhost:{port}/docs/");
     println!("  Outbox     http://localhost:{port}/_local/outbox");
+    println!("  Demo site  http://localhost:{}/", port + 2);
     println!("  DynamoDB   {endpoint} (table {TABLE})");
     println!("  Data       {}\n", settings.data_dir.display());
     println!("Accounts for POST /v1/auth/login:\n");

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use axum::Router;
 use shared::identity::{DataKey, Issuer, Keys};
+use shared::tenants::WidgetsUrl;
 use shared::web::{App, Config, StartError};
-use tenancy::WidgetsUrl;
 
 use crate::aws::function::{EventFunction, Functions, InProcess, Invoke};
 use crate::aws::template::{Function, Template};
@@ -80,6 +80,7 @@ pub fn routers(
         ("deals", deals::router(app("deals"))),
         ("docs", docs::router()),
         ("tenancy", tenancy::router(app("tenancy"), WidgetsUrl::new(&local.widgets_url))),
+        ("widgets", widgets::router(app("widgets"), WidgetsUrl::new(&local.widgets_url))),
     ]
     .into())
 }

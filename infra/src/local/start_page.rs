@@ -10,6 +10,7 @@ use super::{Error, Settings};
 #[template(path = "start.html")]
 struct StartPage<'a> {
     url: String,
+    demo_url: String,
     accounts: &'a [Account],
     admin_email: &'a str,
     login_command: String,
@@ -22,7 +23,8 @@ pub(super) fn render(settings: &Settings, accounts: &[Account]) -> Result<String
         .first()
         .map_or((settings.admin_email.as_str(), "…"), |account| (account.email.as_str(), account.password.as_str()));
     let login_command = login_command(&url, email, password);
-    Ok(StartPage { url, accounts, admin_email: &settings.admin_email, login_command }.render()?)
+    let demo_url = format!("http://localhost:{}", settings.port + 2);
+    Ok(StartPage { url, demo_url, accounts, admin_email: &settings.admin_email, login_command }.render()?)
 }
 
 /// A shell command that signs in and prints the tokens.
@@ -49,6 +51,7 @@ mod tests {
             Account { role: "ADMIN", email: "ada@example.com".to_owned(), password: "<b>bold</b>".to_owned() };
         let page = StartPage {
             url: "http://localhost:3000".to_owned(),
+            demo_url: "http://localhost:3002".to_owned(),
             accounts: &[account],
             admin_email: "ada@example.com",
             login_command: String::new(),

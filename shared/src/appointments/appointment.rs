@@ -2,6 +2,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::appointments::{AppointmentId, ServiceId, StaffId};
 use crate::booking::{Booking, Buffers};
@@ -51,6 +52,12 @@ pub struct Appointment {
     /// The version and the times of creation and of the last change.
     #[serde(flatten)]
     pub meta: Meta,
+    /// The number of the valid manage tokens.
+    ///
+    /// `None` without a contact: such an appointment has no manage token.
+    #[serde(default, rename = "manage", skip_serializing)]
+    #[schema(ignore)]
+    manage_number: Option<u64>,
     /// A deleted contact that is hidden until a job removes the reference.
     #[serde(skip)]
     hidden: Option<ContactId>,
@@ -113,6 +120,16 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// The status after the transition.
+    pub const fn target(self) -> AppointmentStatus {
+        match self {
+            Self::Confirm => AppointmentStatus::Confirmed,
+            Self::Complete => AppointmentStatus::Completed,
+            Self::Cancel => AppointmentStatus::Cancelled,
+            Self::NoShow => AppointmentStatus::NoShow,
+        }
+    }
+
     /// Whether the transition states what happened, which is only known from the start time on.
     pub const fn is_outcome(self) -> bool {
         matches!(self, Self::Complete | Self::NoShow)
@@ -174,7 +191,7 @@ pub struct ReservedSlot {
 
 impl Appointment {
     /// Creates an appointment in a slot.
-    pub const fn new(
+    pub fn new(
         id: AppointmentId,
         client_id: ClientId,
         slot: &ReservedSlot,
@@ -196,8 +213,29 @@ impl Appointment {
             source,
             cancelled_reason: None,
             meta: Meta::created(now),
+            manage_number: None,
             hidden: None,
         }
+        .with_manage_number(None)
+    }
+
+    /// The number of the manage tokens that are valid for the appointment.
+    ///
+    /// Stored, and not part of the appointment's JSON.
+    pub const fn manage_number(&self) -> Option<u64> {
+        self.manage_number
+    }
+
+    /// Sets the number for the contact: a new one if the contact is another one than `before`.
+    ///
+    /// The tokens of a former contact are thereby revoked.
+    fn with_manage_number(self, before: Option<ContactId>) -> Self {
+        let manage_number = match self.fields.contact_id {
+            None => None,
+            Some(contact) if before == Some(contact) && self.manage_number.is_some() => self.manage_number,
+            Some(_) => Some(Uuid::new_v4().as_u64_pair().1),
+        };
+        Self { manage_number, ..self }
     }
 
     /// The time of the staff member that the appointment occupies.
@@ -215,7 +253,7 @@ impl Appointment {
     #[must_use]
     pub fn changed(&self, fields: AppointmentFields, now: Instant) -> Self {
         let meta = self.meta.changed_if(fields != self.fields, now);
-        Self { fields, meta, ..self.clone() }
+        Self { fields, meta, ..self.clone() }.with_manage_number(self.fields.contact_id)
     }
 
     /// The next version in this slot, or the current version if it is the slot of this appointment.

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::appointments::bookable_service::{BookableService, MAX_CONCURRENCY};
-use crate::appointments::{AppointmentId, Days, ServiceId, StaffId, StaffRow};
+use crate::appointments::{Appointment, AppointmentId, Days, HoldPolicy, ServiceId, ServiceRecord, StaffId, StaffRow};
 use crate::booking::{Calendar, SlotRules, UnavailablePeriod, UnavailableReason, reach};
 use crate::identity::ClientScope;
 use crate::table::Store;
-use crate::value::{Instant, InvalidValue, TimeRange, ValidationErrors};
+use crate::value::{Instant, InvalidValue, TimeRange, TimeZone, ValidationErrors};
 use crate::web::Result;
 
 /// A request for the available starts of a service.
@@ -25,10 +28,16 @@ pub struct AvailabilityRequest {
     pub range: TimeRange,
     /// Whether to return the unavailable periods.
     pub explain: bool,
+    /// Whether holds block their time.
+    pub holds: HoldPolicy,
 }
 
 /// The availability of a service.
 pub struct Availability {
+    /// The service.
+    pub service: ServiceRecord,
+    /// The appointment to be rescheduled.
+    pub moving: Option<Appointment>,
     rules: SlotRules,
     /// The availability of each staff member, by id.
     pub staff: Vec<StaffAvailability>,
@@ -52,6 +61,46 @@ pub struct Slot {
     pub staff: Vec<StaffId>,
 }
 
+/// A time that can be booked.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AvailableSlot {
+    /// The start.
+    #[schema(example = "2030-03-04T09:00:00.000Z")]
+    start: String,
+    /// The end.
+    #[schema(example = "2030-03-04T09:45:00.000Z")]
+    end: String,
+    /// The staff members who are available.
+    staff_ids: Vec<StaffId>,
+}
+
+impl AvailableSlot {
+    /// The slot with the UTC offsets of a time zone, or in UTC.
+    pub fn new(slot: Slot, zone: Option<TimeZone>) -> Self {
+        let format = |instant: Instant| zone.map_or_else(|| instant.to_string(), |zone| zone.format(instant));
+        Self { start: format(slot.span.start), end: format(slot.span.end), staff_ids: slot.staff }
+    }
+}
+
+/// The maximum length of a range of starts, in hours. One of its 31 days may have 25 hours.
+const MAX_HOURS: i64 = 31 * 24 + 1;
+
+/// The range of the starts in `[from, to)`.
+///
+/// # Errors
+/// At `/to`, if the range is empty or longer than 31 days.
+pub fn range_of_starts(from: Instant, to: Instant) -> Result<TimeRange> {
+    let invalid = if to <= from {
+        InvalidValue::new("end_not_after_start", "must be after from")
+    } else if to.to_utc() - from.to_utc() > TimeDelta::hours(MAX_HOURS) {
+        InvalidValue::new("range_too_long", "must be at most 31 days after from")
+    } else {
+        return Ok(TimeRange { start: from, end: to });
+    };
+    Err(ValidationErrors::field("/to", invalid).into())
+}
+
 impl Availability {
     /// Reads the available starts in a time range.
     ///
@@ -67,7 +116,7 @@ impl Availability {
             .buffered(MAX_CONCURRENCY)
             .try_collect()
             .await?;
-        Ok(Self { rules, staff })
+        Ok(Self { service: bookable.service, moving: bookable.moving, rules, staff })
     }
 
     /// The available slots of all staff members, by start.
@@ -110,7 +159,7 @@ async fn staff_availability(
     request: &AvailabilityRequest,
     now: Instant,
 ) -> Result<StaffAvailability> {
-    let AvailabilityRequest { range, explain, rescheduling, .. } = *request;
+    let AvailabilityRequest { range, explain, rescheduling, holds, .. } = *request;
     if !row.staff.fields.active {
         let closed = UnavailablePeriod { span: range, rule: UnavailableReason::Inactive };
         return Ok(StaffAvailability {
@@ -121,7 +170,7 @@ async fn staff_availability(
     }
     let (hours, time_off) = (row.staff.fields.hours(), row.time_off());
     let days = Days::in_range(store, client, row.id(), reach(rules, now, range)).await?;
-    let bookings = days.bookings(rescheduling);
+    let bookings = days.busy(rescheduling, holds, now);
     let calendar = Calendar { hours: &hours, time_off: &time_off, bookings: &bookings };
     let closed = if explain { calendar.unavailable(rules, now, range) } else { Vec::new() };
     Ok(StaffAvailability { staff: row.id(), starts: calendar.slots(rules, now, range), closed })

@@ -21,9 +21,9 @@ pub(super) struct BookableService {
 impl BookableService {
     /// Reads a service, its staff members, and the items that `also` adds for each staff member.
     ///
-    /// With a staff member, one BatchGetItem. Without, one BatchGetItem for the service, one Query of all staff
-    /// members if the service lists none, and one BatchGetItem for each 100 items. `moving` is an appointment to
-    /// be rescheduled: its staff member is included even if they no longer offer the service.
+    /// With a staff member, one BatchGetItem. Without, one BatchGetItem for the service and one Query of all staff members
+    /// at the same time, then one BatchGetItem for each 100 items. `moving` is an appointment to be rescheduled: its
+    /// staff member is included even if they no longer offer the service.
     pub(super) async fn read(
         store: &Store,
         client: ClientScope,
@@ -67,21 +67,16 @@ impl BookableService {
         also: &impl Fn(BatchKeys, StaffId) -> BatchKeys,
     ) -> Result<(Self, BatchItems)> {
         let target = Target { service: client.service(service), moving: moving.map(|id| client.appointment(id)) };
-        let (service, moving) = target.found(&store.get_batch(target.keys()).await?)?;
+        let everyone = client.staff().into();
+        // All staff members are read even if the service lists some: the client has few, and it saves a round trip.
+        let (found, everyone) = tokio::try_join!(store.get_batch(target.keys()), store.query_all(&everyone))?;
+        let (service, moving) = target.found(&found)?;
         let offering = &service.fields.staff_ids;
-        let own = moving.as_ref().map(|moving| moving.staff_id).filter(|own| !offering.contains(own));
-        let mut ids: Vec<_> =
-            if offering.is_empty() { Vec::new() } else { offering.iter().copied().chain(own).collect() };
-        let mut staff: Vec<StaffRow> = Vec::new();
-        if offering.is_empty() {
-            staff.extend(store.query_all(&client.staff().into()).await?.into_iter().map(|(_, row)| row));
-        }
-        let named: Vec<_> = ids.iter().map(|id| client.staff_member(*id)).collect();
-        ids.extend(staff.iter().map(StaffRow::id));
-        let items = store.get_batch(ids.into_iter().fold(BatchKeys::default().and_all(&named), also)).await?;
-        for key in &named {
-            staff.extend(items.get(key)?);
-        }
+        let own = moving.as_ref().map(|moving| moving.staff_id);
+        let offers = |id: StaffId| offering.is_empty() || offering.contains(&id) || own == Some(id);
+        let everyone = everyone.into_iter().map(|(_, row): (_, StaffRow)| row);
+        let mut staff: Vec<_> = everyone.filter(|row| offers(row.id())).collect();
+        let items = store.get_batch(staff.iter().map(StaffRow::id).fold(BatchKeys::default(), also)).await?;
         staff.sort_by_key(StaffRow::id);
         Ok((Self { service, staff, moving }, items))
     }

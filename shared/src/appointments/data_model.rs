@@ -61,11 +61,16 @@ fn staff(samples: &Samples) -> Vec<AccessPattern> {
         samples.query("staff by creation", client.staff(), &client.staff_member(id)),
         samples.single("revision and number of uses of a staff member", TRANSACTION_ONLY, &client.staff_guard(id)),
         samples.single("number of staff members", TRANSACTION_ONLY, &client.staff_count()),
-        samples.single("bookings of a staff member on a UTC day", "BatchGetItem", &day),
-        samples.query("bookings of a staff member from one day to another", client.days_between(id, first, last), &day),
+        samples.single("bookings and holds of a staff member on a UTC day", "BatchGetItem", &day),
+        samples.query(
+            "bookings and holds of a staff member from one day to another",
+            client.days_between(id, first, last),
+            &day,
+        ),
         samples.single("a time-off entry", "GetItem", &time_off),
         samples.query("time off of a staff member by creation", client.times_off(id), &time_off),
         samples.query("keys of the time off of a deleted staff member", deleted_time_off, &time_off),
         samples.query("keys of the days of a deleted staff member", deleted_days, &day),
+        samples.single("the hold of a visitor's session", "GetItem", &client.visit_hold(samples.id("visit"))),
     ]
 }

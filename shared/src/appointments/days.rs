@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::appointments::{Appointment, AppointmentId, Day, StaffId};
+use crate::appointments::{Appointment, AppointmentId, Day, DayEdit, HoldPolicy, StaffId, VisitHold};
 use crate::booking::Booking;
 use crate::identity::ClientScope;
 use crate::table::{BatchItems, BatchKeys, Key, Store, StoreError, Transaction};
@@ -11,6 +11,7 @@ use crate::value::{Date, Instant, TimeRange};
 use crate::web::{ErrorCode, Problem, Result};
 
 /// Days of one staff member, including those without any booking.
+#[derive(Clone)]
 pub struct Days {
     staff: StaffId,
     days: BTreeMap<Date, Day>,
@@ -50,7 +51,16 @@ impl Days {
 
     /// Reads the days that an appointment overlaps: one BatchGetItem.
     pub async fn of_appointment(store: &Store, client: ClientScope, appointment: &Appointment) -> Result<Self> {
-        let (staff, range) = (appointment.staff_id, appointment.booking().with_buffers());
+        Self::of_booking(store, client, appointment.staff_id, &appointment.booking()).await
+    }
+
+    /// Reads the days that a hold overlaps: one BatchGetItem.
+    pub async fn of_hold(store: &Store, client: ClientScope, hold: &VisitHold) -> Result<Self> {
+        Self::of_booking(store, client, hold.staff_id, hold.time()).await
+    }
+
+    async fn of_booking(store: &Store, client: ClientScope, staff: StaffId, booking: &Booking) -> Result<Self> {
+        let range = booking.with_buffers();
         let keys = BatchKeys::default().and_all(&day_keys(client, staff, dates_in(range)));
         Self::from_batch(&store.get_batch(keys).await?, client, staff, dates_in(range))
     }
@@ -77,55 +87,78 @@ impl Days {
         distinct.into_values().filter(|booking| Some(booking.appointment) != except).copied().collect()
     }
 
-    /// Removes one booking and adds another, in each day that they overlap.
-    ///
-    /// A conflict if one of these days has changed since its read.
-    pub(super) fn write(
-        &self,
-        transaction: &mut Transaction,
-        client: ClientScope,
-        removed: Option<&Booking>,
-        added: Option<&Booking>,
-    ) -> Result<()> {
-        let dates =
-            |booking: Option<&Booking>| booking.map(|booking| dates_in(booking.with_buffers())).into_iter().flatten();
-        let written: BTreeSet<_> = dates(removed).chain(dates(added)).collect();
-        for date in &written {
-            let day = self.days.get(date).ok_or_else(|| Problem::internal("a changed day was not read"))?;
-            let added_here = added.filter(|_| dates(added).any(|overlapped| overlapped == *date));
-            let next = day.changed(removed.map(|removed| removed.appointment), added_here);
-            day.write(transaction, &client.day(self.staff, *date), &next)?;
-        }
-        Ok(())
+    /// The bookings, and the holds that block their time for a request with this policy.
+    pub(super) fn busy(&self, except: Option<AppointmentId>, policy: HoldPolicy, now: Instant) -> Vec<Booking> {
+        let holds = self.days.values().flat_map(|day| &day.holds).filter(|hold| hold.blocks(policy, now));
+        self.bookings(except).into_iter().chain(holds.map(|hold| *hold.time())).collect()
     }
 
-    /// Removes a booking; a conflict if one of its days has changed since its read.
-    pub(super) fn remove(&self, transaction: &mut Transaction, client: ClientScope, booking: &Booking) -> Result<()> {
-        self.write(transaction, client, Some(booking), None)
+    /// The largest number of live holds on one of the days that a booking overlaps, except those of a session.
+    pub(super) fn most_holds(&self, booking: &Booking, policy: HoldPolicy, now: Instant) -> usize {
+        let days = dates_in(booking.with_buffers()).filter_map(|date| self.days.get(&date));
+        days.map(|day| day.holds.iter().filter(|hold| hold.blocks(policy, now)).count()).max().unwrap_or_default()
     }
 
-    /// Adds the booking of an appointment that had freed its time.
+    /// Requires that the time of an appointment that had freed it is not booked.
     ///
-    /// `409 slot_unavailable` if another booking has taken the time; a conflict if one of its days has changed since
-    /// its read. Working hours, notice, horizon and time off are not checked.
-    pub(super) fn restore(&self, transaction: &mut Transaction, client: ClientScope, booking: &Booking) -> Result<()> {
+    /// `409 slot_unavailable` if another booking has taken the time. Working hours, notice, horizon, holds and time off
+    /// are not checked.
+    pub(super) fn require_free(&self, booking: &Booking) -> Result<()> {
         if self.bookings(Some(booking.appointment)).iter().any(|other| other.conflicts_with(booking)) {
             return Err(slot_unavailable("The time of the appointment has been booked since."));
         }
-        self.write(transaction, client, None, Some(booking))
-    }
-
-    /// These days together with others of the same staff member.
-    ///
-    /// If both have a day, the day of `self` is kept.
-    pub(super) fn merged(&self, others: &Self) -> Self {
-        let days = others.days.iter().chain(&self.days).map(|(date, day)| (*date, day.clone())).collect();
-        Self { staff: self.staff, days }
+        Ok(())
     }
 
     /// Requires that none of the days has changed since its read: a conflict otherwise.
     pub fn require(&self, transaction: &mut Transaction, client: ClientScope) -> Result<(), StoreError> {
         self.days.iter().try_for_each(|(date, day)| day.require(transaction, &client.day(self.staff, *date)))
+    }
+}
+
+/// Changes of the days of one or several staff members, written together.
+pub(super) struct DayEdits {
+    now: Instant,
+    edits: BTreeMap<StaffId, (Days, DayEdit)>,
+}
+
+impl DayEdits {
+    /// No changes yet.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { now, edits: BTreeMap::new() }
+    }
+
+    /// The change of a staff member.
+    ///
+    /// `days` must include each day that the change overlaps. If several calls have a day, the first one counts.
+    pub(super) fn of(&mut self, days: &Days) -> &mut DayEdit {
+        let (known, edit) = self.edits.entry(days.staff).or_insert_with(|| (days.clone(), DayEdit::default()));
+        for (date, day) in &days.days {
+            known.days.entry(*date).or_insert_with(|| day.clone());
+        }
+        edit
+    }
+
+    /// Writes each changed day; a conflict if one has changed since its read.
+    pub(super) fn write(&self, transaction: &mut Transaction, client: ClientScope) -> Result<()> {
+        self.edits.values().try_for_each(|(days, edit)| days.write(transaction, client, edit, self.now))
+    }
+}
+
+impl Days {
+    fn write(&self, transaction: &mut Transaction, client: ClientScope, edit: &DayEdit, now: Instant) -> Result<()> {
+        let written: BTreeSet<_> = edit.times().flat_map(|time| dates_in(time.with_buffers())).collect();
+        for date in written {
+            let day = self.days.get(&date).ok_or_else(|| Problem::internal("a changed day was not read"))?;
+            let is_here = |time: &Booking| dates_in(time.with_buffers()).any(|overlapped| overlapped == date);
+            let here = DayEdit {
+                added: edit.added.filter(is_here),
+                held: edit.held.filter(|hold| is_here(hold.time())),
+                ..*edit
+            };
+            day.write(transaction, &client.day(self.staff, date), &day.changed(&here, now))?;
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Appointment, AppointmentId, AppointmentStatus, Day, ServiceId, ServiceRecord, StaffCount, StaffId, StaffRow,
-    TimeOffId, TimeOffRecord, UsageGuard,
+    TimeOffId, TimeOffRecord, UsageGuard, VisitHold, VisitId,
 };
 use crate::contacts::ContactId;
 use crate::identity::ClientScope;
@@ -12,6 +12,10 @@ use crate::value::{Date, Month, TimeRange, months};
 
 impl Entity for Appointment {
     const LAYOUT: Layout = Layout::Document;
+
+    fn private_numbers(&self) -> Vec<(&'static str, u64)> {
+        self.manage_number().map(|number| ("manage", number)).into_iter().collect()
+    }
 
     fn index_keys(&self, key: &Key<Self>) -> Vec<IndexKey> {
         let Some(client) = key.client() else { return Vec::new() };
@@ -31,6 +35,7 @@ impl Entity for Day {}
 impl Entity for StaffCount {}
 impl Entity for StaffRow {}
 impl Entity for UsageGuard {}
+impl Entity for VisitHold {}
 
 const CONTACT_LABEL: &str = "APPT";
 
@@ -152,6 +157,11 @@ impl ClientScope {
     /// One time-off entry of a staff member.
     pub fn time_off(self, staff: StaffId, id: TimeOffId) -> Key<TimeOffRecord> {
         self.times_off(staff).item(id)
+    }
+
+    /// The hold of a visitor's session.
+    pub fn visit_hold(self, visit: VisitId) -> Key<VisitHold> {
+        Partition::new(self, "HELD").item(visit)
     }
 
     /// The partitions of all items that belong to a staff member.

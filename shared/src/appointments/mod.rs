@@ -3,29 +3,36 @@
 mod appointment;
 mod availability;
 mod bookable_service;
+mod calendar_file;
 mod calendar_token;
+mod content_lines;
 #[cfg(test)]
 pub(crate) mod data_model;
 mod day;
 mod days;
+mod hold;
 pub mod jobs;
 mod keys;
 pub mod repository;
 mod service;
 mod slot_allocator;
 mod staff;
+mod transition;
 mod usage_guard;
 
 pub use appointment::{
     Appointment, AppointmentFields, AppointmentStatus, BookingSource, CancelReason, ReservedSlot, Transition,
 };
-pub use availability::{Availability, AvailabilityRequest, Slot, StaffAvailability};
+pub use availability::{Availability, AvailabilityRequest, AvailableSlot, Slot, StaffAvailability, range_of_starts};
+pub use calendar_file::{CalendarFile, calendar_event};
 pub use calendar_token::{CalendarAccess, CalendarQuery, calendar_token};
-pub use day::Day;
+pub use day::{Day, DayEdit};
 pub use days::Days;
+pub use hold::{Hold, HoldId, HoldMarker, HoldPolicy, VisitHold, VisitId};
 pub use service::Service;
-pub use slot_allocator::{BookingRequest, SlotAllocator};
+pub use slot_allocator::{BookingRequest, Replaced, SlotAllocator};
 pub use staff::{Absence, OfStaff, Staff, StaffRow, TimeOff};
+pub use transition::invalid_transition;
 pub use usage_guard::{StaffCount, UsageGuard};
 
 use crate::table::Record;

@@ -4,10 +4,12 @@
 //! usage guards of the service and the staff member, and the reference count of the contact. Every time slot
 //! comes from a [`SlotAllocator`].
 
-use super::{Appointment, AppointmentId, Days, ReservedSlot, SlotAllocator, UsageGuard};
-use crate::contacts::{ContactReference, ReferenceCount, find_reference};
+use super::days::DayEdits;
+use super::{Appointment, AppointmentId, Days, Replaced, ReservedSlot, SlotAllocator, UsageGuard, VisitHold, VisitId};
+use crate::contacts::{ContactOrigin, ContactReference, ReferenceCount, find_reference};
 use crate::identity::ClientScope;
-use crate::table::{Store, StoreError, Transaction};
+use crate::table::{Condition, Failure, Store, StoreError, Transaction};
+use crate::value::Instant;
 use crate::web::{Problem, Result};
 
 /// Reads an appointment, with a deleted contact hidden.
@@ -17,16 +19,20 @@ pub async fn find(store: &Store, client: ClientScope, id: AppointmentId) -> Resu
     find_reference(store, client, &client.appointment(id)).await
 }
 
-/// Creates an appointment in a slot of `allocator`.
+/// Creates an appointment in a slot of `allocator`, in place of the hold of the visitor's session.
 pub fn create(
     transaction: &mut Transaction,
     client: ClientScope,
     (allocator, slot): (&SlotAllocator, &ReservedSlot),
-    new: &Appointment,
+    hold: Option<(&VisitHold, &Days)>,
+    (new, contact): (&Appointment, ContactOrigin),
 ) -> Result<()> {
     transaction.create(&client.appointment(new.id), new)?;
-    allocator.write_reservation(transaction, client, None, slot, new)?;
-    Ok(ReferenceCount::change(transaction, client, None, new.fields.contact_id)?)
+    allocator.write_reservation(transaction, client, Replaced { appointment: None, hold }, slot, new)?;
+    match new.fields.contact_id {
+        Some(id) => Ok(ReferenceCount::add(transaction, client, id, contact)?),
+        None => Ok(()),
+    }
 }
 
 /// Moves an appointment to a slot of `allocator`.
@@ -42,7 +48,8 @@ pub fn reschedule(
     next: &Appointment,
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, current.stored_version())?;
-    allocator.write_reservation(transaction, client, Some((current, days)), slot, next)?;
+    let replaced = Replaced { appointment: Some((current, days)), hold: None };
+    allocator.write_reservation(transaction, client, replaced, slot, next)?;
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), next.fields.contact_id)?)
 }
 
@@ -62,8 +69,8 @@ pub fn replace(
     transaction.replace(&client.appointment(next.id), next, current.stored_version())?;
     let read = || days.ok_or_else(|| Problem::internal("the days of a freed or restored time were not read"));
     match (current.status.blocks(), next.status.blocks()) {
-        (true, false) => read()?.remove(transaction, client, &current.booking())?,
-        (false, true) => read()?.restore(transaction, client, &next.booking())?,
+        (true, false) => remove(transaction, client, current, read()?, next.meta.updated_at)?,
+        (false, true) => restore(transaction, client, next, read()?)?,
         _ => {}
     }
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), next.fields.contact_id)?)
@@ -72,12 +79,86 @@ pub fn replace(
 /// Deletes an appointment; `days` are the days of its time.
 ///
 /// A conflict if it has changed since its read.
-pub fn delete(transaction: &mut Transaction, client: ClientScope, current: &Appointment, days: &Days) -> Result<()> {
+pub fn delete(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    (current, days): (&Appointment, &Days),
+    now: Instant,
+) -> Result<()> {
     transaction.delete(&client.appointment(current.id), current.stored_version())?;
     if current.status.blocks() {
-        days.remove(transaction, client, &current.booking())?;
+        remove(transaction, client, current, days, now)?;
     }
     UsageGuard::decrement(transaction, &client.service_guard(current.service_id))?;
     UsageGuard::decrement(transaction, &client.staff_guard(current.staff_id))?;
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), None)?)
+}
+
+/// Frees the time of an appointment.
+fn remove(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    appointment: &Appointment,
+    days: &Days,
+    now: Instant,
+) -> Result<()> {
+    let mut edits = DayEdits::new(now);
+    edits.of(days).removed = Some(appointment.booking());
+    edits.write(transaction, client)
+}
+
+/// Takes the time of an appointment that had freed it.
+fn restore(transaction: &mut Transaction, client: ClientScope, appointment: &Appointment, days: &Days) -> Result<()> {
+    let booking = appointment.booking();
+    days.require_free(&booking)?;
+    let mut edits = DayEdits::new(appointment.meta.updated_at);
+    edits.of(days).added = Some(booking);
+    edits.write(transaction, client)
+}
+
+/// Writes the hold of a session, in a slot of `allocator`, instead of the hold before.
+///
+/// # Errors
+/// `429 too_many_holds`; a conflict if anything has changed since its read.
+pub fn hold(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    (allocator, slot): (&SlotAllocator, &ReservedSlot),
+    visit: VisitId,
+    (hold, previous): (&VisitHold, Option<(&VisitHold, &Days)>),
+    now: Instant,
+) -> Result<()> {
+    let key = client.visit_hold(visit);
+    match previous {
+        Some((previous, _)) => transaction.replace_or_retry(&key, hold, previous.version)?,
+        None => transaction.create_or(&key, hold, Failure::Conflict)?,
+    }
+    allocator.write_hold(transaction, client, (slot, visit), (hold, previous), now)
+}
+
+/// Deletes the hold of a session; `days` are its days.
+///
+/// A conflict if anything has changed since its read.
+pub fn release(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    visit: VisitId,
+    (hold, days): (&VisitHold, &Days),
+    now: Instant,
+) -> Result<()> {
+    forget_hold(transaction, client, visit, hold)?;
+    let mut edits = DayEdits::new(now);
+    edits.of(days).released = Some(*hold);
+    edits.write(transaction, client)
+}
+
+/// Deletes the item of a session's hold, which a booking replaces.
+pub fn forget_hold(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    visit: VisitId,
+    hold: &VisitHold,
+) -> Result<(), StoreError> {
+    let unchanged = Condition::version(hold.version);
+    transaction.delete_if(&client.visit_hold(visit), unchanged, Failure::Conflict)
 }

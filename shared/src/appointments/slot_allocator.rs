@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use crate::appointments::bookable_service::BookableService;
-use crate::appointments::days::{dates_around, day_keys, slot_unavailable};
+use crate::appointments::days::{DayEdits, dates_around, day_keys, slot_unavailable};
 use crate::appointments::{
-    Appointment, AppointmentId, Days, ReservedSlot, ServiceId, ServiceRecord, StaffId, StaffRow, UsageGuard,
+    Appointment, AppointmentId, Days, HoldPolicy, ReservedSlot, ServiceId, ServiceRecord, StaffId, StaffRow,
+    UsageGuard, VisitHold, VisitId,
 };
 use crate::booking::{Booking, Calendar, SlotRules};
 use crate::identity::ClientScope;
 use crate::table::{BatchItems, BatchKeys, Store, Transaction};
 use crate::value::Instant;
-use crate::web::{Problem, Result};
+use crate::web::{ErrorCode, Problem, Result};
 
 /// A requested slot.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,17 @@ pub struct BookingRequest {
     ///
     /// Conflicts with bookings and time off are never skipped.
     pub force: bool,
+    /// Whether holds block their time.
+    pub holds: HoldPolicy,
+}
+
+/// What a reservation replaces in the same transaction: each with its days.
+#[derive(Clone, Copy, Default)]
+pub struct Replaced<'a> {
+    /// The appointment before it is rescheduled.
+    pub appointment: Option<(&'a Appointment, &'a Days)>,
+    /// The hold of the visitor's session.
+    pub hold: Option<(&'a VisitHold, &'a Days)>,
 }
 
 /// Allocates slots from a service and the schedules of its staff members.
@@ -34,6 +46,14 @@ pub struct BookingRequest {
 pub struct SlotAllocator {
     service: ServiceRecord,
     schedules: Vec<StaffSchedule>,
+}
+
+/// The maximum number of live holds on one day of a staff member.
+const MAX_HOLDS_PER_DAY: usize = 20;
+
+/// A limit on holds is reached; the first of them expires within ten minutes.
+pub(super) fn too_many_holds(detail: &'static str) -> Problem {
+    Problem::new(ErrorCode::TooManyHolds, detail).retry_after(60)
 }
 
 /// A staff member and their days around the requested start.
@@ -47,8 +67,8 @@ struct StaffSchedule {
 impl SlotAllocator {
     /// Reads the service and the schedules for a request.
     ///
-    /// With a staff member, one BatchGetItem. Without, one GetItem, one Query if every staff member offers
-    /// the service, and one BatchGetItem for each 16 staff members.
+    /// With a staff member, one BatchGetItem. Without, one BatchGetItem and one Query at the same time, and one
+    /// BatchGetItem for each 16 staff members.
     pub async fn read(store: &Store, client: ClientScope, request: &BookingRequest) -> Result<Self> {
         let keys = |keys: BatchKeys, staff| {
             let keys = keys.and_all(&day_keys(client, staff, dates_around(request.start)));
@@ -91,42 +111,83 @@ impl SlotAllocator {
         })
     }
 
+    /// The service.
+    pub const fn service(&self) -> &ServiceRecord {
+        &self.service
+    }
+
+    /// The staff member of a slot.
+    pub fn staff(&self, slot: &ReservedSlot) -> Result<&StaffRow> {
+        Ok(&self.schedule(slot.staff)?.staff)
+    }
+
     /// Writes the booking of an appointment in a slot.
-    ///
-    /// `previous` is the appointment before the change, with its days.
     ///
     /// A conflict if anything that the slot was allocated from has changed since its read.
     pub(super) fn write_reservation(
         &self,
         transaction: &mut Transaction,
         client: ClientScope,
-        previous: Option<(&Appointment, &Days)>,
+        replaced: Replaced<'_>,
         slot: &ReservedSlot,
         appointment: &Appointment,
     ) -> Result<()> {
-        let schedule = self.schedule(slot.staff)?;
-        let (service, staff) = (client.service_guard(self.service.id), client.staff_guard(slot.staff));
-        let (revision, new) = (self.service.meta.version, appointment.booking());
-        match previous {
-            Some((before, days)) if before.staff_id == slot.staff => {
-                let (days, old) = (schedule.days.merged(days), before.booking());
-                days.write(transaction, client, Some(&old), Some(&new))?;
-                UsageGuard::require(transaction, &staff, schedule.staff.revision)?;
-            }
-            previous => {
-                if let Some((before, days)) = previous {
-                    days.remove(transaction, client, &before.booking())?;
-                    UsageGuard::decrement(transaction, &client.staff_guard(before.staff_id))?;
-                }
-                schedule.days.write(transaction, client, None, Some(&new))?;
-                UsageGuard::assign(transaction, &staff, schedule.staff.revision, appointment.meta.updated_at)?;
-            }
+        let (schedule, now) = (self.schedule(slot.staff)?, appointment.meta.updated_at);
+        let mut days = self.edits(schedule, replaced, now);
+        days.of(&schedule.days).added = Some(appointment.booking());
+        days.write(transaction, client)?;
+        let before = replaced.appointment.map(|(before, _)| before.staff_id);
+        let staff = client.staff_guard(slot.staff);
+        if before == Some(slot.staff) {
+            UsageGuard::require(transaction, &staff, schedule.staff.revision)?;
+        } else {
+            UsageGuard::assign(transaction, &staff, schedule.staff.revision, now)?;
         }
-        if previous.is_some() {
+        if let Some(before) = before.filter(|before| *before != slot.staff) {
+            UsageGuard::decrement(transaction, &client.staff_guard(before))?;
+        }
+        let (service, revision) = (client.service_guard(self.service.id), self.service.meta.version);
+        if before.is_some() {
             Ok(UsageGuard::require(transaction, &service, revision)?)
         } else {
             Ok(UsageGuard::increment(transaction, &service, revision)?)
         }
+    }
+
+    /// Writes a hold of a slot, instead of the session's hold before.
+    ///
+    /// `429 too_many_holds` if a day of the staff member has 20 holds of other sessions. A conflict if anything that the
+    /// slot was allocated from has changed since its read.
+    pub(super) fn write_hold(
+        &self,
+        transaction: &mut Transaction,
+        client: ClientScope,
+        (slot, visit): (&ReservedSlot, VisitId),
+        (hold, previous): (&VisitHold, Option<(&VisitHold, &Days)>),
+        now: Instant,
+    ) -> Result<()> {
+        let schedule = self.schedule(slot.staff)?;
+        if schedule.days.most_holds(hold.time(), HoldPolicy::Respect(Some(visit)), now) >= MAX_HOLDS_PER_DAY {
+            return Err(too_many_holds("Other visitors hold too many starts of that day."));
+        }
+        let mut days = self.edits(schedule, Replaced { appointment: None, hold: previous }, now);
+        days.of(&schedule.days).held = Some(hold.in_day(visit));
+        days.write(transaction, client)?;
+        UsageGuard::require(transaction, &client.staff_guard(slot.staff), schedule.staff.revision)?;
+        Ok(UsageGuard::require(transaction, &client.service_guard(self.service.id), self.service.meta.version)?)
+    }
+
+    /// The removal of what is replaced; the days of the schedule come first.
+    fn edits(&self, schedule: &StaffSchedule, replaced: Replaced<'_>, now: Instant) -> DayEdits {
+        let mut edits = DayEdits::new(now);
+        edits.of(&schedule.days);
+        if let Some((before, days)) = replaced.appointment {
+            edits.of(days).removed = Some(before.booking());
+        }
+        if let Some((hold, days)) = replaced.hold {
+            edits.of(days).released = Some(*hold);
+        }
+        edits
     }
 
     fn schedule(&self, staff: StaffId) -> Result<&StaffSchedule> {
@@ -157,13 +218,10 @@ impl StaffSchedule {
                 calendar.offers(rules, now, request.start)
             }
         };
-        self.staff.staff.fields.active && self.with_calendar(moving, is_available)
-    }
-
-    fn with_calendar<T>(&self, moving: Option<AppointmentId>, evaluate: impl FnOnce(Calendar<'_>) -> T) -> T {
         let (hours, time_off) = (self.staff.staff.fields.hours(), self.staff.time_off());
-        let bookings = self.days.bookings(moving);
-        evaluate(Calendar { hours: &hours, time_off: &time_off, bookings: &bookings })
+        let bookings = self.days.busy(moving, request.holds, now);
+        let calendar = Calendar { hours: &hours, time_off: &time_off, bookings: &bookings };
+        self.staff.staff.fields.active && is_available(calendar)
     }
 
     /// The booked time on the local day of `start`, then the last assignment, then the id.

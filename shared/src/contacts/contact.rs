@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use crate::contacts::{ContactId, ContactRecord, TagId, Tombstones};
 use crate::identity::ClientScope;
 use crate::table::{Fields, InClient, Order};
-use crate::value::{Email, InvalidValue, Name, NormalizedText, PersonName, Phone, ValidationErrors};
+use crate::value::{
+    Email, InvalidValue, Language, Name, NormalizedText, PersonName, Phone, TimeZone, ValidationErrors,
+};
 
 /// A person in the client's address book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
@@ -28,6 +30,9 @@ use crate::value::{Email, InvalidValue, Name, NormalizedText, PersonName, Phone,
     "company": "Analytical Engines Ltd",
     "jobTitle": "Programmer",
     "source": "website",
+    "timeZone": "Europe/London",
+    "language": "en",
+    "remindersOff": false,
     "tagIds": [],
 }))]
 pub struct Contact {
@@ -58,6 +63,19 @@ pub struct Contact {
     #[deserr(default)]
     #[schema(example = "website")]
     pub source: Option<Name>,
+    /// The time zone (IANA), for times in mails. Default: the client's time zone.
+    #[serde(default)]
+    #[deserr(default)]
+    pub time_zone: Option<TimeZone>,
+    /// The language (BCP 47) of mails. Default: the client's language.
+    #[serde(default)]
+    #[deserr(default)]
+    pub language: Option<Language>,
+    /// Whether the contact gets no reminders.
+    #[serde(default)]
+    #[deserr(default)]
+    #[schema(required = false, default = false)]
+    pub reminders_off: bool,
     /// Ids of tags of the same client.
     #[serde(default)]
     #[deserr(default, try_from(Vec<TagId>) = distinct -> InvalidValue)]

@@ -7,6 +7,7 @@ pub mod import;
 pub mod jobs;
 mod keys;
 pub mod limits;
+mod national_phone;
 mod partial;
 mod reference;
 pub mod repository;
@@ -17,8 +18,9 @@ mod tombstones;
 
 pub use contact::{Contact, ContactRow, ImportFingerprint, SearchEntry};
 pub use import::{Import, ImportErrors, ImportProgress, ImportStatus, ImportText, RowError};
+pub use national_phone::{normalize_patch, normalize_phone};
 pub use partial::PartialContact;
-pub use reference::{ContactReference, ReferenceCount, find_reference, hide_deleted_contacts};
+pub use reference::{ContactOrigin, ContactReference, ReferenceCount, find_reference, hide_deleted_contacts};
 pub use repository::ConflictPolicy;
 pub use tag::{Tag, TagAssignment, TagName};
 pub use tombstones::{Tombstones, delete_later};

@@ -1,7 +1,7 @@
 //! Partial contacts, to create a contact with or to merge into one.
 
 use crate::contacts::{Contact, TagId};
-use crate::value::{Email, Name, PersonName, Phone, ValidationErrors};
+use crate::value::{Email, Language, Name, PersonName, Phone, TimeZone, ValidationErrors};
 
 /// Some fields of a contact, to create it with or to merge into it.
 ///
@@ -22,6 +22,10 @@ pub struct PartialContact {
     pub job_title: Option<Name>,
     /// How the client got the contact.
     pub source: Option<Name>,
+    /// Time zone.
+    pub time_zone: Option<TimeZone>,
+    /// Language.
+    pub language: Option<Language>,
     /// Tags to add to those of the contact.
     pub tag_ids: Vec<TagId>,
 }
@@ -32,9 +36,20 @@ impl PartialContact {
     /// # Errors
     /// If there is neither a name nor an email nor a phone number, or there are too many tags.
     pub fn into_new(self) -> Result<Contact, ValidationErrors> {
-        let Self { first_name, last_name, email, phone, company, job_title, source, tag_ids } = self;
-        let contact = Contact { first_name, last_name, email, phone, company, job_title, source, tag_ids: Vec::new() };
-        with_tags(contact.identified()?, tag_ids)
+        let contact = Contact {
+            first_name: self.first_name,
+            last_name: self.last_name,
+            email: self.email,
+            phone: self.phone,
+            company: self.company,
+            job_title: self.job_title,
+            source: self.source,
+            time_zone: self.time_zone,
+            language: self.language,
+            reminders_off: false,
+            tag_ids: Vec::new(),
+        };
+        with_tags(contact.identified()?, self.tag_ids)
     }
 
     /// Merges the fields into a contact.
@@ -54,6 +69,9 @@ impl PartialContact {
             company: self.company.or(current.company),
             job_title: self.job_title.or(current.job_title),
             source: self.source.or(current.source),
+            time_zone: self.time_zone.or(current.time_zone),
+            language: self.language.or(current.language),
+            reminders_off: current.reminders_off,
             tag_ids: current.tag_ids,
         };
         with_tags(merged, self.tag_ids)

@@ -17,7 +17,34 @@ pub struct ReferenceCount {
     pub n: usize,
 }
 
+/// Where the contact of a new entity comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactOrigin {
+    /// The request names the contact: 422 at `/contactId` if it does not exist.
+    Named,
+    /// The contact was read before: a conflict if it was deleted since.
+    Read,
+    /// The same transaction creates the contact.
+    Created,
+}
+
 impl ReferenceCount {
+    /// Counts the reference of a new entity to its contact.
+    pub fn add(
+        transaction: &mut Transaction,
+        client: ClientScope,
+        contact: ContactId,
+        origin: ContactOrigin,
+    ) -> Result<(), StoreError> {
+        match origin {
+            ContactOrigin::Named => {
+                Self::increment(transaction, client, contact, Problem::unresolved_reference("/contactId"))
+            }
+            ContactOrigin::Read => Self::increment(transaction, client, contact, Failure::Conflict),
+            ContactOrigin::Created => transaction.increment(&client.reference_count(contact), "n", 1),
+        }
+    }
+
     /// Counts a new reference to a contact, and requires that the contact exists.
     pub fn increment(
         transaction: &mut Transaction,

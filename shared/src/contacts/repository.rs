@@ -35,6 +35,21 @@ pub async fn find(store: &Store, client: ClientScope, id: ContactId) -> Result<C
     hide_deleted_tags(store, client, vec![stored]).await?.pop().ok_or(StoreError::NotFound)
 }
 
+/// Reads the contact with an email; `None` if there is none.
+pub async fn find_by_email(
+    store: &Store,
+    client: ClientScope,
+    email: &Email,
+) -> Result<Option<ContactRow>, StoreError> {
+    let Some(entry) = store.get(&client.email_entry(email)).await? else { return Ok(None) };
+    match find(store, client, entry.owner).await {
+        Ok(row) => Ok(Some(row).filter(|row| row.contact.fields.has_email(email))),
+        // Deleted between the two reads.
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The meaning of failed conditions to the writer of a contact.
 #[derive(Clone, Copy)]
 pub struct ConflictPolicy<'a> {

@@ -170,6 +170,13 @@ impl Deal {
         let fields = DealFields { contact_id: None, ..self.fields.clone() };
         self.changed(fields, self.position.clone(), now)
     }
+
+    /// The next version without an assignee.
+    #[must_use]
+    pub fn without_assignee(&self, now: Instant) -> Self {
+        let fields = DealFields { assigned_to_id: None, ..self.fields.clone() };
+        self.changed(fields, self.position.clone(), now)
+    }
 }
 
 impl Versioned for Deal {
@@ -205,8 +212,9 @@ pub struct DealChange {
     pub version: u64,
     /// The time of the change.
     pub changed_at: Instant,
-    /// The user who made the change.
-    pub changed_by_id: UserId,
+    /// The user who made the change; `null` for a visitor of the client's website.
+    #[schema(required)]
+    pub changed_by_id: Option<UserId>,
     /// The changed fields.
     ///
     /// Before the creation of a deal, all fields are `null`.
@@ -233,7 +241,7 @@ impl DealChange {
     /// The change from one version of a deal to the next, or its creation.
     ///
     /// `None` if no recorded field changed.
-    pub(super) fn between(before: Option<&Deal>, after: &Deal, by: UserId) -> Option<Self> {
+    pub(super) fn between(before: Option<&Deal>, after: &Deal, by: Option<UserId>) -> Option<Self> {
         let values = |deal: &Deal| deal.fields.history_fields().map(|(_, value)| value);
         let before = before.map(values).unwrap_or_default();
         let changes = before.into_iter().zip(after.fields.history_fields()).filter(|(from, (_, to))| from != to);

@@ -18,8 +18,9 @@ pub struct Note {
     pub client_id: ClientId,
     /// The deal.
     pub deal_id: DealId,
-    /// The author: the user who created the note.
-    pub author_id: UserId,
+    /// The author: the user who created the note; `null` for a visitor of the client's website.
+    #[schema(required)]
+    pub author_id: Option<UserId>,
     /// The fields that users write.
     #[serde(flatten)]
     pub fields: NoteFields,

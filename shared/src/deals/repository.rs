@@ -4,7 +4,7 @@
 //! of its contact and the child count of the client. Only this file writes deals, so that all these items agree.
 
 use super::{Deal, DealChange, DealId, PipelineId, StageTotals, StageTotalsChanges};
-use crate::contacts::{ContactReference, ReferenceCount, find_reference};
+use crate::contacts::{ContactOrigin, ContactReference, ReferenceCount, find_reference};
 use crate::identity::ClientScope;
 use crate::table::{Failure, Store, StoreError, Transaction};
 use crate::users::{UserId, require_assignee};
@@ -15,11 +15,19 @@ pub async fn find(store: &Store, client: ClientScope, id: DealId) -> Result<Deal
     find_reference(store, client, &client.deal(id)).await
 }
 
-/// Adds a new deal that the user `by` creates.
-pub fn create(transaction: &mut Transaction, client: ClientScope, new: &Deal, by: UserId) -> Result<(), StoreError> {
+/// Adds a new deal that the user `by` creates, or a visitor of the client's website.
+pub fn create(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    (new, contact): (&Deal, ContactOrigin),
+    by: Option<UserId>,
+) -> Result<(), StoreError> {
     transaction.increment_children(client)?;
     transaction.create(&client.deal(new.id), new)?;
-    write_related(transaction, client, None, Some(new))?;
+    write_assignee_and_totals(transaction, client, None, Some(new))?;
+    if let Some(id) = new.fields.contact_id {
+        ReferenceCount::add(transaction, client, id, contact)?;
+    }
     write_history(transaction, client, None, new, by)
 }
 
@@ -33,7 +41,7 @@ pub fn replace(
 ) -> Result<(), StoreError> {
     transaction.replace(&client.deal(next.id), next, read.stored_version())?;
     write_related(transaction, client, Some(read), Some(next))?;
-    write_history(transaction, client, Some(read), next, by)
+    write_history(transaction, client, Some(read), next, Some(by))
 }
 
 /// Adds that a deal is deleted.
@@ -55,7 +63,7 @@ pub fn relocate(
     let mut changes = StageTotalsChanges::new();
     for (read, next) in moves {
         transaction.replace_or_retry(&client.deal(next.id), next, read.stored_version())?;
-        write_history(transaction, client, Some(read), next, by)?;
+        write_history(transaction, client, Some(read), next, Some(by))?;
         count(&mut changes, Some(read), Some(next));
     }
     Ok(changes)
@@ -85,6 +93,17 @@ fn write_related(
     before: Option<&Deal>,
     after: Option<&Deal>,
 ) -> Result<(), StoreError> {
+    write_assignee_and_totals(transaction, client, before, after)?;
+    let (had, has) = (before.and_then(Deal::stored_contact), after.and_then(|deal| deal.fields.contact_id));
+    ReferenceCount::change(transaction, client, had, has)
+}
+
+fn write_assignee_and_totals(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    before: Option<&Deal>,
+    after: Option<&Deal>,
+) -> Result<(), StoreError> {
     let assignee = |deal: Option<&Deal>| deal.and_then(|deal| deal.fields.assigned_to_id);
     if let Some(user) = assignee(after).filter(|_| assignee(before) != assignee(after)) {
         let unresolved = Problem::unresolved_reference("/assignedToId");
@@ -92,9 +111,7 @@ fn write_related(
     }
     let mut changes = StageTotalsChanges::new();
     count(&mut changes, before, after);
-    change_totals(transaction, client, changes, after.map(|deal| deal.fields.pipeline_id))?;
-    let (had, has) = (before.and_then(Deal::stored_contact), after.and_then(|deal| deal.fields.contact_id));
-    ReferenceCount::change(transaction, client, had, has)
+    change_totals(transaction, client, changes, after.map(|deal| deal.fields.pipeline_id))
 }
 
 fn count(changes: &mut StageTotalsChanges, before: Option<&Deal>, after: Option<&Deal>) {
@@ -108,7 +125,7 @@ fn write_history(
     client: ClientScope,
     before: Option<&Deal>,
     after: &Deal,
-    by: UserId,
+    by: Option<UserId>,
 ) -> Result<(), StoreError> {
     let Some(change) = DealChange::between(before, after, by) else { return Ok(()) };
     transaction.create(&client.deal_change(after.id, change.version), &change)

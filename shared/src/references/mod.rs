@@ -1,7 +1,11 @@
-//! References to contacts across modules: from deals and appointments.
+//! References across modules that are removed when their target is deleted: to contacts and to users.
 //!
-//! Deals and appointments are kept when their contact is deleted, without the reference. This layer is above
-//! the modules that refer to contacts, so that contacts do not depend on them.
+//! Deals and appointments are kept when their contact or assignee is deleted, without the reference. This layer is above
+//! the modules that refer, so that contacts and users do not depend on them.
+
+mod assignee;
+
+pub use assignee::ClearAssignee;
 
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ use crate::web::{App, Result};
 /// Registers the jobs of the module.
 pub fn register(registry: &mut JobRegistry) {
     registry.register::<ClearContactReferences>();
+    registry.register::<ClearAssignee>();
 }
 
 /// The pause until an index has caught up with the table.

@@ -19,6 +19,13 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sized {
     /// The layout of the item.
     const LAYOUT: Layout = Layout::Flat;
 
+    /// Numbers that are stored, but are not part of the entity's JSON.
+    ///
+    /// The entity skips them when it is serialized, and reads them when it is deserialized.
+    fn private_numbers(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// The keys in the indexes, for the current values.
     fn index_keys(&self, key: &Key<Self>) -> Vec<IndexKey> {
         let _ = key;
@@ -115,6 +122,8 @@ pub(super) fn key_attributes<T>(key: &Key<T>) -> Attributes {
 /// Absent values are omitted, because storage is billed by size.
 pub(super) fn encode<T: Entity>(key: &Key<T>, value: &T) -> Result<Attributes, StoreError> {
     let mut fields: Attributes = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(StoreError::internal)?;
+    let number = |(name, number): (&str, u64)| (name.to_owned(), AttributeValue::N(number.to_string()));
+    fields.extend(value.private_numbers().into_iter().map(number));
     fields.retain(|_, value| !value.is_null());
     fields.insert(SCHEMA_VERSION_ATTRIBUTE.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
     let keys = key_attributes(key);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::condition::{Condition, Update};
+use super::condition::Condition;
 use super::entity::Entity;
 use super::error::{Failure, StoreError};
 use super::key::{Key, Partition, Scope};
@@ -113,17 +113,12 @@ impl Transaction {
 
     /// Adds one to the child count of a scope; not found if the scope does not exist.
     pub fn increment_children(&mut self, scope: impl Scope) -> Result<(), StoreError> {
-        self.add_children(scope, 1)
+        self.add_children(&child_count(scope), 1)
     }
 
     /// Subtracts one from the child count; not found if the scope does not exist.
     pub fn decrement_children(&mut self, scope: impl Scope) -> Result<(), StoreError> {
-        self.add_children(scope, -1)
-    }
-
-    /// Adds to the child count of a scope; not found if the scope does not exist.
-    fn add_children(&mut self, scope: impl Scope, by: i64) -> Result<(), StoreError> {
-        self.update(&child_count(scope), Update::default().add("n", by), Condition::Exists, Failure::NotFound)
+        self.add_children(&child_count(scope), -1)
     }
 
     /// Adds the deletion of a scope's child count; not empty if it has children.

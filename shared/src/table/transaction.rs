@@ -18,6 +18,7 @@ use super::condition::{Condition, Expressions, Update};
 use super::entity::{Attributes, Entity, decode_unchecked, encode, key_attributes};
 use super::error::{Backoff, Failure, NoAnswer, StoreError, in_time, store_error};
 use super::key::Key;
+use super::scope_items::ChildCount;
 
 /// The maximum number of parts of a transaction (a limit of DynamoDB).
 pub const MAX_PARTS: usize = 100;
@@ -59,11 +60,13 @@ pub struct Transaction {
     ///
     /// DynamoDB rejects a transaction with two parts for one item.
     required: HashSet<(String, String)>,
+    /// The additions to child counts, each with the index of its part, by partition key.
+    counted: HashMap<String, (usize, i64)>,
 }
 
 impl Transaction {
     pub(super) fn new(store: Store) -> Self {
-        Self { store, parts: Vec::new(), meanings: Vec::new(), required: HashSet::new() }
+        Self { store, parts: Vec::new(), meanings: Vec::new(), required: HashSet::new(), counted: HashMap::new() }
     }
 
     /// The store that the transaction writes to.
@@ -255,9 +258,28 @@ impl Transaction {
         self.update(key, Update::default().add(field, by), Condition::Always, UNCONDITIONAL)
     }
 
+    /// Adds to the child count of a scope; not found if the scope does not exist.
+    ///
+    /// Several additions to one count are one part.
+    pub(super) fn add_children(&mut self, count: &Key<ChildCount>, by: i64) -> Result<(), StoreError> {
+        let known = self.counted.get(&count.pk).copied();
+        let total = by + known.map_or(0, |(_, earlier)| earlier);
+        self.update(count, Update::default().add("n", total), Condition::Exists, Failure::NotFound)?;
+        let index = match known {
+            Some((index, _)) => {
+                self.parts.swap_remove(index);
+                self.meanings.pop();
+                index
+            }
+            None => self.parts.len() - 1,
+        };
+        self.counted.insert(count.pk.clone(), (index, total));
+        Ok(())
+    }
+
     /// Commits the transaction. Without parts it makes no call.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { store, parts, meanings, required: _ } = self;
+        let Self { store, parts, meanings, required: _, counted: _ } = self;
         if parts.is_empty() {
             return Ok(());
         }

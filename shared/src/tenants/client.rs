@@ -48,6 +48,14 @@ pub struct Client {
     pub brand: Option<Brand>,
 }
 
+impl Client {
+    /// The name that customers see: the one of the brand, or else that of the client.
+    pub fn display_name(&self) -> String {
+        let of_brand = self.brand.as_ref().and_then(|brand| brand.display_name.as_ref());
+        of_brand.map_or_else(|| self.name.to_string(), ToString::to_string)
+    }
+}
+
 impl Fields for Client {
     const NAME: &'static str = "Client";
     type Marker = marker::Client;

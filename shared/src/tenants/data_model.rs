@@ -1,7 +1,7 @@
 //! The access patterns of tenants, agencies, clients, domains and widgets.
 
 use super::WidgetKey;
-use crate::table::data_model::{AccessPattern, Samples, TRANSACTION_ONLY};
+use crate::table::data_model::{AccessPattern, Samples};
 
 pub(crate) fn access_patterns(samples: &Samples) -> Vec<AccessPattern> {
     let (platform, tenant) = (Samples::platform(), samples.tenant());
@@ -19,6 +19,6 @@ pub(crate) fn access_patterns(samples: &Samples) -> Vec<AccessPattern> {
         samples.single("a domain", "GetItem", &domain),
         samples.query("domains of a client by creation", client.domains(), &domain),
         samples.single("widget key and allowed domains of a client", "GetItem", &client.widget()),
-        samples.single("the client of a widget key", TRANSACTION_ONLY, &client.widget_pointer(&widget_key)),
+        samples.single("the client of a widget key, with its domains", "GetItem", &client.widget_pointer(&widget_key)),
     ]
 }

@@ -1,8 +1,8 @@
 //! Keys of tenants, agencies, clients, domains and widgets.
 
 use super::{AgencyRecord, ClientRecord, DomainId, DomainRecord, TenantRecord, Widget, WidgetKey, WidgetPointer};
-use crate::identity::{AgencyScope, ClientScope, PlatformScope, TenantScope};
-use crate::table::{Entity, Key, Partition};
+use crate::identity::{AgencyScope, ClientId, ClientScope, PlatformScope, TenantScope};
+use crate::table::{Bounds, Entity, Key, List, Partition};
 
 impl Entity for Widget {}
 impl Entity for WidgetPointer {}
@@ -39,6 +39,11 @@ impl AgencyScope {
     pub fn clients(self) -> Partition<ClientRecord> {
         Partition::new(self, "CLIENT")
     }
+
+    /// The agency's clients by creation, from one of them on.
+    pub fn clients_from(self, first: Option<ClientId>) -> List<ClientRecord> {
+        self.clients().all().bounded(first.map_or(Bounds::None, |first| Bounds::From(first.to_key())))
+    }
 }
 
 impl ClientScope {
@@ -64,6 +69,11 @@ impl ClientScope {
 
     /// The pointer from a widget key to the client.
     pub fn widget_pointer(self, key: &WidgetKey) -> Key<WidgetPointer> {
-        Key::global("WIDGET", key.as_str())
+        widget_pointer(key)
     }
+}
+
+/// The pointer from a widget key to its client.
+pub(crate) fn widget_pointer(key: &WidgetKey) -> Key<WidgetPointer> {
+    Key::global("WIDGET", key.as_str())
 }

@@ -16,8 +16,9 @@ pub use brand::Brand;
 pub use children::{count_deleted_agency, count_deleted_client};
 pub use client::Client;
 pub use domain::Domain;
+pub(crate) use keys::widget_pointer;
 pub use tenant::Tenant;
-pub use widget::{Widget, WidgetKey, WidgetPointer};
+pub use widget::{NoWidgetKey, Widget, WidgetKey, WidgetPointer, WidgetsUrl};
 
 use crate::table::Record;
 use crate::value::Id;

@@ -1,6 +1,9 @@
 use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
 use crate::identity::{AgencyId, ClientId, ClientScope, TenantId};
@@ -27,7 +30,44 @@ impl WidgetKey {
     }
 }
 
+impl FromStr for WidgetKey {
+    type Err = NoWidgetKey;
+
+    fn from_str(text: &str) -> Result<Self, NoWidgetKey> {
+        let digits = text.strip_prefix("wk_").ok_or(NoWidgetKey)?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if digits.len() == 32 && digits.bytes().all(is_digit) { Ok(Self(text.to_owned())) } else { Err(NoWidgetKey) }
+    }
+}
+
+/// A text is not a widget key.
+#[derive(Debug, thiserror::Error)]
+#[error("not a widget key")]
+pub struct NoWidgetKey;
+
 impl fmt::Display for WidgetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The base URL of the widgets' script, pages and API, without a slash at the end.
+#[derive(Clone, Debug)]
+pub struct WidgetsUrl(Arc<str>);
+
+impl WidgetsUrl {
+    /// A base URL; slashes at its end are removed.
+    pub fn new(url: &str) -> Self {
+        Self(url.trim_end_matches('/').into())
+    }
+
+    /// The origin of the URL, as browsers send it: scheme, host, and the port unless it is the scheme's default.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.0).map_or_else(|_| self.0.to_string(), |url| url.origin().ascii_serialization())
+    }
+}
+
+impl fmt::Display for WidgetsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

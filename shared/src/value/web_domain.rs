@@ -15,6 +15,21 @@ use crate::value::{Host, InvalidValue, string_value};
 #[serde(transparent)]
 pub struct WebDomain(String);
 
+impl WebDomain {
+    /// The domain as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a host, in lower case and ASCII, is this domain, or below it if it is a wildcard.
+    pub fn contains(&self, host: &str) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => host == self.0,
+        }
+    }
+}
+
 /// The only accepted host without a dot: the local machine (RFC 6761, 6.3).
 const LOCALHOST: &str = "localhost";
 

@@ -43,7 +43,7 @@ impl RequestContext {
     }
 
     /// The context of the request with these parts.
-    pub(super) fn of(parts: &Parts) -> Self {
+    pub(crate) fn of(parts: &Parts) -> Self {
         // Without the service around the router, as in a unit test of an extractor, the context starts here
         // and is not logged.
         parts.extensions.get().cloned().unwrap_or_else(|| Self::start(&http::Request::new(())))
@@ -55,7 +55,7 @@ impl RequestContext {
     }
 
     /// Records the scope of a request without a user.
-    pub(super) fn set_scope(&self, scope: ScopeIds) {
+    pub(crate) fn set_scope(&self, scope: ScopeIds) {
         self.set(Caller { user: None, scope });
     }
 

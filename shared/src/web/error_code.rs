@@ -33,6 +33,10 @@ pub enum ErrorCode {
     InvalidRefreshToken,
     /// The caller's role does not permit this operation.
     Forbidden,
+    /// The origin of the page is not one of the client's domains.
+    DomainNotAuthorized,
+    /// The CAPTCHA was not solved, or its response has expired.
+    CaptchaFailed,
     /// The caller cannot grant a role above their own.
     RoleAboveOwn,
     /// The caller cannot change their own role.
@@ -61,6 +65,8 @@ pub enum ErrorCode {
     InvalidTransition,
     /// The start time is not available.
     SlotUnavailable,
+    /// The contact has too many open appointments in the future (5), or the source address booked too many (10).
+    TooManyBookings,
     /// There are appointments in this time. `appointments` has their ids, `total` their number.
     TimeBooked,
     /// The default pipeline cannot be deleted while the client has other pipelines.
@@ -99,6 +105,10 @@ pub enum ErrorCode {
     UnclosedQuote,
     /// Too many attempts. Retry after the number of seconds in `Retry-After`.
     TooManyAttempts,
+    /// Too many starts are held: 3 from one source address, or 20 on one day of a staff member. Retry later.
+    TooManyHolds,
+    /// The form was submitted within 2 seconds. Retry after the number of seconds in `Retry-After`.
+    TooFast,
     /// Too many deletions are in progress. Retry later.
     TooManyDeletions,
     /// The client has the maximum number of imports in progress (4). Retry later.
@@ -131,7 +141,9 @@ impl ErrorCode {
             | Self::InvalidIdempotencyKey
             | Self::InvalidCsv => StatusCode::BAD_REQUEST,
             Self::Unauthenticated | Self::WrongCredentials | Self::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::RoleAboveOwn | Self::OwnRole => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::DomainNotAuthorized | Self::CaptchaFailed | Self::RoleAboveOwn | Self::OwnRole => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ConcurrentChange
@@ -144,6 +156,7 @@ impl ErrorCode {
             | Self::NotInvited
             | Self::InvalidTransition
             | Self::SlotUnavailable
+            | Self::TooManyBookings
             | Self::TimeBooked
             | Self::DefaultPipeline
             | Self::BeingDeleted
@@ -161,7 +174,11 @@ impl ErrorCode {
             Self::Invalid | Self::IdempotencyKeyReused | Self::TooManyRows | Self::UnclosedQuote => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::TooManyAttempts | Self::TooManyDeletions | Self::TooManyImports => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAttempts
+            | Self::TooManyHolds
+            | Self::TooFast
+            | Self::TooManyDeletions
+            | Self::TooManyImports => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -3,6 +3,8 @@
 //! The response is recorded in the transaction that creates, and a repeated request gets the recorded
 //! response.
 
+use std::fmt::Display;
+
 use axum::extract::{FromRequest, Request};
 use deserr::Deserr;
 use lambda_http::http::{HeaderMap, Method, StatusCode};
@@ -161,6 +163,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
 }
 
 impl IdempotentRequest {
+    /// The same request, with an idempotency key that counts for one caller only.
+    ///
+    /// For callers that do not sign in: another caller who uses the same key does not get the response.
+    pub fn bound_to(self, app: &App, caller: impl Display) -> Result<Self> {
+        let hasher = app.hasher(DataKey::Requests, "caller")?;
+        let keyed = self.keyed.map(|request| {
+            let hash = hasher.hash(&format!("{} {caller}", request.fingerprint.hash));
+            KeyedRequest { fingerprint: Fingerprint { hash, ..request.fingerprint }, ..request }
+        });
+        Ok(Self { keyed, ..self })
+    }
+
     /// Commits a transaction that creates `entity`, with the record of the response.
     ///
     /// If this request already has a recorded response, writes nothing and returns that response. `scope` is the
@@ -295,6 +309,6 @@ impl RecordedResponse {
             return Err(Problem::not_found());
         }
         let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
-        Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true })
+        Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true, secret: None })
     }
 }

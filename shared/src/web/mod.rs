@@ -36,7 +36,7 @@ pub use problem::Problem;
 pub use response::{Accepted, Created, Deleted, Document, WithEtag};
 pub use scope_token::ScopeToken;
 pub(crate) use service::IsHead;
-pub use service::{Api, problems, serve};
+pub use service::{Api, problems, serve, serve_guarded};
 pub use source::Source;
 
 /// The result of a step of a request: a value, or the problem to respond with.

@@ -145,7 +145,7 @@ impl FromRequestParts<App> for IfNoneMatch {
 
 impl IfNoneMatch {
     /// Whether the header lists this tag, given without its quotes.
-    pub(super) fn names(&self, opaque: &str) -> bool {
+    pub fn names(&self, opaque: &str) -> bool {
         self.0.as_ref().is_some_and(|tags| tags.names(opaque, Comparison::Weak))
     }
 }

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use lambda_http::http::{StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::precondition::{IfNoneMatch, etag};
 use super::{Problem, Result};
@@ -80,19 +81,40 @@ pub struct Created {
     pub(super) etag: Option<String>,
     pub(super) location: String,
     pub(super) replayed: bool,
+    /// A member that is added to the body, and is not recorded.
+    pub(super) secret: Option<(&'static str, String)>,
 }
 
 impl Created {
     /// The response with an entity; `location` is the entity's path.
     pub fn new(status: StatusCode, entity: &impl Versioned, location: String) -> Result<Self> {
         let body = serde_json::to_string(entity).map_err(Problem::internal)?;
-        Ok(Self { status, body, etag: Some(etag(entity.meta().version)), location, replayed: false })
+        Ok(Self { status, body, etag: Some(etag(entity.meta().version)), location, replayed: false, secret: None })
     }
 
     /// The response with a report that has no version; `location` is its path.
     pub fn unversioned(status: StatusCode, report: &impl Serialize, location: String) -> Result<Self> {
         let body = serde_json::to_string(report).map_err(Problem::internal)?;
-        Ok(Self { status, body, etag: None, location, replayed: false })
+        Ok(Self { status, body, etag: None, location, replayed: false, secret: None })
+    }
+
+    /// The response with one more member, which a recorded response does not contain.
+    #[must_use]
+    pub fn with_secret(self, member: &'static str, value: String) -> Self {
+        Self { secret: Some((member, value)), ..self }
+    }
+
+    /// The body with the secret.
+    fn full_body(&self) -> String {
+        let Some((member, value)) = &self.secret else { return self.body.clone() };
+        let mut body: Map<String, Value> = serde_json::from_str(&self.body).unwrap_or_default();
+        body.insert((*member).to_owned(), Value::String(value.clone()));
+        Value::Object(body).to_string()
+    }
+
+    /// The path of the entity.
+    pub fn location(&self) -> &str {
+        &self.location
     }
 
     /// Whether the response was recorded for an earlier request with the same key.
@@ -103,8 +125,9 @@ impl Created {
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
+        let body = self.full_body();
         let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::LOCATION, self.location)];
-        let mut response = (self.status, headers, self.body).into_response();
+        let mut response = (self.status, headers, body).into_response();
         if let Some(etag) = self.etag.and_then(|etag| etag.parse().ok()) {
             response.headers_mut().insert(header::ETAG, etag);
         }

@@ -9,7 +9,7 @@ use crate::identity::{AgencyId, ClientId, ClientScope, DataKey, HomeScope, Platf
 
 /// A client's scope and the claims of a token.
 ///
-/// The token is sealed: only a token of this deployment can be opened.
+/// The token is sealed: only a token of this deployment can be opened. The names `t`, `a` and `c` are those of the scope.
 #[derive(Serialize, Deserialize)]
 pub struct ScopeToken<T> {
     t: TenantId,

@@ -25,9 +25,14 @@ pub type Api = OpenApiRouter<App>;
 
 /// The service of a module; `module` is its name in upper case, in the keys of recorded responses.
 pub fn serve(module: &'static str, api: Api, app: App) -> Router {
+    serve_guarded(module, api, app, |router| router)
+}
+
+/// The service of a module with a guard around all of its responses, including those to unsupported methods.
+pub fn serve_guarded(module: &'static str, api: Api, app: App, guard: impl FnOnce(Router) -> Router) -> Router {
     let (router, document): (Router<App>, OpenApi) = api.split_for_parts();
     let router = router.route_layer(from_fn_with_state((app.clone(), WithQuery::of(&document)), reject_unknown_query));
-    problems(router.with_state(app).layer(Extension(Module(module))))
+    guarded(router.with_state(app).layer(Extension(Module(module))), guard)
 }
 
 /// The operations with query parameters, which their handlers parse.
@@ -71,7 +76,11 @@ async fn reject_unknown_query(
 ///
 /// For a router without an app.
 pub fn problems(router: Router) -> Router {
-    router.fallback(unknown_path).method_not_allowed_fallback(method_not_allowed).layer(from_fn(around))
+    guarded(router, |router| router)
+}
+
+fn guarded(router: Router, guard: impl FnOnce(Router) -> Router) -> Router {
+    guard(router.fallback(unknown_path).method_not_allowed_fallback(method_not_allowed)).layer(from_fn(around))
 }
 
 /// The response to a method that the route does not have. axum adds `Allow`.
@@ -122,19 +131,22 @@ async fn around(mut request: Request, next: Next) -> Response {
         if is_routed_path(&request) { next.run(request).await } else { Problem::not_found().into_response() };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         log_cause(&problem, &context);
-        let from_axum = std::mem::take(response.headers_mut());
+        let headers = std::mem::take(response.headers_mut());
         response = problem.render(context.request_id());
-        keep_allow(&from_axum, &mut response);
+        keep_headers(headers, &mut response);
     }
     finish(&mut response, &context);
     context.log(&method, route, response.status());
     response
 }
 
-/// Keeps the `Allow` header of axum's response (RFC 9110, 15.5.6).
-fn keep_allow(from_axum: &HeaderMap, response: &mut Response) {
-    if let Some(allow) = from_axum.get(header::ALLOW) {
-        response.headers_mut().insert(header::ALLOW, allow.clone());
+/// Keeps the headers that axum and the layers of the router added to a problem.
+///
+/// For example `Allow` (RFC 9110, 15.5.6) and the headers of CORS.
+fn keep_headers(added: HeaderMap, response: &mut Response) {
+    for (name, value) in added {
+        let Some(name) = name else { continue };
+        response.headers_mut().entry(name).or_insert(value);
     }
 }
 

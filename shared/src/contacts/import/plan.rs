@@ -92,6 +92,8 @@ fn partial_contact(cells: &Cells, matches: &Matches) -> PartialContact {
         company: cells.company.clone(),
         job_title: cells.job_title.clone(),
         source: cells.source.clone(),
+        time_zone: None,
+        language: None,
         tag_ids: cells.tags.iter().filter_map(|name| matches.tags.get(&tags::lower(name)).copied()).collect(),
     }
 }

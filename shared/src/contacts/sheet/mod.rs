@@ -372,6 +372,9 @@ mod tests {
             company: "@home".parse().ok(),
             job_title: None,
             source: None,
+            time_zone: None,
+            language: None,
+            reminders_off: false,
             tag_ids: vec![tag(0), tag(1), tag(7)],
         });
         let names = ["a;b", "vip"];
@@ -405,6 +408,9 @@ mod tests {
                 company: name(2),
                 job_title: name(3).filter(|_| has & 4 > 0),
                 source: name(4),
+                time_zone: None,
+                language: None,
+                reminders_off: false,
                 tag_ids: Vec::new(),
             })
         })
@@ -437,7 +443,7 @@ mod tests {
             let written = write([&contact].into_iter(), |tag| names.get(index(tag)).map(String::as_str));
             let sheet = open(written.unwrap());
             let cells = rows(&sheet, sheet.start()).remove(0).cells.unwrap();
-            let Contact { first_name, last_name, email, phone, company, job_title, source, tag_ids: _ } = contact.fields;
+            let Contact { first_name, last_name, email, phone, company, job_title, source, .. } = contact.fields;
             let id = Some(contact.id);
             prop_assert_eq!(cells, Cells { id, first_name, last_name, email, phone, company, job_title, source, tags });
         }

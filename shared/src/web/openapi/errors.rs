@@ -92,6 +92,9 @@ fn common_codes(described: &Described<'_>) -> BTreeSet<ErrorCode> {
     if path.contains('{') {
         codes.insert(ErrorCode::NotFound);
     }
+    if path.contains("{widgetKey}") {
+        codes.insert(ErrorCode::DomainNotAuthorized);
+    }
     if operation.request_body.is_some() {
         codes.extend([
             ErrorCode::InvalidJson,

@@ -71,6 +71,12 @@ fn add_security_schemes(components: &mut Components) {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
     let calendar = ApiKeyValue::with_description("token", "The secret in the URL of a calendar feed.");
     components.add_security_scheme("calendar", SecurityScheme::ApiKey(ApiKey::Query(calendar)));
+    let session = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The session token of `GET /widgets/{widgetKey}/config`, valid for two hours."));
+    components.add_security_scheme("session", SecurityScheme::Http(session.build()));
+    let manage = ApiKeyValue::with_description("token", "The manage token of the appointment.");
+    components.add_security_scheme("manage", SecurityScheme::ApiKey(ApiKey::Query(manage)));
 }
 
 /// The operations of a path.

@@ -10,7 +10,7 @@ const MAX_LINE: usize = 75;
 const MAX_STEP_BACK: usize = 20;
 
 /// Undoes all folds.
-pub(crate) fn unfold(text: &str) -> String {
+pub(super) fn unfold(text: &str) -> String {
     text.replace("\r\n ", "")
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn unfold(text: &str) -> String {
 ///
 /// A fold is never within a character or an escape, and not next to white space if that is possible: some programs
 /// remove it.
-pub(crate) fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len() + text.len() / MAX_LINE * 3);
     for line in text.split_inclusive("\r\n") {
         let (mut rest, end) = line.strip_suffix("\r\n").map_or((line, ""), |line| (line, "\r\n"));

@@ -2,16 +2,16 @@
 //!
 //! These are interpreted as numbers of the client's country.
 
+use crate::identity::ClientScope;
+use crate::table::Store;
+use crate::value::Phone;
+use crate::web::{Patch, Result};
 use serde_json::{Value, json};
-use shared::identity::ClientScope;
-use shared::table::Store;
-use shared::value::Phone;
-use shared::web::{Patch, Result};
 
 /// Converts a national number in `phone` of a request body to E.164.
 ///
 /// Any other value is kept, so that validation reports it together with all other errors.
-pub(crate) async fn normalize_phone(store: &Store, client: ClientScope, mut body: Value) -> Result<Value> {
+pub async fn normalize_phone(store: &Store, client: ClientScope, mut body: Value) -> Result<Value> {
     if let Some(phone) = national_to_e164(store, client, body.get("phone")).await? {
         body["phone"] = phone;
     }
@@ -19,7 +19,7 @@ pub(crate) async fn normalize_phone(store: &Store, client: ClientScope, mut body
 }
 
 /// Converts a national number in `phone` of a merge patch to E.164.
-pub(crate) async fn normalize_patch(store: &Store, client: ClientScope, patch: Patch) -> Result<Patch> {
+pub async fn normalize_patch(store: &Store, client: ClientScope, patch: Patch) -> Result<Patch> {
     match national_to_e164(store, client, patch.member("phone")).await? {
         Some(phone) => Ok(patch.with("phone", phone)),
         None => Ok(patch),
