@@ -21,7 +21,7 @@ test("visitor confirms, moves and cancels on the page of the link", async () => 
   const { link, start } = await booked(salon);
   const page = await visit(browser, link);
   await page.getByRole("button", { name: "Confirm" }).click();
-  await page.getByText("Confirmed").waitFor();
+  await page.getByText("Confirmed", { exact: true }).waitFor();
   assert.equal((await salon.appointments())[0].status, "CONFIRMED");
 
   await page.getByRole("button", { name: "Move" }).click();

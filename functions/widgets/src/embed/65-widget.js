@@ -61,21 +61,23 @@ class Widget extends Element {
     this.dispatchEvent(new CustomEvent(`upzento:${name}`, { bubbles: true, composed: true, detail }));
   }
 
-  // Runs a step, and shows its failure. A step that runs already is not started again.
+  // Runs a step, and shows its failure. While a step runs, no other one begins.
   async run(step) {
-    if (this.isRunning) return;
-    this.isRunning = true;
-    const { signal } = this.aborter;
+    const { aborter } = this;
+    if (this.running === aborter) return;
+    this.running = aborter;
     try {
       await step();
     } catch (failure) {
-      if (!signal.aborted) this.fail(failure, step);
+      if (!aborter.signal.aborted) this.fail(failure, step);
     } finally {
-      this.isRunning = false;
+      if (this.running === aborter) this.running = null;
     }
   }
 
   fail(failure, step) {
+    // A fault of the widget itself, for the console of the browser.
+    if (!(failure instanceof Failure)) console.error(failure);
     this.emit("error", { code: failure.code || "internal" });
     if (this.form && showFieldErrors(this.form, failure.errors || [])) {
       this.alerts.textContent = this.t("invalidFields");

@@ -82,7 +82,7 @@ class Booking extends Widget {
 
   // Holds the chosen start, and asks for the details. Without a hold, the booking decides.
   async take(slot) {
-    this.slot = slot;
+    this.chosen = slot;
     this.emit("time", { startTime: slot.start, staffIds: slot.staffIds });
     try {
       this.hold = await this.api.write("POST", "holds", { ...this.slotQuery(), startTime: slot.start });
@@ -98,7 +98,7 @@ class Booking extends Widget {
 
   // The start was taken: shows the day again and offers the next free start.
   async offerNext() {
-    const { slot } = this;
+    const slot = this.chosen;
     this.hold = null;
     const date = dateIn(this.zone(), new Date(slot.start));
     await this.chooseTime(date);
@@ -127,9 +127,9 @@ class Booking extends Widget {
     const form = this.makeForm(fields, this.t("book"), (values) => this.book(values));
     const back = this.backTo(() => {
       this.leave();
-      return this.chooseTime(dateIn(zone, new Date(this.slot.start)));
+      return this.chooseTime(dateIn(zone, new Date(this.chosen.start)));
     });
-    this.show(heading(this.t("details")), this.summary(this.slot.start, zone), note, form, back);
+    this.show(heading(this.t("details")), this.summary(this.chosen.start, zone), note, form, back);
   }
 
   summary(start, zone) {
@@ -141,7 +141,7 @@ class Booking extends Widget {
 
   async book(values) {
     const booking = {
-      ...this.slotQuery(), startTime: this.slot.start, holdId: this.hold && this.hold.id, ...values, ...this.context(),
+      ...this.slotQuery(), startTime: this.chosen.start, holdId: this.hold && this.hold.id, ...values, ...this.context(),
     };
     try {
       const booked = await this.api.write("POST", "appointments", booking, this.submission.for(booking));

@@ -31,7 +31,7 @@ class Manage extends Widget {
     ];
     this.show(
       heading(t("yourAppointment")),
-      h("p", { class: "summary" }, h("strong", {}, serviceName), ` ${t("with", { name: staffName })}`, h("br"), when, h("br"), t(`status${status}`)),
+      h("p", { class: "summary" }, h("strong", {}, serviceName), ` ${t("with", { name: staffName })}`, h("br"), when, h("br"), h("span", {}, t(`status${status}`))),
       isOpen && h("div", { class: "actions" }, actions),
     );
     if (message) this.say(t(message));
