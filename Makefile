@@ -152,13 +152,15 @@ lint: need-rust $(CHECKERS) $(REDOCLY) ## Check format, lints, docs, wording, th
 	$(if $(strip $(MISLISTED)),$(error the Makefile's TESTS_* and tests/integration differ in: $(MISLISTED)))
 	@mkdir -p $(dir $(OPENAPI))
 	cargo run --quiet -p docs --example openapi >$(OPENAPI)
-	$(VENV)/bin/openapi-spec-validator --validation-errors all $(OPENAPI)
+	cargo run --quiet -p widgets --example widgets-openapi >$(WIDGETS_OPENAPI)
+	$(VENV)/bin/openapi-spec-validator --validation-errors all $(OPENAPI) $(WIDGETS_OPENAPI)
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
-	  infra/lint/node_modules/.bin/redocly lint --config infra/lint/redocly.yaml $(OPENAPI)
-	python3 infra/lint/banned-words.py $(OPENAPI)
+	  infra/lint/node_modules/.bin/redocly lint --config infra/lint/redocly.yaml $(OPENAPI) $(WIDGETS_OPENAPI)
+	python3 infra/lint/banned-words.py $(OPENAPI) $(WIDGETS_OPENAPI)
 	python3 infra/lint/platform-domains.py --check
 
 OPENAPI := .local/openapi.json
+WIDGETS_OPENAPI := .local/widgets-openapi.json
 
 $(CHECKERS): infra/requirements.txt | need-python
 	python3 -m venv $(VENV)

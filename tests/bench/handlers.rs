@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::Client;
 use harness::call::Call;
 use harness::users::RequestBuilder;
-use harness::world::{TEMPLATE, World, engine_endpoint, local_config};
+use harness::world::{Gateways, TEMPLATE, World, engine_endpoint, local_config};
 use hyper::body::Bytes;
 use infra::aws::engine;
 use infra::aws::function::{FunctionError, Functions, Invoke};
-use infra::aws::gateway::Gateway;
 use infra::local::modules;
 use lambda_http::BoxFuture;
 use lambda_http::http::Response;
@@ -96,7 +95,7 @@ pub(crate) async fn time(world: &World, snapshot: &Snapshot, operations: &[Opera
 ///
 /// They use the table and the keys of the world.
 pub(crate) struct Bench {
-    gateway: Gateway,
+    gateways: Gateways,
     jobs: JobRunner,
     last: LastDuration,
 }
@@ -116,16 +115,15 @@ impl Bench {
             let timed: Arc<dyn Invoke> = Arc::new(Timed { function, last: Arc::clone(&last) });
             (id, timed)
         });
-        let gateway =
-            Gateway::new(&TEMPLATE, "Api", timed.collect::<Functions>()).expect("every function has a router");
-        Self { gateway, jobs: jobs::runner(app), last }
+        let gateways = Gateways::new(timed.collect::<Functions>());
+        Self { gateways, jobs: jobs::runner(app), last }
     }
 
     /// Sends a request that must succeed.
     ///
     /// Returns the duration of its function and the response.
     pub(crate) async fn handle(&self, request: &RequestBuilder<'_>) -> (Duration, Response<Bytes>) {
-        let response = send(&self.gateway, request).await;
+        let response = send(&self.gateways, request).await;
         (*self.last.lock().expect("the lock is not poisoned"), response)
     }
 
@@ -136,8 +134,9 @@ impl Bench {
 }
 
 /// Sends a request that must succeed.
-pub(crate) async fn send(gateway: &Gateway, request: &RequestBuilder<'_>) -> Response<Bytes> {
-    let response = gateway.handle(request.request(), LOCALHOST).await;
+pub(crate) async fn send(gateways: &Gateways, request: &RequestBuilder<'_>) -> Response<Bytes> {
+    let request = request.request();
+    let response = gateways.of(request.uri().path()).handle(request, LOCALHOST).await;
     assert!(response.status().is_success(), "{response:?}");
     response
 }

@@ -5,7 +5,7 @@ use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
-use shared::identity::Role;
+use shared::identity::{ClientScope, Role};
 use shared::value::Instant;
 
 use crate::items::{ItemCopy, Snapshot};
@@ -51,7 +51,105 @@ pub(crate) struct Fixture<'w> {
     appointments: Vec<String>,
     /// The path of an appointment with the third contact, outside the measured week.
     linked_appointment: String,
+    visitor: Visitor<'w>,
     now: Instant,
+}
+
+/// A visitor of the hosted page of the first client, with a session, a hold and an appointment.
+struct Visitor<'w> {
+    user: TestUser<'w>,
+    /// The path of the widget.
+    widget: String,
+    session_token: String,
+    hold: String,
+    appointment: String,
+    manage_token: String,
+}
+
+impl<'w> Visitor<'w> {
+    async fn create(world: &'w World, client_scope: ClientScope, key: &str, ids: [&str; 2]) -> Self {
+        let user = world.subscriber(client_scope);
+        let widget = format!("/widgets/{key}");
+        let config = user.get(&format!("{widget}/config")).is(200).await;
+        let session_token = config.body["sessionToken"].as_str().expect("a token").to_owned();
+        // A form is not accepted at once.
+        world.clock().advance(3);
+        let (hold, appointment, manage_token) = (String::new(), String::new(), String::new());
+        let visitor = Self { user, widget, session_token, hold, appointment, manage_token };
+        let now = world.clock().now();
+        let booked = visitor.post("/appointments", &visit(now, ids, 21, "ada.visitor@example.com")).is(201).await;
+        let mut start = visit(now, ids, 22, "x");
+        start
+            .as_object_mut()
+            .expect("an object")
+            .retain(|name, _| ["serviceId", "staffId", "startTime"].contains(&&**name));
+        let hold = visitor.post("/holds", &start).is(201).await;
+        Self {
+            hold: hold.id().to_owned(),
+            appointment: booked.id().to_owned(),
+            manage_token: booked.body["manageToken"].as_str().expect("a token").to_owned(),
+            ..visitor
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder<'w> {
+        let request = self.user.request(method, &format!("{}{path}", self.widget)).header("origin", OWN_ORIGIN);
+        request.header("authorization", &format!("Bearer {}", self.session_token))
+    }
+
+    fn post(&self, path: &str, body: &Value) -> RequestBuilder<'w> {
+        self.request(Method::POST, path).json(body)
+    }
+
+    /// A request on the appointment.
+    fn manage(&self, method: Method, action: &str) -> RequestBuilder<'w> {
+        self.request(method, &format!("/appointments/{}{action}?token={}", self.appointment, self.manage_token))
+    }
+
+    /// The operations of the widget API.
+    fn operations(&self, now: Instant, ids: [&str; 2]) -> Vec<(&'static str, &'static str, RequestBuilder<'w>)> {
+        let get = |path: &str| self.request(Method::GET, path);
+        let [service, staff] = ids;
+        let availability = format!("/availability?serviceId={service}&{}", week(now));
+        let known = visit(now, ids, 23, contact(0)["email"].as_str().expect("an email"));
+        let mut with_hold = visit(now, ids, 22, "new.visitor@example.com");
+        with_hold["holdId"] = self.hold.clone().into();
+        let start = json!({ "serviceId": service, "staffId": staff, "startTime": known["startTime"] });
+        let lead = json!({ "firstName": "Ada", "email": "new.lead@example.com", "message": "Do you deliver?" });
+        let moved = json!({ "startTime": known["startTime"] });
+        vec![
+            ("widgets", "getWidgetScript", self.user.get("/widgets/embed.js").header("accept-encoding", "gzip")),
+            ("widgets", "getBookingPage", get("/booking")),
+            ("widgets", "getWidgetConfig", get("/config")),
+            ("widgets", "listWidgetServices", get("/services")),
+            ("widgets", "listWidgetStaff", get(&format!("/staff?serviceId={service}"))),
+            ("widgets", "getWidgetAvailability, one staff member", get(&format!("{availability}&staffId={staff}"))),
+            ("widgets", "getWidgetAvailability, any staff member", get(&availability)),
+            ("widgets", "createHold, second of the session", self.post("/holds", &start)),
+            ("widgets", "releaseHold", self.request(Method::DELETE, &format!("/holds/{}", self.hold))),
+            ("widgets", "bookAppointment, existing contact", self.post("/appointments", &known)),
+            ("widgets", "bookAppointment, new contact and hold", self.post("/appointments", &with_hold)),
+            ("widgets", "createLead, new contact and deal", self.post("/leads", &lead)),
+            ("widgets", "getVisitorAppointment", self.manage(Method::GET, "")),
+            ("widgets", "getVisitorCalendarFile", self.manage(Method::GET, "/calendar.ics")),
+            ("widgets", "confirmVisitorAppointment", self.manage(Method::POST, "/confirm")),
+            ("widgets", "rescheduleVisitorAppointment", self.manage(Method::POST, "/reschedule").json(moved)),
+            ("widgets", "cancelVisitorAppointment", self.manage(Method::DELETE, "")),
+        ]
+    }
+}
+
+/// The origin of the hosted pages.
+const OWN_ORIGIN: &str = "http://localhost:3001";
+
+/// A booking by a visitor, on a day without other appointments.
+fn visit(now: Instant, ids: [&str; 2], ahead: i64, email: &str) -> Value {
+    let mut booking = appointment(now, ids, 0);
+    booking["startTime"] = day(now, ahead).replace("T00", "T09").into();
+    booking["firstName"] = "Ada".into();
+    booking["lastName"] = "Lovelace".into();
+    booking["email"] = email.into();
+    booking
 }
 
 impl<'w> Fixture<'w> {
@@ -89,6 +187,9 @@ impl<'w> Fixture<'w> {
         }
         let linked_appointment = linked_appointment(world.clock().now(), ids, id(&contacts[2]));
         let linked_appointment = admin.post(&appointments_path).json(linked_appointment).created().await;
+        let widget = admin.get(&format!("{}/widget", clients[0])).is(200).await;
+        let key = widget.body["widgetKey"].as_str().expect("a widget key");
+        let visitor = Visitor::create(world, client_scope, key, ids).await;
         let anonymous = world.anonymous();
         Self {
             anonymous,
@@ -110,6 +211,7 @@ impl<'w> Fixture<'w> {
             staff: staff.id().to_owned(),
             appointments,
             linked_appointment: linked_appointment.location().to_owned(),
+            visitor,
             now: world.clock().now(),
         }
     }
@@ -254,7 +356,12 @@ impl<'w> Fixture<'w> {
                 agency_admin.post(&format!("{staff_path}/time-off")).json(time_off),
             ),
         ];
-        operations.into_iter().map(|(module, name, request)| Operation { module, name, request }).collect()
+        let visitor = self.visitor.operations(self.now, [&self.service, &self.staff]);
+        operations
+            .into_iter()
+            .chain(visitor)
+            .map(|(module, name, request)| Operation { module, name, request })
+            .collect()
     }
 
     /// The sizes of typical items, by description: in the table and in every index.

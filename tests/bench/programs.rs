@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use harness::world::{TEMPLATE, World, engine_endpoint, local_config};
+use harness::world::{Gateways, TEMPLATE, World, engine_endpoint, local_config};
 use infra::aws::function::{Functions, Invoke};
-use infra::aws::gateway::Gateway;
 use infra::aws::runtime_api::{LambdaFunction, Output, Settings};
 use infra::aws::template::Function;
 use infra::local::modules;
@@ -62,13 +61,13 @@ pub(crate) async fn measure(
         TEMPLATE.functions.iter().map(|(id, function)| (id.clone(), process(programs, world, function))).collect();
     let mut cold_starts = cold_starts(&functions).await;
     let invoked = functions.iter().map(|(id, function)| (id.clone(), Arc::clone(function) as Arc<dyn Invoke>));
-    let gateway = Gateway::new(&TEMPLATE, "Api", invoked.collect::<Functions>()).expect("every function has a program");
+    let gateways = Gateways::new(invoked.collect::<Functions>());
     let mut measured = Vec::new();
     for (id, function) in &functions {
         let name = &TEMPLATE.functions[id].name;
         let own = operations.iter().filter(|operation| operation.module == name);
         for operation in own.cycle().take(REQUESTS) {
-            send(&gateway, &operation.request).await;
+            send(&gateways, &operation.request).await;
             snapshot.restore().await;
         }
         if function.idle_process_ids().is_empty() {

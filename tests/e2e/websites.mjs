@@ -5,7 +5,7 @@ const escape = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.c
 
 // A page with the HTML in `body`. `policy=strict` allows the script and the calls of the widgets only.
 const page = (widgetsUrl, query) => {
-  const script = `<script src="${escape(widgetsUrl)}/widgets/embed.js" async></script>`;
+  const script = `<script src="${escape(widgetsUrl)}/widgets/embed.js?ver=6.4.1" async></script>`;
   const scripts = script.repeat(Number(query.get("scripts") || 1));
   const body = query.get("body") || "";
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Website</title>${scripts}</head><body><main>${body}</main></body></html>`;

@@ -98,10 +98,32 @@ fn recorder() -> &'static Recorder {
     })
 }
 
+/// The two HTTP APIs of the template.
+pub struct Gateways {
+    api: Gateway,
+    widgets: Gateway,
+}
+
+impl Gateways {
+    /// The APIs with these functions, by logical id.
+    ///
+    /// # Panics
+    /// If a function with routes is missing.
+    pub fn new(functions: Functions) -> Self {
+        let api = Gateway::new(&TEMPLATE, "Api", functions.clone()).expect("every function is there");
+        let widgets = Gateway::new(&TEMPLATE, "WidgetsApi", functions).expect("every function is there");
+        Self { api, widgets }
+    }
+
+    /// The gateway of a path: that of the widget API, or else that of the API.
+    pub fn of(&self, path: &str) -> &Gateway {
+        if path.starts_with(WIDGETS_PATH) { &self.widgets } else { &self.api }
+    }
+}
+
 /// The environment of one test.
 pub struct World {
-    gateway: Gateway,
-    widgets: Gateway,
+    gateways: Gateways,
     pub(crate) policies: BTreeMap<String, Policies>,
     handled: HandledRequests,
     faults: Option<Faults>,
@@ -200,8 +222,7 @@ impl World {
     }
 
     fn with(functions: Functions, handled: HandledRequests, app: App, keys: Keys, table: String) -> Self {
-        let gateway = Gateway::new(&TEMPLATE, "Api", functions.clone()).expect("every function has a router");
-        let widgets = Gateway::new(&TEMPLATE, "WidgetsApi", functions).expect("every function has a router");
+        let gateways = Gateways::new(functions);
         let policy_table = PolicyTable { logical_id: "Table", name: &table };
         let policies = TEMPLATE.functions.values().map(|function| {
             let policies = Policies::parse(&function.policies, policy_table).expect("the policies can be parsed");
@@ -210,12 +231,12 @@ impl World {
         let mail = modules::mail(&app, &TEMPLATE, &local_config()).expect("the mail function starts");
         let jobs = jobs::runner(modules::app_of(&app, &TEMPLATE, "jobs"));
         let (policies, compiled) = (policies.collect(), Functions::new());
-        Self { gateway, widgets, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
+        Self { gateways, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
     }
 
-    /// The gateway of a path: that of the widget API, or else that of the API.
+    /// The gateway of a path.
     pub(crate) fn gateway_of(&self, path: &str) -> &Gateway {
-        if path.starts_with(WIDGETS_PATH) { &self.widgets } else { &self.gateway }
+        self.gateways.of(path)
     }
 
     /// The fault injection between the functions and the table.

@@ -350,6 +350,29 @@ async fn contact_has_at_most_30_tags() {
 }
 
 #[tokio::test]
+async fn recorded_response_of_a_deleted_contact_can_no_longer_be_read() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let create = shop.owner.post(&shop.contacts).json(person("ada@example.com")).header("idempotency-key", "one");
+    let upsert = shop.owner.post(&format!("{}/upsert", shop.contacts)).json(person("bob@example.com"));
+    let upsert = upsert.header("idempotency-key", "two");
+    for request in [create, upsert] {
+        let created = request.clone().created().await;
+        shop.owner.patch(created.location()).json(json!({ "lastName": "Changed" })).is(200).await;
+        let replayed = request.clone().created().await;
+        assert_eq!((replayed.header("idempotency-replayed"), &replayed.body), ("true", &created.body));
+        shop.owner.delete(created.location()).is(204).await;
+        let gone = request.problem(404, "not_found").await;
+        assert!(!gone.text.contains("example.com"), "{gone}");
+        let email = created.body["email"].as_str().unwrap();
+        for row in world.rows().await {
+            assert!(!row.to_string().contains(email), "{row}");
+        }
+    }
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn nothing_of_a_deleted_client_is_returned_to_its_agency() {
     let world = World::new().await;
     let tree = world.tree().await;

@@ -99,12 +99,12 @@ async fn empty_list_checks_that_its_scope_exists() {
 }
 
 #[tokio::test]
-async fn create_costs_one_transaction_and_a_replay_one_read_more() {
+async fn create_costs_one_transaction_and_a_replay_two_reads_more() {
     let world = World::new().await;
     let shop = world.shop().await;
     let contact = json!({ "firstName": "Ada", "lastName": "Lovelace", "email": "ada@example.com" });
-    // A replay checks that the client exists.
-    let (once, replay) = (["TransactWriteItems"].as_slice(), ["TransactWriteItems", "GetItem"].as_slice());
+    // A replay checks that the client exists, and reads the number that seals the response from the contact.
+    let (once, replay) = (["TransactWriteItems"].as_slice(), ["TransactWriteItems", "GetItem", "GetItem"].as_slice());
     for (key, operations) in [(None, once), (Some("one"), once), (Some("one"), replay)] {
         let request = shop.owner.post(&shop.contacts).json(&contact);
         let request = if let Some(key) = key { request.header("idempotency-key", key) } else { request };

@@ -9,6 +9,7 @@ use harness::http::{Reply, request};
 use harness::world::program;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
+use uuid::Uuid;
 
 const ADMIN: (&str, &str) = ("admin@example.com", "upzento-demo-admin");
 
@@ -19,25 +20,38 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Starts a server on free ports; on others if another process takes one of them meanwhile.
     pub(super) async fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
-        let (port, engine_port) = (free_port(), free_port());
+        for _ in 0..5 {
+            let mut server = Self::spawn(data, settings);
+            if server.is_ready().await {
+                return server;
+            }
+        }
+        panic!("the local server ends");
+    }
+
+    fn spawn(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let (port, engine_port) = (free_ports(3), free_ports(1));
         let mut command = Command::new(program("local"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("PORT", port.to_string()).env("DYNAMODB_PORT", engine_port.to_string()).env("DATA_DIR", data);
         command.envs(settings.iter().copied()).stdout(Stdio::null()).kill_on_drop(true);
         let process = command.spawn().expect("the local server starts");
-        let server = Self { process, port };
-        server.wait_until_ready().await;
-        server
+        Self { process, port }
     }
 
-    async fn wait_until_ready(&self) {
+    /// Waits until the server answers; false if it has ended.
+    async fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_mins(1);
         while Instant::now() < deadline {
             if let Ok(reply) = request("GET", &self.url("/health"), None, &Value::Null).await
                 && reply.status == 200
             {
-                return;
+                return true;
+            }
+            if self.process.try_wait().expect("its status is known").is_some() {
+                return false;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -75,8 +89,14 @@ impl Server {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The first of several free ports in a row.
+///
+/// Below the ports that the system gives to outgoing connections, of which the tests make many.
+fn free_ports(count: u16) -> u16 {
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let random = || 20_000 + u16::from_be_bytes([Uuid::new_v4().as_bytes()[0], Uuid::new_v4().as_bytes()[1]]) % 12_000;
+    let mut candidates = std::iter::repeat_with(random).take(1000);
+    candidates.find(|first| (*first..first + count).all(is_free)).expect("free ports")
 }
 
 pub(super) fn data_folder() -> tempfile::TempDir {

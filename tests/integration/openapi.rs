@@ -8,8 +8,8 @@ use harness::world::{OPENAPI, TEMPLATE, WIDGETS_OPENAPI, World};
 use infra::aws::template::Route;
 use serde_json::Value;
 
-/// Paths that serve a file or a document, and the default route.
-const UNDESCRIBED: [&str; 3] = ["/widgets/embed.js", "/widgets/openapi.json", "$default"];
+/// The path of the document itself, and the default route.
+const UNDESCRIBED: [&str; 2] = ["/widgets/openapi.json", "$default"];
 
 /// The paths that the template routes to the documented modules.
 fn routed() -> BTreeSet<String> {

@@ -216,6 +216,7 @@ async fn script_is_cached_by_its_content() {
     assert_eq!(script.header("cache-control"), "public, max-age=3600, stale-while-revalidate=86400");
     let tag = script.header("etag").to_owned();
     world.anonymous().get("/widgets/embed.js").header("if-none-match", &tag).is(304).await;
+    world.anonymous().get("/widgets/embed.js?ver=6.4.1").is(200).await;
     let gzipped = world.anonymous().get("/widgets/embed.js").header("accept-encoding", "gzip").is(200).await;
     assert_eq!(gzipped.header("content-encoding"), "gzip");
 }

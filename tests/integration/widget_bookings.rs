@@ -71,7 +71,7 @@ async fn hold_expires_after_ten_minutes_and_is_dropped_by_the_next_write() {
     body["staffId"] = hold.body["staffId"].clone();
     eve.book(&body).is(201).await;
     assert_eq!(day(world.rows().await), None);
-    // The session whose hold has expired is told that the start is taken.
+    // The session with the expired hold finds the start taken.
     body["holdId"] = json!(hold.id());
     ada.book(&body).problem(409, "slot_unavailable").await;
 }
@@ -190,7 +190,7 @@ async fn existing_contact_is_not_changed_by_a_visitor() {
     body["email"] = json!("new@example.com");
     body["startTime"] = json!("2026-03-02T12:00:00Z");
     let new = visit.book(&body).is(201).await;
-    assert_eq!(known.text.len(), new.text.len(), "the response does not tell whether the contact existed");
+    assert_eq!(known.text.len(), new.text.len(), "the response is the same whether or not the contact existed");
     let members = |body: &Value| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&known.body), members(&new.body));
     world.assert_consistent().await;
@@ -386,4 +386,50 @@ async fn invalid_lead_reports_every_field() {
     visit.post("/leads", &lead).invalid(&["/firstName", "/website", "/message"]).await;
     let lead = json!({ "firstName": "Ada", "email": "ada@example.com", "tagIds": [uuid::Uuid::now_v7()] });
     visit.post("/leads", &lead).invalid(&["/tagIds/0"]).await;
+}
+
+#[tokio::test]
+async fn concurrent_holds_bookings_and_releases_never_overlap() {
+    let world = World::new().await;
+    let site = Website::open(&world).await;
+    let (service, staff) = (site.salon.service(json!({})).await, site.salon.staff(json!({})).await);
+    let addresses: Vec<&'static str> =
+        vec!["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4", "203.0.113.5", "203.0.113.6"];
+    let mut visits = Vec::new();
+    for address in addresses {
+        visits.push(site.visit().await.at(address));
+    }
+    let starts = ["2026-03-02T10:00:00Z", "2026-03-02T10:30:00Z", "2026-03-02T11:00:00Z", "2026-03-02T11:30:00Z"];
+    let rounds = visits.iter().enumerate().map(|(number, visit)| {
+        let (site, service, staff) = (&site, &service, &staff);
+        async move {
+            for round in 0..6 {
+                let start = starts[(number + round) % starts.len()];
+                let hold = visit.hold(service, Some(staff), start).contended().send().await;
+                assert!([201, 409].contains(&hold.status.as_u16()), "{hold}");
+                if hold.status != 201 {
+                    continue;
+                }
+                if (number + round) % 3 == 0 {
+                    visit.release(&hold).contended().send().await;
+                    continue;
+                }
+                if number % 2 == 0 {
+                    site.salon.book(service, Some(staff), start).contended().send().await;
+                }
+                let mut body = booking(service, start);
+                body["holdId"] = json!(hold.id());
+                body["staffId"] = json!(staff);
+                body["email"] = json!(format!("visitor{number}@example.com"));
+                let booked = visit.book(&body).contended().send().await;
+                assert!([201, 409].contains(&booked.status.as_u16()), "{booked}");
+            }
+        }
+    });
+    at_once(rounds).await;
+    // The data check finds overlapping appointments, and days that differ from them.
+    world.assert_consistent().await;
+    let booked = site.salon.owner().get(&format!("{}/appointments?staffId={staff}", site.salon.client)).is(200).await;
+    let count = booked.body["items"].as_array().unwrap().len();
+    assert!((1..=2).contains(&count), "two appointments of an hour fit into the starts: {count}");
 }

@@ -65,7 +65,7 @@ pub(crate) struct Visit<'s, 'w> {
     address: Option<&'static str>,
 }
 
-impl<'s, 'w> Visit<'s, 'w> {
+impl<'w> Visit<'_, 'w> {
     /// The same visitor with another source address.
     pub(crate) fn at(self, address: &'static str) -> Self {
         Self { address: Some(address), ..self }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use axum::extract::State;
+use lambda_http::http::StatusCode;
 use serde_json::Value;
 use shared::contacts::{
     ConflictPolicy, Contact, ContactId, ContactRecord, ContactRow, ReferenceCount, TagId, Tombstones, normalize_patch,
@@ -12,7 +13,7 @@ use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::references::{self, ContactReferences};
 use shared::table::{Record, Store};
 use shared::web::{
-    Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Result, WithEtag, parse,
+    Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Problem, Result, WithEtag, parse,
 };
 
 /// Create a contact.
@@ -36,7 +37,23 @@ pub(crate) async fn create(
     let row = ContactRow::new(Record::new(app.ids(), *client, fields, app.now()), None);
     let mut transaction = store.transaction();
     repository::create(&mut transaction, *client, &row, ConflictPolicy::FAIL)?;
-    request.commit(transaction, *client, &row.contact, location(*client, row.contact.id)).await
+    let created = Created::new(StatusCode::CREATED, &row.contact, location(*client, row.contact.id))?;
+    let created = created.sealed(&app, row.seal)?;
+    let created = request.commit_with(transaction, *client, created).await?;
+    open_recorded(&app, &store, *client, created).await
+}
+
+/// Opens a recorded response: its data can be read until the contact is deleted. One read for a recorded response.
+///
+/// # Errors
+/// 404 if the contact was deleted since.
+pub(crate) async fn open_recorded(app: &App, store: &Store, client: ClientScope, created: Created) -> Result<Created> {
+    if !created.is_replayed() {
+        return Ok(created);
+    }
+    let id = created.location().rsplit('/').next().and_then(|id| id.parse().ok()).ok_or_else(Problem::not_found)?;
+    let row = store.find(&client.contact(id)).await?;
+    created.opened(app, row.seal)
 }
 
 /// Get a contact.

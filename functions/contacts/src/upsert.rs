@@ -14,7 +14,7 @@ use shared::value::{Email, Instant, InvalidValue, Language, Name, PersonName, Ph
 use shared::web::{Access, App, Create, Created, Problem, Result, parse};
 use utoipa::ToSchema;
 
-use crate::contacts::location;
+use crate::contacts::{location, open_recorded};
 
 /// The fields to create or update a contact with.
 ///
@@ -113,13 +113,15 @@ pub(crate) async fn upsert(
     let decide = |existing: &Option<ContactRow>, transaction: &mut Transaction| {
         let partial = PartialContact::from(fields.clone());
         if let Some(existing) = existing {
-            return merge(transaction, client, existing, partial, app.now(), policy);
+            let merged = merge(transaction, client, existing, partial, app.now(), policy)?;
+            return merged.sealed(&app, existing.seal);
         }
         let row = ContactRow::new(Record::new(app.ids(), client, partial.into_new()?, app.now()), None);
         repository::create(transaction, client, &row, policy)?;
-        Created::new(StatusCode::CREATED, &row.contact, location(client, row.contact.id))
+        Created::new(StatusCode::CREATED, &row.contact, location(client, row.contact.id))?.sealed(&app, row.seal)
     };
-    request.retry_on_conflict(&store, client, read, decide).await
+    let created = request.retry_on_conflict(&store, client, read, decide).await?;
+    open_recorded(&app, &store, client, created).await
 }
 
 fn merge(

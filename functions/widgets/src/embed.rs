@@ -65,7 +65,22 @@ fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {
 /// The pages of clients name it without a version: a new version reaches them within an hour.
 const CACHE: &str = "public, max-age=3600, stale-while-revalidate=86400";
 
-/// `GET /widgets/embed.js`: the script, compressed if the browser accepts gzip.
+/// Get the script of the widgets.
+///
+/// Compressed if the browser accepts gzip. Query parameters are ignored: content management systems add a version.
+#[utoipa::path(
+    get, path = "/widgets/embed.js", tag = "widget", operation_id = "getWidgetScript", security(()),
+    params(
+        ("ver" = Option<String>, Query, description = "Ignored."),
+        ("If-None-Match" = Option<String>, Header, description = "Returns `304` if the script has this tag.")
+    ),
+    responses(
+        (status = 200, content_type = "text/javascript", body = String, description = "The script.", headers(
+            ("ETag" = String, description = "A hash of the script.")
+        )),
+        (status = 304, description = "The script has not changed.")
+    )
+)]
 pub(crate) async fn script(headers: HeaderMap, if_none_match: IfNoneMatch) -> Response {
     let script = &*SCRIPT;
     let common = [

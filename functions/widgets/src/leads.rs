@@ -242,7 +242,7 @@ impl CreateLeadRequest {
         };
         let fields = &row.contact.fields;
         let added = PartialContact { tag_ids: self.tag_ids.clone(), ..PartialContact::default() };
-        // A contact with too many tags keeps those it has: an error would tell the visitor about the contact.
+        // A contact with too many tags keeps those it has: an error would reveal the contact.
         let merged = added.merged_into(fields).unwrap_or_else(|_| fields.clone());
         if merged == *fields {
             return Ok((row.contact.id, ContactOrigin::Read));

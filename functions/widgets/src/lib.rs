@@ -17,9 +17,9 @@ mod staff;
 mod view;
 mod visitor;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use axum::{Json, Router};
 use shared::tenants::WidgetsUrl;
 use shared::web::{Api, App, describe, serve_guarded};
 use shared::widgets::guard;
@@ -36,6 +36,7 @@ const TAGS: [(&str, &str); 3] = [
 /// The routes and their OpenAPI description.
 pub fn api() -> Api {
     Api::new()
+        .routes(routes!(embed::script))
         .routes(routes!(config::get))
         .routes(routes!(services::list))
         .routes(routes!(staff::list))
@@ -59,9 +60,7 @@ pub fn openapi() -> OpenApi {
 
 /// The service that answers the routes; `url` is the base URL of the widget API.
 pub fn router(app: App, url: WidgetsUrl) -> Router {
-    let files = Api::new()
-        .route("/widgets/embed.js", get(embed::script))
-        .route("/widgets/openapi.json", get(|| async { axum::Json(openapi()) }));
+    let document = Api::new().route("/widgets/openapi.json", get(|| async { Json(openapi()) }));
     let guard = from_fn_with_state((app.clone(), url), guard);
-    serve_guarded("WIDGETS", api().merge(files), app, |router| router.layer(guard))
+    serve_guarded("WIDGETS", api().merge(document), app, |router| router.layer(guard))
 }

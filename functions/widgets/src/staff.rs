@@ -1,4 +1,4 @@
-//! The staff members whom visitors can choose.
+//! The staff members that visitors can choose.
 
 use axum::Json;
 use deserr::Deserr;

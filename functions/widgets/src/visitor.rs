@@ -8,7 +8,7 @@ use shared::table::{Record, Store, Transaction};
 use shared::value::{Email, InvalidValue, Language, Name, PersonName, Phone, TimeZone, ValidationErrors};
 use shared::web::{App, Result};
 
-/// What a visitor tells about themselves.
+/// The fields that describe a visitor.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
     pub(crate) first_name: PersonName,
@@ -52,7 +52,7 @@ impl Visitor {
 
     /// Finds the contact with the visitor's email, or adds a new one to the transaction.
     ///
-    /// A contact who exists keeps all fields: anybody can type their email, and could redirect their mails.
+    /// A contact who exists keeps all fields: a stranger who knows the email could redirect mails otherwise.
     pub(crate) fn find_or_create(
         &self,
         transaction: &mut Transaction,

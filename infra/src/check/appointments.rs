@@ -132,6 +132,7 @@ fn wrong_appointments(rows: &ScopeRows<'_>) -> Vec<String> {
             && rows.has("STAFF", text(row, "staffId"))
             && millis(row, "startTime") < millis(row, "endTime")
             && (row["cancelledReason"].is_null() || row["status"] == "CANCELLED")
+            && row["contactId"].is_string() == row["manage"].is_number()
             && index_keys.iter().all(has_key)
     };
     let wrong = rows.all("APPOINTMENT").filter(|(id, row)| !is_correct(id, row));
@@ -331,6 +332,7 @@ mod tests {
             1,
             "cancellation reason of a scheduled appointment"
         );
+        assert_eq!(count_after(change(6, "manage", json!(7.0))), 1, "manage token of an appointment without a contact");
         assert_eq!(count_after(change(9, "bookings", json!([]))), 1, "day row without a booking");
         assert_eq!(count_after(|rows| drop(rows.remove(8))), 1, "missing day row");
         assert_eq!(

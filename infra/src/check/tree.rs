@@ -278,7 +278,7 @@ mod tests {
         let reported = |rows: &[serde_json::Value]| {
             violations(rows).iter().filter(|violation| violation.contains("is assigned to")).count()
         };
-        assert_eq!(reported(&[deal.clone()]), 1);
+        assert_eq!(reported(std::slice::from_ref(&deal)), 1);
         assert_eq!(reported(&[deal.clone(), job]), 0);
         assert_eq!(reported(&[deal, pointer]), 0);
     }

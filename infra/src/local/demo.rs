@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::TABLE;
 use crate::check;
 
-/// The domain whose client the website shows: the one of the demo data.
+/// The domain of the client that the website shows: the one of the demo data.
 const DOMAIN: &str = "localhost";
 
 #[derive(Clone)]

@@ -54,6 +54,7 @@ pub fn config(table: &str, keys: &Keys) -> Config {
         table: table.to_owned(),
         token_issuer: TOKEN_ISSUER.to_owned(),
         jwks: keys.jwks.clone(),
+        origin_secret: None,
         data_keys: DataKey::ALL.into_iter().map(|key| (key, keys.data(key).to_owned())).collect(),
     }
 }

@@ -222,8 +222,10 @@ impl Appointment {
     /// The number of the manage tokens that are valid for the appointment.
     ///
     /// Stored, and not part of the appointment's JSON.
-    pub const fn manage_number(&self) -> Option<u64> {
-        self.manage_number
+    ///
+    /// `None` without a contact, and from the moment when the contact is deleted.
+    pub fn manage_number(&self) -> Option<u64> {
+        self.fields.contact_id.and(self.manage_number)
     }
 
     /// Sets the number for the contact: a new one if the contact is another one than `before`.

@@ -133,7 +133,7 @@ impl SlotAllocator {
         appointment: &Appointment,
     ) -> Result<()> {
         let (schedule, now) = (self.schedule(slot.staff)?, appointment.meta.updated_at);
-        let mut days = self.edits(schedule, replaced, now);
+        let mut days = Self::edits(schedule, replaced, now);
         days.of(&schedule.days).added = Some(appointment.booking());
         days.write(transaction, client)?;
         let before = replaced.appointment.map(|(before, _)| before.staff_id);
@@ -170,7 +170,7 @@ impl SlotAllocator {
         if schedule.days.most_holds(hold.time(), HoldPolicy::Respect(Some(visit)), now) >= MAX_HOLDS_PER_DAY {
             return Err(too_many_holds("Other visitors hold too many starts of that day."));
         }
-        let mut days = self.edits(schedule, Replaced { appointment: None, hold: previous }, now);
+        let mut days = Self::edits(schedule, Replaced { appointment: None, hold: previous }, now);
         days.of(&schedule.days).held = Some(hold.in_day(visit));
         days.write(transaction, client)?;
         UsageGuard::require(transaction, &client.staff_guard(slot.staff), schedule.staff.revision)?;
@@ -178,7 +178,7 @@ impl SlotAllocator {
     }
 
     /// The removal of what is replaced; the days of the schedule come first.
-    fn edits(&self, schedule: &StaffSchedule, replaced: Replaced<'_>, now: Instant) -> DayEdits {
+    fn edits(schedule: &StaffSchedule, replaced: Replaced<'_>, now: Instant) -> DayEdits {
         let mut edits = DayEdits::new(now);
         edits.of(&schedule.days);
         if let Some((before, days)) = replaced.appointment {

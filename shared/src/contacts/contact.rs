@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use deserr::{Deserr, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::contacts::{ContactId, ContactRecord, TagId, Tombstones};
 use crate::identity::ClientScope;
@@ -186,6 +187,9 @@ pub struct ContactRow {
     /// Only if the row has no email.
     #[serde(default, rename = "origin")]
     pub fingerprint: Option<ImportFingerprint>,
+    /// A random number that seals the recorded responses with the contact's data.
+    #[serde(default, rename = "seal")]
+    pub seal: u64,
     /// The number of deleted tags that are hidden until a job removes them.
     #[serde(skip)]
     hidden_tags: u64,
@@ -193,14 +197,14 @@ pub struct ContactRow {
 
 impl ContactRow {
     /// A new contact.
-    pub const fn new(contact: ContactRecord, fingerprint: Option<ImportFingerprint>) -> Self {
-        Self { contact, fingerprint, hidden_tags: 0 }
+    pub fn new(contact: ContactRecord, fingerprint: Option<ImportFingerprint>) -> Self {
+        Self { contact, fingerprint, seal: Uuid::new_v4().as_u64_pair().1, hidden_tags: 0 }
     }
 
     /// The contact's next version.
     #[must_use]
     pub fn next(&self, contact: ContactRecord) -> Self {
-        Self::new(contact, self.fingerprint.clone())
+        Self { contact, fingerprint: self.fingerprint.clone(), seal: self.seal, hidden_tags: 0 }
     }
 
     /// Hides deleted tags.

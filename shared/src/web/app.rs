@@ -29,6 +29,8 @@ pub struct Config {
     ///
     /// See [`Keys::jwks`](crate::identity::Keys::jwks).
     pub jwks: String,
+    /// `ORIGIN_SECRET`: the secret of the distribution in front of the API; `None` if it is not set or empty.
+    pub origin_secret: Option<String>,
     /// The data keys of the function, in Base64.
     ///
     /// Each is in the variable of its [`DataKey`].
@@ -58,6 +60,7 @@ impl Config {
             table: variable("TABLE_NAME")?,
             token_issuer: variable("TOKEN_ISSUER")?,
             jwks: variable("TOKEN_JWKS")?,
+            origin_secret: variable("ORIGIN_SECRET").ok().filter(|secret| !secret.is_empty()),
             data_keys: DataKey::ALL.into_iter().filter_map(|key| Some((key, variable(key.variable()).ok()?))).collect(),
         })
     }

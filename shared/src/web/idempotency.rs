@@ -129,22 +129,26 @@ struct RequestHead {
     key: Option<(String, Module)>,
     method: Method,
     path: String,
+    /// The query string, which may change the effect as the body does.
+    query: String,
 }
 
 impl RequestHead {
     fn of(request: &Request) -> Result<Self> {
         let module = || request.extensions().get::<Module>().copied().ok_or_else(|| Problem::internal("no module"));
         let key = idempotency_key(request.headers())?.map(|key| Ok::<_, Problem>((key, module()?))).transpose()?;
-        Ok(Self { key, method: request.method().clone(), path: request.uri().path().to_owned() })
+        let uri = request.uri();
+        let query = uri.query().unwrap_or_default().to_owned();
+        Ok(Self { key, method: request.method().clone(), path: uri.path().to_owned(), query })
     }
 
     fn with_body(self, app: &App, body: &[u8]) -> Result<IdempotentRequest> {
-        let Self { key, method, path } = self;
+        let Self { key, method, path, query } = self;
         // Keyed, because bodies may contain passwords, which an unkeyed hash would help to guess.
         let hasher = app.hasher(DataKey::Requests, "request")?;
         let keyed = key.map(|(key, module)| KeyedRequest {
             fingerprint: Fingerprint { module, hash: hasher.hash(format!("{method} {path} {key}").as_bytes()) },
-            body_hash: hasher.hash(body),
+            body_hash: hasher.hash(&format!("{query}\n{}", hasher.hash(body))),
         });
         Ok(IdempotentRequest { keyed, now: app.now() })
     }
@@ -251,7 +255,7 @@ impl IdempotentRequest {
     fn record(&self, request: &KeyedRequest, created: &Created) -> RecordedResponse {
         RecordedResponse {
             body_hash: request.body_hash.clone(),
-            body: created.body.clone(),
+            body: created.sealed_body.as_ref().unwrap_or(&created.body).clone(),
             etag: created.etag.clone(),
             location: created.location.clone(),
             status: created.status.as_u16(),
@@ -302,13 +306,21 @@ impl RecordedResponse {
     /// The response, for a request with this body. 404 if the scope was deleted since: one read.
     async fn replay(self, store: &Store, scope: impl Located, body_hash: &str) -> Result<Created> {
         if self.body_hash != body_hash {
-            let detail = "This Idempotency-Key was used for a request with another body.";
+            let detail = "This Idempotency-Key was used for a request with another body or query.";
             return Err(Problem::new(ErrorCode::IdempotencyKeyReused, detail));
         }
         if !scope.exists(store).await? {
             return Err(Problem::not_found());
         }
         let status = StatusCode::from_u16(self.status).map_err(Problem::internal)?;
-        Ok(Created { status, body: self.body, etag: self.etag, location: self.location, replayed: true, secret: None })
+        Ok(Created {
+            status,
+            body: self.body,
+            etag: self.etag,
+            location: self.location,
+            replayed: true,
+            secret: None,
+            sealed_body: None,
+        })
     }
 }

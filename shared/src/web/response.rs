@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::precondition::{IfNoneMatch, etag};
-use super::{Problem, Result};
+use super::{App, Problem, Result};
+use crate::identity::{DataKey, Sealer};
 use crate::table::Versioned;
 use crate::value::Instant;
 
@@ -83,25 +84,54 @@ pub struct Created {
     pub(super) replayed: bool,
     /// A member that is added to the body, and is not recorded.
     pub(super) secret: Option<(&'static str, String)>,
+    /// What is recorded instead of the body.
+    pub(super) sealed_body: Option<String>,
 }
 
 impl Created {
     /// The response with an entity; `location` is the entity's path.
     pub fn new(status: StatusCode, entity: &impl Versioned, location: String) -> Result<Self> {
         let body = serde_json::to_string(entity).map_err(Problem::internal)?;
-        Ok(Self { status, body, etag: Some(etag(entity.meta().version)), location, replayed: false, secret: None })
+        Ok(Self {
+            status,
+            body,
+            etag: Some(etag(entity.meta().version)),
+            location,
+            replayed: false,
+            secret: None,
+            sealed_body: None,
+        })
     }
 
     /// The response with a report that has no version; `location` is its path.
     pub fn unversioned(status: StatusCode, report: &impl Serialize, location: String) -> Result<Self> {
         let body = serde_json::to_string(report).map_err(Problem::internal)?;
-        Ok(Self { status, body, etag: None, location, replayed: false, secret: None })
+        Ok(Self { status, body, etag: None, location, replayed: false, secret: None, sealed_body: None })
     }
 
     /// The response with one more member, which a recorded response does not contain.
     #[must_use]
     pub fn with_secret(self, member: &'static str, value: String) -> Self {
         Self { secret: Some((member, value)), ..self }
+    }
+
+    /// The same response, of which a sealed body is recorded.
+    ///
+    /// `number` is a random one that only the item of the entity has. After the deletion of the item, the
+    /// recorded body cannot be read any more.
+    pub fn sealed(self, app: &App, number: u64) -> Result<Self> {
+        let sealed = recorded_sealer(app, number)?.seal(&self.location, self.body.as_bytes())?;
+        Ok(Self { sealed_body: Some(sealed), ..self })
+    }
+
+    /// Opens a recorded response with the number of the entity's item.
+    ///
+    /// # Errors
+    /// 404 if the item has another number: it is not the one of the response.
+    pub fn opened(self, app: &App, number: u64) -> Result<Self> {
+        let opened = recorded_sealer(app, number)?.open(&self.location, &self.body);
+        let body = opened.and_then(|body| String::from_utf8(body).ok()).ok_or_else(Problem::not_found)?;
+        Ok(Self { body, ..self })
     }
 
     /// The body with the secret.
@@ -136,6 +166,11 @@ impl IntoResponse for Created {
         }
         response
     }
+}
+
+/// The number is part of what the key is derived from, so that the data key alone opens nothing.
+fn recorded_sealer(app: &App, number: u64) -> Result<Sealer> {
+    Ok(app.sealer(DataKey::Requests, &format!("recorded body {number}"))?)
 }
 
 /// `202` without a body: the work is done later.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use aws_lc_rs::constant_time;
 use axum::extract::FromRequestParts;
+use lambda_http::http::HeaderMap;
 use lambda_http::http::request::Parts;
 use lambda_http::request::RequestContext;
 
@@ -12,6 +14,9 @@ use crate::identity::DataKey;
 
 /// The caller's network address as API Gateway saw it, which no header can forge.
 ///
+/// Behind a distribution of `CloudFront`, which proves itself with a secret header, it is the address that `CloudFront` has
+/// appended to `X-Forwarded-For`, before the one that API Gateway appends.
+///
 /// Only the first 64 bits of an IPv6 address are used, because one subscriber usually has a whole /64 network.
 #[derive(Clone, Debug)]
 pub struct Source(String);
@@ -19,12 +24,13 @@ pub struct Source(String);
 impl FromRequestParts<App> for Source {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let address = match parts.extensions.get() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
             _ => None,
         };
-        Ok(Self(address.map(network).unwrap_or_default()))
+        let forwarded = forwarded_address(&parts.headers, app.config().origin_secret.as_deref());
+        Ok(Self(forwarded.or(address).map(network).unwrap_or_default()))
     }
 }
 
@@ -33,6 +39,14 @@ impl Source {
     pub fn pseudonym(&self, app: &App) -> Result<String> {
         Ok(app.hasher(DataKey::Users, "tries")?.hash(&format!("source {self}")))
     }
+}
+
+/// The address that a distribution with the secret has seen.
+fn forwarded_address(headers: &HeaderMap, secret: Option<&str>) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let sent = text("x-origin-secret")?;
+    constant_time::verify_slices_are_equal(sent.as_bytes(), secret?.as_bytes()).ok()?;
+    text("x-forwarded-for")?.rsplit(',').nth(1).map(|address| address.trim().to_owned())
 }
 
 fn network(address: String) -> String {
@@ -51,6 +65,19 @@ impl fmt::Display for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwarded_address_is_trusted_with_the_secret_alone() {
+        let address = |sent: &str, secret: Option<&str>| {
+            let headers = [("x-origin-secret", sent), ("x-forwarded-for", "192.0.2.9, 203.0.113.7, 198.51.100.1")];
+            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            forwarded_address(&HeaderMap::from_iter(headers), secret)
+        };
+        assert_eq!(address("secret", Some("secret")).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address("guess", Some("secret")), None);
+        assert_eq!(address("", None), None);
+        assert_eq!(forwarded_address(&HeaderMap::new(), Some("secret")), None);
+    }
 
     #[test]
     fn ipv6_addresses_of_one_network_are_one_source() {

@@ -150,3 +150,36 @@ impl VisitorSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Instant {
+        "2026-03-02T08:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn sixty_writes_are_allowed_within_ten_minutes() {
+        let mut activity = SourceActivity::none(now());
+        for _ in 0..60 {
+            activity = activity.with_lead(now()).unwrap();
+        }
+        assert_eq!(activity.with_lead(now()).unwrap_err().code(), "too_many_attempts");
+        let later = now().after(WINDOW);
+        let next = activity.with_lead(later).unwrap();
+        assert_eq!((next.writes, next.window_ends, next.version), (1, later.after(WINDOW), 61));
+    }
+
+    #[test]
+    fn booking_counts_until_its_start() {
+        let start = now().after(Duration::from_hours(1));
+        let mut activity = SourceActivity::none(now());
+        for _ in 0..10 {
+            activity = activity.with_booking(start, None, now()).unwrap();
+        }
+        assert_eq!(activity.with_booking(start, None, now()).unwrap_err().code(), "too_many_bookings");
+        assert!(activity.with_booking(start.after(WINDOW), None, start).is_ok());
+        assert_eq!(activity.ends(), start);
+    }
+}

@@ -23,7 +23,7 @@ struct Claims {
 
 /// The manage token of an appointment; `None` if the appointment has no contact.
 ///
-/// It is never stored: whoever needs it computes it. It is valid until the appointment ends, or until the contact changes.
+/// It is never stored, only computed. It is valid until the appointment ends, or until the contact changes.
 pub fn manage_token(app: &App, client: ClientScope, appointment: &Appointment) -> Result<Option<String>> {
     let claims = appointment.manage_number().map(|number| Claims { appointment: appointment.id, number });
     claims.map(|claims| ScopeToken::seal(app, PURPOSE, client, claims)).transpose()

@@ -39,14 +39,14 @@ const valuesOf = (form) => {
   return Object.fromEntries(entries.filter(([, value]) => value));
 };
 
-// Shows errors at their fields and focuses the first one. Returns whether there is one.
-const showFieldErrors = (form, errors) => {
+// Shows errors at their fields, as `describe` words them, and focuses the first one. Returns whether there is one.
+const showFieldErrors = (form, errors, describe) => {
   let first;
   for (const input of form.querySelectorAll("input, textarea")) {
     const error = errors.find(({ pointer }) => pointer === `/${input.name}`);
     const place = form.querySelector(`[id="${input.id}-error"]`);
     if (!place) continue;
-    place.textContent = error ? error.detail : "";
+    place.textContent = error ? describe(error) : "";
     if (error) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
     if (error && !first) first = input;

@@ -65,10 +65,12 @@ class Picker {
     const previous = button("‹", () => move(-1), { "aria-label": t("previousMonth"), "aria-disabled": String(this.month <= this.today) });
     const next = button("›", () => move(1), { "aria-label": t("nextMonth") });
     this.times = h("div", {});
+    const find = button(t("findNext"), () => this.widget.run(() => this.showNext()));
+    const none = h("p", {}, t("noTimes", { month: format.month(this.month) }), " ", find);
     this.element.replaceChildren(
       h("div", { class: "bar" }, previous, h("strong", { id: "month" }, format.month(this.month)), next),
       this.grid(),
-      !this.days.size && h("p", {}, t("noTimes", { month: format.month(this.month) }), " ", button(t("findNext"), () => this.widget.run(() => this.showNext()))),
+      ...(this.days.size ? [] : [none]),
       this.zoneField(),
       this.times,
     );

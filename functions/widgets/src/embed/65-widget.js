@@ -47,7 +47,7 @@ class Widget extends Element {
   // Replaces the step and moves the focus to its heading, except at the first step: it must not take the focus from the page.
   show(...children) {
     this.alerts.textContent = "";
-    this.body.replaceChildren(...children.filter(Boolean));
+    this.body.replaceChildren(...children.flat().filter(Boolean));
     const title = this.body.querySelector("h2");
     if (title && this.hasShown) title.focus();
     this.hasShown = true;
@@ -79,7 +79,9 @@ class Widget extends Element {
     // A fault of the widget itself, for the console of the browser.
     if (!(failure instanceof Failure)) console.error(failure);
     this.emit("error", { code: failure.code || "internal" });
-    if (this.form && showFieldErrors(this.form, failure.errors || [])) {
+    // The details of the API are in English.
+    const describe = ({ detail }) => (this.language === "en" ? detail : this.t("invalidField"));
+    if (this.form && showFieldErrors(this.form, failure.errors || [], describe)) {
       this.alerts.textContent = this.t("invalidFields");
       return;
     }

@@ -5,7 +5,7 @@ mod requests;
 
 use serde_json::json;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -58,6 +58,7 @@ pub fn describe(modules: impl IntoIterator<Item = OpenApi>, tags: &[(&str, &str)
             errors::describe_errors(&mut described, components);
         }
     }
+    remove_unused_security_schemes(&document.paths, components);
     requests::describe_patches(&mut document.paths, components);
     requests::forbid_unknown_fields(&document.paths, components);
     document
@@ -77,6 +78,13 @@ fn add_security_schemes(components: &mut Components) {
     components.add_security_scheme("session", SecurityScheme::Http(session.build()));
     let manage = ApiKeyValue::with_description("token", "The manage token of the appointment.");
     components.add_security_scheme("manage", SecurityScheme::ApiKey(ApiKey::Query(manage)));
+}
+
+/// Removes the schemes that no operation names; `bearer` is the default of all operations.
+fn remove_unused_security_schemes(paths: &Paths, components: &mut Components) {
+    let described = serde_json::to_string(paths).unwrap_or_default();
+    let is_used = |name: &str| name == "bearer" || described.contains(&format!("{{\"{name}\":[]}}"));
+    components.security_schemes.retain(|name, _| is_used(name));
 }
 
 /// The operations of a path.
