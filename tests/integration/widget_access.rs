@@ -160,7 +160,7 @@ async fn config_services_and_staff_show_the_public_minimum() {
     assert_eq!(
         body,
         json!({
-            "name": "Salon Ada", "color": "#2f855a", "logoUrl": "https://salon.example/logo.svg",
+            "brand": { "displayName": "Salon Ada", "color": "#2f855a", "logoUrl": "https://salon.example/logo.svg" },
             "timeZone": "Europe/Berlin", "language": "de", "languages": ["en", "de"], "services": [shown],
             "sessionToken": config.body["sessionToken"], "sessionExpiresAt": config.body["sessionExpiresAt"],
         })
@@ -170,7 +170,9 @@ async fn config_services_and_staff_show_the_public_minimum() {
 
     let services = site.get("/services").is(200).await;
     assert_eq!(services.body["items"], config.body["services"]);
+    let everyone = site.get("/staff").is(200).await;
     let listed = site.get(&format!("/staff?serviceId={service}")).is(200).await;
+    assert_eq!(everyone.body, listed.body, "the service lists no staff members: all of them offer it");
     let listed: Vec<_> =
         listed.body["items"].as_array().unwrap().iter().filter(|member| member["id"] == staff).collect();
     assert_eq!(listed, [&json!({ "id": staff, "name": "Grace", "timeZone": "UTC" })]);
@@ -201,6 +203,10 @@ async fn pages_have_a_strict_policy_and_no_data() {
     assert!(page.header("content-security-policy").starts_with(policy), "{page}");
     assert_eq!(page.header("referrer-policy"), "no-referrer");
     assert!(page.text.contains(&format!("widget-key=\"{}\"", site.key)), "{}", page.text);
+    for (accepted, language) in [("de-AT,en;q=0.8", "de"), ("fr, en;q=0.5", "en"), ("fr", "en")] {
+        let page = site.request_from(None, Method::GET, "/booking").header("accept-language", accepted).is(200).await;
+        assert!(page.text.contains(&format!("<html lang=\"{language}\">")), "{accepted}: {}", page.text);
+    }
     assert!(!page.text.contains("<style") && !page.text.contains("style="), "{}", page.text);
     let id = uuid::Uuid::now_v7();
     let manage = format!("/manage/{id}?token=%22%3E%3Cscript%3E&utm_source=mail");

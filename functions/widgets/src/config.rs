@@ -12,21 +12,14 @@ use utoipa::ToSchema;
 use crate::services::{PublicService, bookable_services};
 
 /// The languages of the widget's texts.
-const LANGUAGES: [&str; 2] = ["en", "de"];
+pub(crate) const LANGUAGES: [&str; 2] = ["en", "de"];
 
 /// The client as a widget shows it, its services, and a session token.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WidgetConfig {
-    /// The name of the client: the one of its brand, if it has one.
-    #[schema(example = "Salon Ada")]
-    name: String,
-    /// The color of the client's brand.
-    #[schema(required)]
-    color: Option<Color>,
-    /// The logo of the client's brand.
-    #[schema(required)]
-    logo_url: Option<HttpsUrl>,
+    /// How the client presents itself.
+    brand: PublicBrand,
     /// The client's time zone.
     time_zone: TimeZone,
     /// The client's language.
@@ -40,6 +33,21 @@ pub(crate) struct WidgetConfig {
     session_token: String,
     /// When the token expires.
     session_expires_at: Instant,
+}
+
+/// How a client presents itself to visitors.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PublicBrand {
+    /// The name: that of the brand, or else that of the client.
+    #[schema(example = "Salon Ada")]
+    display_name: String,
+    /// The main color.
+    #[schema(required)]
+    color: Option<Color>,
+    /// The logo.
+    #[schema(required)]
+    logo_url: Option<HttpsUrl>,
 }
 
 /// Get the configuration of a widget.
@@ -56,12 +64,10 @@ pub(crate) async fn get(widget: WidgetAccess, State(app): State<App>, store: Sto
     let (record, services) = tokio::try_join!(record, bookable_services(&store, client))?;
     let SessionToken { token, expires_at } = SessionToken::issue(&app, &widget)?;
     let client = record.fields;
-    let name = client.display_name();
+    let display_name = client.display_name();
     let (color, logo_url) = client.brand.map(|brand| (brand.color, brand.logo_url)).unwrap_or_default();
     Ok(Json(WidgetConfig {
-        name,
-        color,
-        logo_url,
+        brand: PublicBrand { display_name, color, logo_url },
         time_zone: client.time_zone,
         language: client.language,
         languages: LANGUAGES,

@@ -1,13 +1,15 @@
 //! The hosted pages: booking, and managing an appointment.
 
 use askama::Template;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
 use deserr::Deserr;
 use shared::value::{AppointmentId, ValidationErrors, marker};
 use shared::web::{Parameters, PathId, Problem, Result};
 use shared::widgets::WidgetAccess;
 use utoipa::IntoParams;
+
+use crate::config::LANGUAGES;
 
 /// The policy of the pages; the guard adds the frame ancestors.
 ///
@@ -22,7 +24,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self';
 #[deserr(error = ValidationErrors)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BookingPageQuery {
-    /// The language of the texts, `en` or `de`. Default: that of the browser or of the client.
+    /// The language of the texts, `en` or `de`. Default: that of the browser.
     #[deserr(default)]
     language: Option<String>,
     /// The id of the service; the visitor does not choose one then.
@@ -52,6 +54,7 @@ pub(crate) struct ManagePageQuery {
 #[derive(Template)]
 #[template(path = "booking.html")]
 struct BookingPage<'a> {
+    language: &'static str,
     key: &'a str,
     /// The attributes of the widget that the query sets.
     attributes: Vec<(&'static str, String)>,
@@ -60,6 +63,7 @@ struct BookingPage<'a> {
 #[derive(Template)]
 #[template(path = "manage.html")]
 struct ManagePage<'a> {
+    language: &'static str,
     key: &'a str,
     id: AppointmentId,
     attributes: Vec<(&'static str, String)>,
@@ -73,10 +77,15 @@ struct ManagePage<'a> {
     params(("widgetKey" = String, Path, description = "The widget key."), BookingPageQuery),
     responses((status = 200, content_type = "text/html", body = String, description = "The page."))
 )]
-pub(crate) async fn booking(widget: WidgetAccess, Parameters(query): Parameters<BookingPageQuery>) -> Result<Response> {
-    let BookingPageQuery { language, service, staff, source } = query;
-    let attributes = [("language", language), ("service", service), ("staff", staff), ("source", source)];
-    page(&BookingPage { key: widget.key(), attributes: set(attributes) })
+pub(crate) async fn booking(
+    widget: WidgetAccess,
+    headers: HeaderMap,
+    Parameters(query): Parameters<BookingPageQuery>,
+) -> Result<Response> {
+    let BookingPageQuery { language: chosen, service, staff, source } = query;
+    let language = language(chosen.as_deref(), &headers);
+    let attributes = [("service", service), ("staff", staff), ("source", source)];
+    page(&BookingPage { language, key: widget.key(), attributes: set(attributes) })
 }
 
 /// Get the page of an appointment.
@@ -95,10 +104,20 @@ pub(crate) async fn booking(widget: WidgetAccess, Parameters(query): Parameters<
 pub(crate) async fn manage(
     widget: WidgetAccess,
     PathId(id): PathId<marker::Appointment>,
+    headers: HeaderMap,
     Parameters(query): Parameters<ManagePageQuery>,
 ) -> Result<Response> {
-    let attributes = set([("token", query.token), ("language", query.language)]);
-    page(&ManagePage { key: widget.key(), id, attributes })
+    let language = language(query.language.as_deref(), &headers);
+    let attributes = set([("token", query.token)]);
+    page(&ManagePage { language, key: widget.key(), id, attributes })
+}
+
+/// The language of a page: the chosen one, or else the first supported one that the browser accepts.
+fn language(chosen: Option<&str>, headers: &HeaderMap) -> &'static str {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let tags = chosen.into_iter().chain(accepted.split(','));
+    let mut primary = tags.map(|tag| tag.trim().split(['-', ';']).next().unwrap_or_default().to_ascii_lowercase());
+    primary.find_map(|tag| LANGUAGES.into_iter().find(|language| *language == tag)).unwrap_or(LANGUAGES[0])
 }
 
 fn set<const N: usize>(attributes: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {

@@ -3,7 +3,8 @@
 use axum::Json;
 use deserr::Deserr;
 use serde::Serialize;
-use shared::appointments::{ServiceId, StaffId, StaffRow};
+use shared::appointments::{ServiceId, ServiceRecord, StaffId, StaffRow};
+use shared::identity::ClientScope;
 use shared::table::Store;
 use shared::value::{Name, TimeZone, ValidationErrors};
 use shared::web::{Page, Parameters, Problem, Result};
@@ -18,7 +19,8 @@ use crate::services::require_bookable;
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct StaffQuery {
     /// Only staff members who offer this service.
-    service_id: ServiceId,
+    #[deserr(default)]
+    service_id: Option<ServiceId>,
 }
 
 /// A staff member as visitors see them.
@@ -35,9 +37,9 @@ pub(crate) struct PublicStaff {
 
 type PublicStaffPage = Page<PublicStaff>;
 
-/// List the staff members who offer a service.
+/// List the staff members.
 ///
-/// Returns the active ones, by creation, in one page.
+/// Returns the active ones, by creation, in one page; with `serviceId`, those who offer the service.
 #[utoipa::path(
     get, path = "/widgets/{widgetKey}/staff", tag = "widget", operation_id = "listWidgetStaff", security(()),
     params(("widgetKey" = String, Path, description = "The widget key."), StaffQuery),
@@ -49,15 +51,22 @@ pub(crate) async fn list(
     store: Store,
 ) -> Result<Json<PublicStaffPage>> {
     let client = widget.client();
-    let (service, everyone) = (client.service(query.service_id), client.staff().into());
-    let (service, everyone) = tokio::try_join!(store.get(&service), store.query_all(&everyone))?;
-    let service = service.ok_or_else(|| Problem::unresolved_reference("/serviceId"))?;
-    require_bookable(&service)?;
-    let offering = everyone
-        .into_iter()
-        .map(|(_, row): (_, StaffRow)| row.staff)
-        .filter(|staff| staff.fields.active && service.fields.require_offered_by(staff.id).is_ok());
+    let everyone = client.staff().into();
+    let everyone = async { Ok(store.query_all(&everyone).await?) };
+    let (service, everyone) = tokio::try_join!(read_service(&store, client, query.service_id), everyone)?;
+    let offers = |staff| service.as_ref().is_none_or(|service| service.fields.require_offered_by(staff).is_ok());
+    let everyone = everyone.into_iter().map(|(_, row): (_, StaffRow)| row.staff);
+    let offering = everyone.filter(|staff| staff.fields.active && offers(staff.id));
     let items =
         offering.map(|staff| PublicStaff { id: staff.id, name: staff.fields.name, time_zone: staff.fields.time_zone });
     Ok(Json(Page { items: items.collect(), next_cursor: None }))
+}
+
+/// Reads the service of the query, which visitors must be able to book.
+async fn read_service(store: &Store, client: ClientScope, id: Option<ServiceId>) -> Result<Option<ServiceRecord>> {
+    let Some(id) = id else { return Ok(None) };
+    let service = store.get(&client.service(id)).await?;
+    let service = service.ok_or_else(|| Problem::unresolved_reference("/serviceId"))?;
+    require_bookable(&service)?;
+    Ok(Some(service))
 }

@@ -129,7 +129,7 @@ fn restrict_files(data_dir: &Path) -> io::Result<()> {
 /// Version of the local data format.
 ///
 /// Local data of another version is not migrated, it has to be deleted.
-const FORMAT: &str = "8";
+const FORMAT: &str = "9";
 
 /// Rejects data of another format version, and marks new data with the current one.
 fn check_format(data_dir: &Path) -> Result<(), Error> {

@@ -235,7 +235,7 @@ impl Appointment {
         let manage_number = match self.fields.contact_id {
             None => None,
             Some(contact) if before == Some(contact) && self.manage_number.is_some() => self.manage_number,
-            Some(_) => Some(Uuid::new_v4().as_u64_pair().1),
+            Some(_) => Some(random_number()),
         };
         Self { manage_number, ..self }
     }
@@ -287,6 +287,12 @@ impl Appointment {
     }
 }
 
+/// A random number of 19 digits, so that all manage tokens have the same length.
+fn random_number() -> u64 {
+    // The first two bits of this half of a random UUID are fixed (RFC 9562, 5.4).
+    Uuid::new_v4().as_u64_pair().1 >> 1
+}
+
 impl Versioned for Appointment {
     fn meta(&self) -> &Meta {
         &self.meta
@@ -333,6 +339,12 @@ mod tests {
             [Scheduled, Confirmed, Completed, Cancelled, NoShow].map(AppointmentStatus::blocks),
             [true, true, true, false, false]
         );
+    }
+
+    #[test]
+    fn numbers_of_manage_tokens_differ_and_have_the_same_length() {
+        let numbers: std::collections::BTreeSet<_> = (0..1000).map(|_| random_number()).collect();
+        assert!(numbers.len() == 1000 && numbers.iter().all(|number| number.to_string().len() == 19));
     }
 
     #[test]

@@ -6,7 +6,7 @@ class Booking extends Widget {
     addEventListener("pagehide", this.onPageHide, { signal: this.aborter.signal });
     this.config = await this.api.config();
     this.setLanguage(this.config.language);
-    this.setBrand(this.config.color);
+    this.setBrand(this.config.brand.color);
     this.emit("ready");
     await this.chooseService();
   }

@@ -4,7 +4,7 @@ class Lead extends Widget {
     this.submission = new SubmissionKey();
     const config = await this.api.config();
     this.setLanguage(config.language);
-    this.setBrand(config.color);
+    this.setBrand(config.brand.color);
     this.emit("ready");
     const opensDeal = this.attribute("open-deal") !== "false";
     const fields = [
