@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant as Timer;
 
+use super::GSI_LAG;
 use crate::contacts::jobs::TOMBSTONE_TTL;
 use crate::deals::{Deal, repository};
 use crate::identity::{ClientId, ClientScope, HomeScope};
@@ -20,6 +21,17 @@ const BATCH: i32 = 40;
 
 /// Clients of an agency per read.
 const CLIENTS: i32 = 100;
+
+/// The result of an attempt to remove the user from deals of a client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    /// The index has no deals of the user.
+    None,
+    /// The index has only deals that are no longer assigned to the user.
+    Stale,
+    /// Deals were changed.
+    Cleared,
+}
 
 /// Removes a deleted user from the deals that are assigned to them.
 ///
@@ -60,36 +72,49 @@ impl ClearAssignee {
         client.map_or(Ok(()), |client| enqueue(transaction, app, client, &job))
     }
 
-    /// Removes the user from a batch of deals of a client; false if there are none.
-    async fn clear(&self, app: &App, store: &Store, client: ClientScope) -> Result<bool> {
+    /// Removes the user from a batch of deals of a client.
+    ///
+    /// The index finds the deals, and the table has their current versions.
+    async fn clear(&self, app: &App, store: &Store, client: ClientScope) -> Result<Batch> {
         let deals = client.deals_of_assignee(self.user);
-        let read = async || Ok(store.query(&deals, None, Order::Asc, BATCH).await?.items);
-        let decide = |found: &Vec<(_, Deal)>, transaction: &mut Transaction| {
+        let read = async || {
+            let found = store.query(&deals, None, Order::Asc, BATCH).await?.items;
+            let keys: Vec<_> = found.iter().map(|(_, deal)| client.deal(deal.id)).collect();
+            let current = store.get_all(&keys).await?.into_iter().flatten();
+            let assigned = current.filter(|deal| deal.fields.assigned_to_id == Some(self.user)).collect();
+            Ok((keys.is_empty(), assigned))
+        };
+        let decide = |(is_empty, assigned): &(bool, Vec<Deal>), transaction: &mut Transaction| {
             let now = app.now();
-            let moves: Vec<_> = found.iter().map(|(_, deal)| (deal.clone(), deal.without_assignee(now))).collect();
+            let moves: Vec<_> = assigned.iter().map(|deal| (deal.clone(), deal.without_assignee(now))).collect();
             let totals = repository::relocate(transaction, client, &moves, self.by)?;
             repository::change_totals(transaction, client, totals, None)?;
-            Ok(!moves.is_empty())
+            Ok(match (is_empty, moves.is_empty()) {
+                (true, _) => Batch::None,
+                (false, true) => Batch::Stale,
+                (false, false) => Batch::Cleared,
+            })
         };
         store.retry_on_conflict(read, decide).await
     }
 
     /// Clears deals in the clients of the agency from `next` on, until one has deals or the turn ends.
     ///
-    /// The client at which to continue; `None` after the last one.
-    async fn clear_agency(&self, app: &App, client: ClientScope, stop: Timer) -> Result<Option<ClientId>> {
+    /// The result for the client at which to continue; `None` after the last one.
+    async fn clear_agency(&self, app: &App, client: ClientScope, stop: Timer) -> Result<Option<(ClientId, Batch)>> {
         let (store, agency) = (app.store_for_event(), client.agency());
         let mut clients = self.clients(&store, client).await?;
         while let Some(id) = clients.pop() {
-            if self.clear(app, &store, agency.client(id)).await? {
-                return Ok(Some(id));
+            let batch = self.clear(app, &store, agency.client(id)).await?;
+            if batch != Batch::None {
+                return Ok(Some((id, batch)));
             }
             if clients.is_empty() {
                 clients = Self { next: Some(id), ..self.clone() }.clients(&store, client).await?;
                 clients.retain(|other| *other != id);
             }
             if let Some(next) = clients.last().filter(|_| Timer::now() >= stop) {
-                return Ok(Some(*next));
+                return Ok(Some((*next, Batch::None)));
             }
         }
         Ok(None)
@@ -117,13 +142,17 @@ impl Job for ClearAssignee {
 
     async fn step(&self, &JobContext { app, client, stop, .. }: &JobContext<'_>) -> Result<JobOutcome> {
         if !self.whole_agency {
-            let cleared = self.clear(app, &app.store_for_event(), client).await?;
-            return if cleared { Ok(JobOutcome::Continue) } else { self.after_pass() };
+            return match self.clear(app, &app.store_for_event(), client).await? {
+                Batch::None => self.after_pass(),
+                Batch::Stale => Ok(JobOutcome::RetryAfter(GSI_LAG)),
+                Batch::Cleared => Ok(JobOutcome::Continue),
+            };
         }
         match self.clear_agency(app, client, stop).await? {
-            Some(next) if self.next == Some(next) => Ok(JobOutcome::Continue),
-            next @ Some(_) => {
-                let continued = Self { next, ..self.clone() };
+            Some((next, Batch::Stale)) if self.next == Some(next) => Ok(JobOutcome::RetryAfter(GSI_LAG)),
+            Some((next, _)) if self.next == Some(next) => Ok(JobOutcome::Continue),
+            Some((next, _)) => {
+                let continued = Self { next: Some(next), ..self.clone() };
                 Ok(JobOutcome::Next(Payload::new(&continued)?, Duration::ZERO))
             }
             None => self.after_pass(),
