@@ -913,3 +913,25 @@ async fn health_check_returns_ok() {
     let health = world.anonymous().get("/health").is(200).await;
     assert_eq!(health.body, json!({ "status": "ok" }));
 }
+
+#[tokio::test]
+async fn recorded_response_of_a_deleted_person_can_no_longer_be_read() {
+    let world = World::new().await;
+    let shop = world.shop().await;
+    let (user, staff) = ("grace.user@example.com", "grace.staff@example.com");
+    let user_fields = json!({ "email": user, "firstName": "Grace", "lastName": "Hopper", "password": PASSWORD });
+    let staff_fields = json!({ "name": "Grace Hopper", "email": staff });
+    for (collection, email, fields) in [("users", user, user_fields), ("staff", staff, staff_fields)] {
+        let request = shop.owner.post(&format!("{}/{collection}", shop.paths.client)).json(fields);
+        let request = request.header("idempotency-key", "one");
+        let created = request.clone().created().await;
+        let replayed = request.clone().created().await;
+        assert_eq!((replayed.header("idempotency-replayed"), &replayed.body), ("true", &created.body));
+        shop.owner.delete(created.location()).is(204).await;
+        request.problem(404, "not_found").await;
+        for row in world.rows().await {
+            assert!(!row.to_string().contains(email), "{row}");
+        }
+    }
+    world.assert_consistent().await;
+}

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use lambda_http::http::StatusCode;
 use serde_json::json;
 use shared::appointments::jobs::DeleteStaffChildren;
 use shared::appointments::{Staff, StaffCount, StaffId, StaffRecord, StaffRow, UsageGuard};
@@ -40,10 +41,19 @@ pub(crate) async fn create(
     transaction.increment_children(*client)?;
     let too_many = Problem::new(ErrorCode::TooManyStaff, "The client has reached the limit of 100 staff members.");
     StaffCount::increment(&mut transaction, &client.staff_count(), Staff::MAX_PER_CLIENT, too_many)?;
-    transaction.create(&client.staff_member(new.id), &StaffRow::new(new.clone()))?;
+    let row = StaffRow::new(new);
+    let new = &row.staff;
+    transaction.create(&client.staff_member(new.id), &row)?;
     UsageGuard::create(&mut transaction, &client.staff_guard(new.id))?;
     let location = format!("/v1/clients/{}/staff/{}", client.id(), new.id);
-    request.commit(transaction, *client, &new, location).await
+    let created = Created::new(StatusCode::CREATED, new, location)?.sealed(&app, row.seal)?;
+    let created = request.commit_with(transaction, *client, created).await?;
+    if !created.is_replayed() {
+        return Ok(created);
+    }
+    // The data of a recorded response can be read until the staff member is deleted.
+    let row = store.find(&client.staff_member(created.entity_id()?)).await?;
+    created.opened(&app, row.seal)
 }
 
 /// List staff members.

@@ -82,7 +82,7 @@ impl UserService<'_> {
         if password_hash.is_none() {
             user.status = UserStatus::Invited;
         }
-        let account = Account { user, password_hash, epoch: 0 };
+        let account = Account::new(user, password_hash);
         let location = format!("{users}/{}", account.user.id);
         let read = || async {
             let email = EmailUse::read(self, &account.user.email, None).await?;
@@ -97,9 +97,21 @@ impl UserService<'_> {
             if account.user.status == UserStatus::Invited {
                 self.mail_invitation(transaction, email, &account)?;
             }
-            Created::new(StatusCode::CREATED, &account.user, location.clone())
+            Created::new(StatusCode::CREATED, &account.user, location.clone())?.sealed(self.app, account.seal)
         });
-        created.await
+        self.open_recorded(created.await?).await
+    }
+
+    /// Opens a recorded response: its data can be read until the user is deleted. One read for a recorded response.
+    ///
+    /// # Errors
+    /// 404 if the user was deleted since.
+    async fn open_recorded(&self, created: Created) -> Result<Created> {
+        if !created.is_replayed() {
+            return Ok(created);
+        }
+        let account = self.store.find(&self.home.user(created.entity_id()?)).await?;
+        created.opened(self.app, account.seal)
     }
 
     /// Returns a user.

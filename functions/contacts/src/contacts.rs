@@ -13,7 +13,7 @@ use shared::identity::{ClientId, ClientScope, UseCrm};
 use shared::references::{self, ContactReferences};
 use shared::table::{Record, Store};
 use shared::web::{
-    Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Problem, Result, WithEtag, parse,
+    Access, App, Create, Created, Deleted, IfMatch, IfNoneMatch, Patch, PathId, Result, WithEtag, parse,
 };
 
 /// Create a contact.
@@ -51,8 +51,7 @@ pub(crate) async fn open_recorded(app: &App, store: &Store, client: ClientScope,
     if !created.is_replayed() {
         return Ok(created);
     }
-    let id = created.location().rsplit('/').next().and_then(|id| id.parse().ok()).ok_or_else(Problem::not_found)?;
-    let row = store.find(&client.contact(id)).await?;
+    let row = store.find(&client.contact(created.entity_id()?)).await?;
     created.opened(app, row.seal)
 }
 

@@ -168,9 +168,7 @@ fn with_manage_token(app: &App, client: ClientScope, appointment: &Appointment, 
 
 /// A recorded response, with the manage token that it does not contain.
 async fn replayed(app: &App, store: &Store, client: ClientScope, created: Created) -> Result<Created> {
-    let id = created.location().rsplit('/').next().and_then(|id| id.parse::<AppointmentId>().ok());
-    let id = id.ok_or_else(|| Problem::internal("a recorded location without an id"))?;
-    let appointment = store.find(&client.appointment(id)).await?;
+    let appointment = store.find(&client.appointment(created.entity_id()?)).await?;
     with_manage_token(app, client, &appointment, created)
 }
 

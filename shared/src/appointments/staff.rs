@@ -2,6 +2,7 @@ use chrono::TimeDelta;
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::appointments::{StaffId, StaffRecord, TimeOffId};
 use crate::booking::{Hours, Overrides, WeeklyHours};
@@ -96,6 +97,9 @@ pub struct StaffRow {
     /// Whether the last token was revoked.
     #[serde(default)]
     pub calendar_revoked: bool,
+    /// A random number that seals the recorded response with the staff member's data.
+    #[serde(default)]
+    pub seal: u64,
 }
 
 /// A time-off entry in the row of its staff member.
@@ -113,8 +117,16 @@ impl StaffRow {
     pub const MAX_TIME_OFF: usize = 200;
 
     /// The row of a new staff member.
-    pub const fn new(staff: StaffRecord) -> Self {
-        Self { staff, revision: 1, off: Vec::new(), off_since: None, calendars: 0, calendar_revoked: false }
+    pub fn new(staff: StaffRecord) -> Self {
+        Self {
+            staff,
+            revision: 1,
+            off: Vec::new(),
+            off_since: None,
+            calendars: 0,
+            calendar_revoked: false,
+            seal: Uuid::new_v4().as_u64_pair().1,
+        }
     }
 
     /// The staff member's id.

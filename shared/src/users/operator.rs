@@ -43,7 +43,7 @@ impl Operator {
         let user = User::new(app.ids().make(), home, role, email, profile, app.now());
         let password_hash = Some(password::hash(password).await?);
         let mut transaction = self.store.transaction();
-        let account = Account { user: user.clone(), password_hash, epoch: 0 };
+        let account = Account::new(user.clone(), password_hash);
         if let Some(count) = home.child_count() {
             repository::count_users(&mut transaction, &count, UserCountChange::between(None, Some(&user)), false)?;
         }

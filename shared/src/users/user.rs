@@ -2,6 +2,7 @@ use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, VariantNames};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::identity::{AgencyId, ClientId, HomeScope, Role, StoredHome, TenantId};
 use crate::table::{Meta, Versioned};
@@ -76,9 +77,17 @@ pub struct Account {
     /// are invalid.
     #[serde(default)]
     pub epoch: u64,
+    /// A random number that seals the recorded response with the user's data.
+    #[serde(default)]
+    pub seal: u64,
 }
 
 impl Account {
+    /// The account of a new user.
+    pub fn new(user: User, password_hash: Option<String>) -> Self {
+        Self { user, password_hash, epoch: 0, seal: Uuid::new_v4().as_u64_pair().1 }
+    }
+
     /// The account in the next epoch.
     #[must_use]
     pub fn next_epoch(self) -> Self {

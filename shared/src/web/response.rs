@@ -13,7 +13,7 @@ use super::precondition::{IfNoneMatch, etag};
 use super::{App, Problem, Result};
 use crate::identity::{DataKey, Sealer};
 use crate::table::Versioned;
-use crate::value::Instant;
+use crate::value::{Id, Instant};
 
 /// `200` with the entity and its `ETag`, or `304`.
 ///
@@ -145,6 +145,12 @@ impl Created {
     /// The path of the entity.
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// The id of the entity, at the end of its path.
+    pub fn entity_id<T>(&self) -> Result<Id<T>> {
+        let id = self.location.rsplit('/').next().and_then(|id| id.parse().ok());
+        id.ok_or_else(|| Problem::internal("a location without an id"))
     }
 
     /// Whether the response was recorded for an earlier request with the same key.
