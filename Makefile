@@ -80,7 +80,7 @@ TESTS_deals := assignees deal_races deals pipelines stage_deletion
 TESTS_jobs := contact_jobs import job_turns stage_deletion
 TESTS_mail := mail
 TESTS_tenancy := domains tenancy
-TESTS_widgets := widget_access widget_bookings widget_site
+TESTS_widgets := widget_access widget_bookings widget_captcha widget_site
 OTHER_TESTS := checking conventions cost examples faults functions harness_checks local_server openapi paging start_page tour
 
 # The folders and files of shared/src that belong to a module.

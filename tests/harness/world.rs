@@ -155,7 +155,12 @@ type HandledRequests = Arc<Mutex<HashMap<String, &'static str>>>;
 impl World {
     /// Creates an empty platform.
     pub async fn new() -> Self {
-        Self::on(&recorder().endpoint(), None).await
+        Self::on(&recorder().endpoint(), None, &local_config()).await
+    }
+
+    /// Creates an empty platform with this configuration.
+    pub async fn with_config(local: &LocalConfig) -> Self {
+        Self::on(&recorder().endpoint(), None, local).await
     }
 
     /// Creates an empty platform with [`Faults`] in front of its table.
@@ -164,7 +169,7 @@ impl World {
     pub async fn with_faults() -> Self {
         let faults = Faults::start(&recorder().endpoint()).await;
         let endpoint = faults.endpoint();
-        Self::on(&endpoint, Some(faults)).await
+        Self::on(&endpoint, Some(faults), &local_config()).await
     }
 
     /// Creates an empty platform on the compiled functions, as separate processes.
@@ -197,9 +202,9 @@ impl World {
         Self::of(routers, app, keys, table)
     }
 
-    async fn on(endpoint: &str, faults: Option<Faults>) -> Self {
+    async fn on(endpoint: &str, faults: Option<Faults>, local: &LocalConfig) -> Self {
         let (app, keys, table) = Self::create_app(endpoint).await;
-        let routers = modules::routers(&app, &TEMPLATE, &keys, &local_config()).expect("the keys are valid");
+        let routers = modules::routers(&app, &TEMPLATE, &keys, local).expect("the keys are valid");
         Self { faults, ..Self::of(routers, app, keys, table) }
     }
 

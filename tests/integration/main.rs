@@ -48,4 +48,5 @@ mod user_rules;
 mod users;
 mod widget_access;
 mod widget_bookings;
+mod widget_captcha;
 mod widget_site;

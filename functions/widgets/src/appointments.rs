@@ -21,6 +21,7 @@ use shared::web::{App, Create, Created, Problem, Result, Source, parse};
 use shared::widgets::{SourceActivity, VisitorSource, WidgetSession, manage_token, too_many_bookings};
 use utoipa::ToSchema;
 
+use crate::captcha::CaptchaResponse;
 use crate::holds::read_hold;
 use crate::services::require_bookable;
 use crate::view::VisitorAppointment;
@@ -117,13 +118,17 @@ const MAX_OPEN_BOOKINGS: usize = 5;
 #[utoipa::path(
     post, path = "/widgets/{widgetKey}/appointments", tag = "booking", operation_id = "bookAppointment",
     security(("session" = [])),
-    params(("widgetKey" = String, Path, description = "The widget key.")),
+    params(
+        ("widgetKey" = String, Path, description = "The widget key."),
+        ("Captcha-Response" = Option<String>, Header, description = "The response to the challenge of the configuration.")
+    ),
     request_body = BookAppointmentRequest,
     responses((status = 201, body = BookedAppointment, description = "The appointment, with its manage token.")),
-    extensions(("x-errors" = json!(["slot_unavailable", "too_many_bookings", "too_many_attempts", "too_fast"])))
+    extensions(("x-errors" = json!(["slot_unavailable", "too_many_bookings", "too_many_attempts", "too_fast", "captcha_failed"])))
 )]
 pub(crate) async fn create(
     session: WidgetSession,
+    captcha: CaptchaResponse,
     State(app): State<App>,
     store: Store,
     source: Source,
@@ -136,7 +141,10 @@ pub(crate) async fn create(
     session.require_fill_time(app.now())?;
     let source = VisitorSource::new(&app, client, &source)?;
     let location = |id: AppointmentId| format!("/widgets/{}/appointments/{id}", session.key());
-    let read = || new.read(&app, &store, &session, &source);
+    let read = async || {
+        captcha.require_accepted().await?;
+        new.read(&app, &store, &session, &source).await
+    };
     let decide = |input: &BookingInput, transaction: &mut Transaction| {
         let now = app.now();
         let slot = input.allocator.allocate(&input.booking, None, now)?;

@@ -9,6 +9,7 @@ use shared::web::{App, Result};
 use shared::widgets::{SessionToken, WidgetAccess};
 use utoipa::ToSchema;
 
+use crate::captcha::{Captcha, CaptchaChallenge};
 use crate::services::{PublicService, bookable_services};
 
 /// The languages of the widget's texts.
@@ -29,6 +30,9 @@ pub(crate) struct WidgetConfig {
     languages: [&'static str; 2],
     /// The services that visitors can book.
     services: Vec<PublicService>,
+    /// The challenge of the forms; `null` if none is required.
+    #[schema(required)]
+    captcha: Option<CaptchaChallenge>,
     /// The token for writes, as `Authorization: Bearer`. It is bound to the widget key and to the origin of the page.
     session_token: String,
     /// When the token expires.
@@ -58,7 +62,12 @@ pub(crate) struct PublicBrand {
     params(("widgetKey" = String, Path, description = "The widget key.")),
     responses((status = 200, body = WidgetConfig, description = "The configuration."))
 )]
-pub(crate) async fn get(widget: WidgetAccess, State(app): State<App>, store: Store) -> Result<Json<WidgetConfig>> {
+pub(crate) async fn get(
+    widget: WidgetAccess,
+    captcha: Captcha,
+    State(app): State<App>,
+    store: Store,
+) -> Result<Json<WidgetConfig>> {
     let client = widget.client();
     let record = async { Ok(store.find(&client.record()).await?) };
     let (record, services) = tokio::try_join!(record, bookable_services(&store, client))?;
@@ -72,6 +81,7 @@ pub(crate) async fn get(widget: WidgetAccess, State(app): State<App>, store: Sto
         language: client.language,
         languages: LANGUAGES,
         services,
+        captcha: captcha.challenge(),
         session_token: token,
         session_expires_at: expires_at,
     }))

@@ -13,13 +13,14 @@ use flate2::write::GzEncoder;
 use shared::web::IfNoneMatch;
 
 /// The source files, in the order of their names.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("embed/10-texts.js"),
     include_str!("embed/20-dom.js"),
     include_str!("embed/30-api.js"),
     include_str!("embed/40-style.js"),
     include_str!("embed/50-time.js"),
     include_str!("embed/60-picker.js"),
+    include_str!("embed/62-captcha.js"),
     include_str!("embed/65-widget.js"),
     include_str!("embed/70-booking.js"),
     include_str!("embed/80-lead.js"),

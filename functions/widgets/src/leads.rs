@@ -20,6 +20,7 @@ use shared::web::{App, Create, Created, Problem, Result, Source, parse};
 use shared::widgets::{SourceActivity, VisitorSource, WidgetSession};
 use utoipa::ToSchema;
 
+use crate::captcha::CaptchaResponse;
 use crate::visitor::{KnownContact, Visitor, check_honeypot};
 
 /// A contact form.
@@ -123,13 +124,17 @@ struct DealPlace {
 #[utoipa::path(
     post, path = "/widgets/{widgetKey}/leads", tag = "booking", operation_id = "createLead",
     security(("session" = [])),
-    params(("widgetKey" = String, Path, description = "The widget key.")),
+    params(
+        ("widgetKey" = String, Path, description = "The widget key."),
+        ("Captcha-Response" = Option<String>, Header, description = "The response to the challenge of the configuration.")
+    ),
     request_body = CreateLeadRequest,
     responses((status = 201, body = LeadReceipt, description = "The receipt.")),
-    extensions(("x-errors" = json!(["too_many_attempts", "too_fast"])))
+    extensions(("x-errors" = json!(["too_many_attempts", "too_fast", "captcha_failed"])))
 )]
 pub(crate) async fn create(
     session: WidgetSession,
+    captcha: CaptchaResponse,
     State(app): State<App>,
     store: Store,
     source: Source,
@@ -141,7 +146,10 @@ pub(crate) async fn create(
     lead.check(&visitor)?;
     session.require_fill_time(app.now())?;
     let source = VisitorSource::new(&app, client, &source)?;
-    let read = || lead.read(&app, &store, client, &source);
+    let read = async || {
+        captcha.require_accepted().await?;
+        lead.read(&app, &store, client, &source).await
+    };
     let decide = |input: &LeadInput, transaction: &mut Transaction| {
         let now = app.now();
         source.write(transaction, input.activity.with_lead(now)?)?;

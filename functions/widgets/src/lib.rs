@@ -6,6 +6,7 @@
 mod appointments;
 mod availability;
 mod calendar;
+mod captcha;
 mod config;
 mod embed;
 mod holds;
@@ -19,7 +20,8 @@ mod visitor;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+pub use captcha::{Captcha, CaptchaConfig, CaptchaError};
 use shared::tenants::WidgetsUrl;
 use shared::web::{Api, App, describe, serve_guarded};
 use shared::widgets::guard;
@@ -59,8 +61,8 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The service that answers the routes; `url` is the base URL of the widget API.
-pub fn router(app: App, url: WidgetsUrl) -> Router {
+pub fn router(app: App, url: WidgetsUrl, captcha: Captcha) -> Router {
     let document = Api::new().route("/widgets/openapi.json", get(|| async { Json(openapi()) }));
     let guard = from_fn_with_state((app.clone(), url), guard);
-    serve_guarded("WIDGETS", api().merge(document), app, |router| router.layer(guard))
+    serve_guarded("WIDGETS", api().merge(document), app, |router| router.layer(guard).layer(Extension(captcha)))
 }

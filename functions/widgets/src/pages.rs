@@ -9,13 +9,16 @@ use shared::web::{Parameters, PathId, Problem, Result};
 use shared::widgets::WidgetAccess;
 use utoipa::IntoParams;
 
+use crate::captcha::{Captcha, CaptchaProvider};
 use crate::config::LANGUAGES;
 
 /// The policy of the pages; the guard adds the frame ancestors.
 ///
 /// No style source: the script uses constructed style sheets.
-const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src https:; base-uri 'none'; \
-    form-action 'none'";
+const POLICY: &str = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'";
+
+/// The sources of a page without a CAPTCHA.
+const OWN_SOURCES: &str = "script-src 'self'; connect-src 'self'";
 
 /// The query parameters of the booking page: the attributes of its widget.
 ///
@@ -79,13 +82,15 @@ struct ManagePage<'a> {
 )]
 pub(crate) async fn booking(
     widget: WidgetAccess,
+    captcha: Captcha,
     headers: HeaderMap,
     Parameters(query): Parameters<BookingPageQuery>,
 ) -> Result<Response> {
     let BookingPageQuery { language: chosen, service, staff, source } = query;
     let language = language(chosen.as_deref(), &headers);
     let attributes = [("service", service), ("staff", staff), ("source", source)];
-    page(&BookingPage { language, key: widget.key(), attributes: set(attributes) })
+    let sources = captcha.provider().map_or(OWN_SOURCES, CaptchaProvider::policy);
+    page(&BookingPage { language, key: widget.key(), attributes: set(attributes) }, sources)
 }
 
 /// Get the page of an appointment.
@@ -109,7 +114,7 @@ pub(crate) async fn manage(
 ) -> Result<Response> {
     let language = language(query.language.as_deref(), &headers);
     let attributes = set([("token", query.token)]);
-    page(&ManagePage { language, key: widget.key(), id, attributes })
+    page(&ManagePage { language, key: widget.key(), id, attributes }, OWN_SOURCES)
 }
 
 /// The language of a page: the chosen one, or else the first supported one that the browser accepts.
@@ -124,11 +129,11 @@ fn set<const N: usize>(attributes: [(&'static str, Option<String>); N]) -> Vec<(
     attributes.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn page(page: &impl Template) -> Result<Response> {
+fn page(page: &impl Template, sources: &str) -> Result<Response> {
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, format!("{POLICY}; {sources}")),
         // The token in the address of a page must not reach other sites.
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     Ok((headers, Html(page.render().map_err(Problem::internal)?)).into_response())
 }

@@ -60,7 +60,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let client = shared::web::client(engine::config(&endpoint));
     let app = App::new(modules::config(TABLE, &keys), client, Clock::default())?;
     let outbox = Outbox::start()?;
-    let config = LocalConfig::new(settings.port, &outbox);
+    let config = LocalConfig { captcha: settings.captcha.clone(), ..LocalConfig::new(settings.port, &outbox) };
     let functions = RunningFunctions::start(&settings, &template, &app, &keys, &endpoint, &config)?;
     let schedules = Schedules::new(&template, &functions.functions, app.clock().clone())?;
     let api = Gateway::new(&template, "Api", functions.functions.clone())?;

@@ -9,8 +9,10 @@ use aws_config::SdkConfig;
 use axum::Router;
 use shared::identity::{DataKey, Issuer, Keys};
 use shared::tenants::WidgetsUrl;
-use shared::web::{App, Config, StartError};
+use shared::web::{App, Config};
+use widgets::{Captcha, CaptchaConfig};
 
+use super::Error;
 use crate::aws::function::{EventFunction, Functions, InProcess, Invoke};
 use crate::aws::template::{Function, Template};
 use crate::smtp::Outbox;
@@ -22,7 +24,7 @@ pub const TOKEN_ISSUER: &str = "upzento-local";
 pub const MAIL_FROM: &str = "Upzento CRM <crm@localhost.example>";
 
 /// Configuration of the functions on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalConfig {
     /// URL of the SMTP server.
     pub smtp_url: String,
@@ -32,6 +34,8 @@ pub struct LocalConfig {
     pub app_url: String,
     /// URL of the widget API.
     pub widgets_url: String,
+    /// The account for CAPTCHA verification; `None` turns it off.
+    pub captcha: Option<CaptchaConfig>,
 }
 
 impl LocalConfig {
@@ -44,6 +48,7 @@ impl LocalConfig {
             mail_from: MAIL_FROM.to_owned(),
             app_url: format!("http://localhost:{}", port + 2),
             widgets_url: format!("http://localhost:{}", port + 1),
+            captcha: None,
         }
     }
 }
@@ -71,8 +76,9 @@ pub fn routers(
     template: &Template,
     keys: &Keys,
     local: &LocalConfig,
-) -> Result<BTreeMap<&'static str, Router>, StartError> {
+) -> Result<BTreeMap<&'static str, Router>, Error> {
     let app = |name| app_of(app, template, name);
+    let captcha = Captcha::new(local.captcha.clone())?;
     let issuer = Issuer::new(TOKEN_ISSUER, &keys.signing, &keys.refresh)?;
     Ok([
         ("appointments", appointments::router(app("appointments"))),
@@ -81,7 +87,7 @@ pub fn routers(
         ("deals", deals::router(app("deals"))),
         ("docs", docs::router()),
         ("tenancy", tenancy::router(app("tenancy"), WidgetsUrl::new(&local.widgets_url))),
-        ("widgets", widgets::router(app("widgets"), WidgetsUrl::new(&local.widgets_url))),
+        ("widgets", widgets::router(app("widgets"), WidgetsUrl::new(&local.widgets_url), captcha)),
     ]
     .into())
 }
@@ -151,7 +157,9 @@ pub fn environment(
         ("WIDGETS_URL", local.widgets_url),
     ];
     let data_keys = config.data_keys.into_iter().map(|(key, value)| (key.variable(), value));
-    let declared = values.into_iter().chain(data_keys).filter(|(name, _)| function.environment.contains(*name));
+    let captcha = local.captcha.iter().flat_map(CaptchaConfig::variables);
+    let declared =
+        values.into_iter().chain(data_keys).chain(captcha).filter(|(name, _)| function.environment.contains(*name));
     let engine = [
         ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.to_owned()),
         ("AWS_ACCESS_KEY_ID", "local".to_owned()),

@@ -6,10 +6,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use widgets::CaptchaConfig;
+
 use super::Error;
 
 /// Settings of the local server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// `PORT` (3000): port of the API.
     ///
@@ -29,6 +31,8 @@ pub struct Settings {
     pub mode: Mode,
     /// `ALLOWED_HOSTS`: host names that the server accepts besides those of this machine, separated by commas.
     pub allowed_hosts: Vec<String>,
+    /// `CAPTCHA_PROVIDER`, `CAPTCHA_SITE_KEY`, `CAPTCHA_SECRET`, `CAPTCHA_VERIFY_URL`: an account for CAPTCHA verification.
+    pub captcha: Option<CaptchaConfig>,
     /// Path of the deployment's template.
     pub template: PathBuf,
 }
@@ -109,6 +113,7 @@ impl Settings {
                 .filter(|host| !host.is_empty())
                 .map(str::to_owned)
                 .collect(),
+            captcha: CaptchaConfig::from_variables(&variable)?,
             template: root.join("template.yaml"),
         })
     }

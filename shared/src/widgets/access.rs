@@ -63,7 +63,7 @@ impl FromRequestParts<App> for WidgetAccess {
 const PREFLIGHT_MAX_AGE: &str = "300";
 
 const ALLOWED_METHODS: &str = "GET, POST, DELETE";
-const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key";
+const ALLOWED_HEADERS: &str = "authorization, captcha-response, content-type, idempotency-key";
 const EXPOSED_HEADERS: &str = "idempotency-replayed, location, retry-after, x-request-id";
 
 /// Decides on each request of a widget, and adds the headers of CORS and of the frame policy to its response.

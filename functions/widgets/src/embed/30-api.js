@@ -19,7 +19,7 @@ const failureText = (t, { code }) => {
   const texts = {
     offline: "offline", unreachable: "unreachable", domain_not_authorized: "unreachable", not_found: "unreachable",
     slot_unavailable: "taken", too_many_attempts: "busy", too_many_holds: "busy", too_many_bookings: "tooMany",
-    unauthenticated: "invalidLink", invalid: "invalidFields",
+    unauthenticated: "invalidLink", invalid: "invalidFields", captcha_failed: "captcha",
   };
   return t(texts[code] || "unavailable");
 };
@@ -56,13 +56,14 @@ class Api {
   }
 
   // Sends a request of the session, with a new token if it has expired.
-  async write(method, path, body, idempotencyKey) {
+  async write(method, path, body, options = {}) {
+    const request = { ...options, body, authorize: true };
     try {
-      return await this.send(method, path, { body, idempotencyKey, authorize: true });
+      return await this.send(method, path, request);
     } catch (failure) {
       if (failure.code !== "unauthenticated") throw failure;
       await this.config();
-      return this.send(method, path, { body, idempotencyKey, authorize: true });
+      return this.send(method, path, request);
     }
   }
 
@@ -81,7 +82,7 @@ class Api {
     }
   }
 
-  async attempt(method, path, { query, body, idempotencyKey, authorize }) {
+  async attempt(method, path, { query, body, idempotencyKey, captcha, authorize }) {
     const url = new URL(this.root + path);
     for (const [name, value] of Object.entries(query || {})) {
       if (value && name !== "held") url.searchParams.set(name, value);
@@ -90,6 +91,7 @@ class Api {
     if (body) headers["content-type"] = "application/json";
     if (authorize && this.token) headers.authorization = `Bearer ${this.token}`;
     if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
+    if (captcha) headers["captcha-response"] = captcha;
     const request = { method, headers, body: body && JSON.stringify(body), signal: this.signal, credentials: "omit" };
     const response = await fetch(url, request).catch((error) => {
       throw this.signal.aborted ? error : new Failure(navigator.onLine === false ? "offline" : "unreachable");

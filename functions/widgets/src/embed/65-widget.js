@@ -47,6 +47,8 @@ class Widget extends Element {
   // Replaces the step and moves the focus to its heading, except at the first step: it must not take the focus from the page.
   show(...children) {
     this.alerts.textContent = "";
+    if (this.captcha) this.captcha.element.remove();
+    this.captcha = null;
     this.body.replaceChildren(...children.flat().filter(Boolean));
     const title = this.body.querySelector("h2");
     if (title && this.hasShown) title.focus();
@@ -100,8 +102,29 @@ class Widget extends Element {
       const done = () => submit.removeAttribute("aria-disabled");
       this.run(() => send(valuesOf(this.form))).then(done);
     };
-    this.form = h("form", { onsubmit }, h("p", { class: "small" }, this.t("required")), fields, honeypot(this.t), submit);
+    const challenge = this.config.captcha && h("slot", { name: "captcha" });
+    this.form = h("form", { onsubmit }, h("p", { class: "small" }, this.t("required")), fields, honeypot(this.t), challenge, submit);
     return this.form;
+  }
+
+  // Shows a step with a form, and the challenge that the form needs.
+  showForm(...children) {
+    this.show(...children);
+    if (!this.config.captcha) return;
+    this.captcha = new Captcha(this.config.captcha, this.language);
+    this.append(this.captcha.element);
+  }
+
+  // Sends a form with the response to its challenge. Each attempt needs another response.
+  async submit(path, values) {
+    const { captcha } = this;
+    const options = { idempotencyKey: this.submission.for(values), captcha: captcha && (await captcha.response()) };
+    try {
+      return await this.api.write("POST", path, values, options);
+    } catch (failure) {
+      if (captcha) captcha.reset();
+      throw failure;
+    }
   }
 
   // The fields of a person. The name of the attribute is split at its last space.

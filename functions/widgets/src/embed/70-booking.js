@@ -129,7 +129,7 @@ class Booking extends Widget {
       this.leave();
       return this.chooseTime(dateIn(zone, new Date(this.chosen.start)));
     });
-    this.show(heading(this.t("details")), this.summary(this.chosen.start, zone), note, form, back);
+    this.showForm(heading(this.t("details")), this.summary(this.chosen.start, zone), note, form, back);
   }
 
   summary(start, zone) {
@@ -144,7 +144,7 @@ class Booking extends Widget {
       ...this.slotQuery(), startTime: this.chosen.start, holdId: this.hold && this.hold.id, ...values, ...this.context(),
     };
     try {
-      const booked = await this.api.write("POST", "appointments", booking, this.submission.for(booking));
+      const booked = await this.submit("appointments", booking);
       clearInterval(this.timer);
       this.hold = null;
       this.form = null;
