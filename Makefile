@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Each function is a program with the name of its package.
-FUNCTIONS := appointments auth contacts deals docs jobs mail tenancy widgets
+FUNCTIONS := appointments auth contacts deals docs jobs mail reminders tenancy widgets
 FUNCTION_PACKAGES := $(addprefix -p ,$(FUNCTIONS))
 
 # All downloaded packages are pinned by a lock file.
@@ -72,13 +72,14 @@ $(DYNAMODB_LOCAL): infra/dynamodb-local/package-lock.json | need-node
 # ── Check ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 # The files of tests/integration that belong to a module: `make test MODULE=deals` runs these, the unit tests of the module's
 # function and those of its folders in shared/src. A file may belong to several modules, OTHER_TESTS to none.
-MODULES := appointments auth contacts deals jobs mail tenancy widgets
+MODULES := appointments auth contacts deals jobs mail reminders tenancy widgets
 TESTS_appointments := appointment_lists appointments availability booking_faults booking_races calendar services staff transitions
 TESTS_auth := isolation lost_access passwords permissions sign_in throttling user_rules users
 TESTS_contacts := contact_jobs contact_lists contacts export import tags upserts
 TESTS_deals := assignees deal_races deals pipelines stage_deletion
 TESTS_jobs := contact_jobs import job_turns stage_deletion
 TESTS_mail := mail
+TESTS_reminders := reminders simulation
 TESTS_tenancy := domains tenancy
 TESTS_widgets := widget_access widget_bookings widget_captcha widget_site
 OTHER_TESTS := checking conventions cost examples faults functions harness_checks local_server openapi paging start_page tour
@@ -89,7 +90,8 @@ SHARED_auth := identity users
 SHARED_contacts := contacts references
 SHARED_deals := deals
 SHARED_jobs := jobs
-SHARED_mail := mail
+SHARED_mail := mail mailer
+SHARED_reminders := mailer reminders
 SHARED_tenancy := tenants
 SHARED_widgets := widgets
 
@@ -112,7 +114,7 @@ NEXTEST := $(shell command -v cargo-nextest)
 ifdef MODULE
 test: need-rust ## Run all tests on DynamoDB Local, or those of a module on the embedded engine: MODULE=deals
 	$(if $(filter $(MODULE),$(MODULES)),,$(error MODULE is one of: $(MODULES)))
-	$(if $(filter mail,$(MODULE)),cargo build --quiet $(FUNCTION_PACKAGES) --bins)
+	$(if $(filter mail reminders,$(MODULE)),cargo build --quiet $(FUNCTION_PACKAGES) --bins)
 ifneq ($(NEXTEST),)
 	cargo nextest run -p shared -p $(MODULE) -p tests -E '$(MODULE_FILTER)'
 else
@@ -130,6 +132,11 @@ else
 	target/debug/with-dynamodb-local cargo test --workspace
 endif
 endif
+
+.PHONY: simulate
+simulate: need-rust need-java $(DYNAMODB_LOCAL) ## Simulate a day of 10,000 reminders, with failures and killed workers
+	cargo build --workspace --bins --examples
+	target/debug/with-dynamodb-local cargo test -p tests --test integration -- --ignored --nocapture simulation::a_day
 
 .PHONY: e2e
 e2e: need-rust $(E2E) ## Run the browser tests of the widgets; FILES=booking.test.mjs runs one file

@@ -3,7 +3,8 @@
 use axum::Router;
 pub use lambda_http::Error;
 use lambda_http::http::Method;
-use lambda_http::{LambdaEvent, Request, lambda_runtime, service_fn};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, LambdaEvent, Request, Service, lambda_runtime, service_fn};
 use serde_json::Value;
 use tower::ServiceExt;
 use tower::util::MapRequest;
@@ -27,6 +28,31 @@ pub async fn run_events<S, E: Into<Error>>(
 ) -> Result<(), Error> {
     let service = service(start().await?).await.map_err(Into::into)?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handle(&service, event.payload))).await
+}
+
+/// Runs a Lambda function that answers requests and handles other events.
+///
+/// `service` makes the router and the state for events from the app, `handle` handles one event with it.
+pub async fn run_both<S, E: Into<Error>>(
+    service: impl AsyncFnOnce(App) -> Result<(Router, S), E>,
+    handle: impl AsyncFn(&S, Value) -> Result<Value, Error>,
+) -> Result<(), Error> {
+    let (router, state) = service(start().await?).await.map_err(Into::into)?;
+    let handle = async |event: LambdaEvent<Value>| {
+        if !is_request(&event.payload) {
+            return handle(&state, event.payload).await;
+        }
+        let payload: LambdaRequest = serde_json::from_value(event.payload)?;
+        let mut adapter = Adapter::from(self::service(router.clone()));
+        let response = adapter.call(LambdaEvent::new(payload, event.context)).await?;
+        Ok(serde_json::to_value(response)?)
+    };
+    lambda_runtime::run(service_fn(handle)).await
+}
+
+/// Whether an event is a request of API Gateway.
+pub fn is_request(event: &Value) -> bool {
+    event["requestContext"]["http"].is_object()
 }
 
 /// Runs a router without an app as a Lambda function.

@@ -14,6 +14,9 @@ pub mod table;
 
 pub mod web;
 
+#[cfg(feature = "mailer")]
+pub mod mailer;
+
 pub mod jobs;
 
 pub mod tenants;
@@ -25,6 +28,8 @@ pub mod users;
 pub mod contacts;
 
 pub mod deals;
+
+pub mod reminders;
 
 pub mod appointments;
 

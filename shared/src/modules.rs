@@ -8,7 +8,7 @@ use crate::jobs::JobRegistry;
 use crate::table::data_model::{AccessPattern, Samples};
 use crate::{appointments, contacts, deals, references};
 #[cfg(test)]
-use crate::{jobs, mail, table, tenants, users, web, widgets};
+use crate::{jobs, mail, reminders, table, tenants, users, web, widgets};
 
 /// Defines the functions that go through all modules.
 macro_rules! modules {
@@ -37,6 +37,7 @@ modules! {
     users { items: users::data_model::access_patterns; }
     contacts { items: contacts::data_model::access_patterns; jobs: contacts::jobs::register; }
     deals { items: deals::data_model::access_patterns; jobs: deals::jobs::register; }
+    reminders { items: reminders::data_model::access_patterns; }
     appointments { items: appointments::data_model::access_patterns; jobs: appointments::jobs::register; }
     references { jobs: references::register; }
     widgets { items: widgets::data_model::access_patterns; }

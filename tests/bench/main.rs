@@ -14,6 +14,7 @@ mod handlers;
 mod items;
 mod operations;
 mod programs;
+mod reminders;
 mod replay;
 mod report;
 mod scale;
@@ -25,6 +26,7 @@ use harness::world::World;
 use handlers::Cost;
 use items::Snapshot;
 use operations::{Fixture, Operation};
+use reminders::Sending;
 use report::{Costs, Results};
 
 /// Runs on one thread, as on Lambda.
@@ -49,7 +51,11 @@ async fn costs() {
     let costs = measure_costs(&world, &snapshot, &operations).await;
     let names = operations.iter().map(|operation| operation.name);
     let operations: Vec<_> = names.zip(costs).collect();
-    println!("{}", Costs { operations: &operations, items: &fixture.item_sizes(&snapshot) }.render());
+    let sending = Sending::measure().await;
+    println!(
+        "{}",
+        Costs { operations: &operations, items: &fixture.item_sizes(&snapshot), sending: &sending }.render()
+    );
 }
 
 async fn functions(programs: &Path) {
@@ -64,7 +70,9 @@ async fn functions(programs: &Path) {
     let names = operations.iter().map(|operation| operation.name);
     let operations: Vec<_> = names.zip(costs).zip(times).map(|((name, cost), times)| (name, cost, times)).collect();
     let items = fixture.item_sizes(&snapshot);
-    store("RESULTS.md", &Results { programs: &programs, operations: &operations, items: &items }.render());
+    let sending = Sending::measure().await;
+    let results = Results { programs: &programs, operations: &operations, items: &items, sending: &sending };
+    store("RESULTS.md", &results.render());
 }
 
 async fn measure_costs(world: &World, snapshot: &Snapshot, operations: &[Operation<'_>]) -> Vec<Cost> {

@@ -6,6 +6,7 @@ use harness::world::{PASSWORD, World};
 use lambda_http::http::Method;
 use serde_json::{Value, json};
 use shared::identity::{ClientScope, Role};
+use shared::reminders::opt_out_token;
 use shared::value::Instant;
 
 use crate::items::{ItemCopy, Snapshot};
@@ -52,6 +53,8 @@ pub(crate) struct Fixture<'w> {
     /// The path of an appointment with the third contact, outside the measured week.
     linked_appointment: String,
     visitor: Visitor<'w>,
+    /// The path of the link that stops the reminders of the first contact.
+    opt_out: String,
     now: Instant,
 }
 
@@ -190,6 +193,9 @@ impl<'w> Fixture<'w> {
         let widget = admin.get(&format!("{}/widget", clients[0])).is(200).await;
         let key = widget.body["widgetKey"].as_str().expect("a widget key");
         let visitor = Visitor::create(world, client_scope, key, ids).await;
+        let first_contact = id(&contacts[0]).parse().unwrap();
+        let opt_out = opt_out_token(&world.app_of("reminders"), client_scope, first_contact).unwrap();
+        let opt_out = format!("/reminders/unsubscribe?token={opt_out}");
         let anonymous = world.anonymous();
         Self {
             anonymous,
@@ -212,6 +218,7 @@ impl<'w> Fixture<'w> {
             appointments,
             linked_appointment: linked_appointment.location().to_owned(),
             visitor,
+            opt_out,
             now: world.clock().now(),
         }
     }
@@ -258,7 +265,21 @@ impl<'w> Fixture<'w> {
         let new_time = json!({ "startTime": booking["startTime"] });
         let staff_path = format!("{client_path}/staff/{}", self.staff);
         let time_off = json!({ "start": day(self.now, 30), "end": day(self.now, 37) });
+        let settings = format!("{client_path}/reminder-settings");
         let operations = vec![
+            ("reminders", "getReminderSettings", client_user.get(&settings)),
+            (
+                "reminders",
+                "replaceReminderSettings",
+                agency_admin.request(Method::PUT, &settings).json(json!({ "offsets": [60] })),
+            ),
+            (
+                "reminders",
+                "listAppointmentReminders",
+                client_user.get(&format!("{}/reminders", self.linked_appointment)),
+            ),
+            ("reminders", "showUnsubscribePage", self.visitor.user.get(&self.opt_out)),
+            ("reminders", "stopReminders", self.visitor.user.post(&self.opt_out)),
             ("docs", "GET /openapi.json", anonymous.get("/openapi.json")),
             ("auth", "login", anonymous.post("/v1/auth/login").json(login)),
             ("auth", "refresh", anonymous.post("/v1/auth/refresh").json(refresh)),

@@ -55,6 +55,11 @@ export class Salon {
     return salon;
   }
 
+  // The same salon with a new access token, after the clock has moved on.
+  static async of(salon) {
+    return Object.assign(new Salon(), salon, { token: await signIn() });
+  }
+
   get(path) {
     return send("GET", path, this.token);
   }

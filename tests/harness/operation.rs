@@ -55,7 +55,8 @@ impl Operation {
 
     /// Whether the operation authenticates by a secret in the URL only.
     pub fn takes_secret(&self) -> bool {
-        self.described["security"][0]["calendar"].is_array()
+        let security = &self.described["security"][0];
+        ["calendar", "optOut"].iter().any(|scheme| security[scheme].is_array())
     }
 
     /// The names of the path parameters.

@@ -34,6 +34,7 @@ use shared::web::App;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::call::Call;
 use crate::compiled;
 use crate::faults::Faults;
 use crate::policy::{Policies, PolicyTable};
@@ -133,6 +134,7 @@ pub struct World {
     table: String,
     mail: mail::Service,
     jobs: JobRunner,
+    reminders: reminders::Service,
     /// The functions as processes, by logical id; empty if they run in this process.
     compiled: Functions,
 }
@@ -235,8 +237,22 @@ impl World {
         });
         let mail = modules::mail(&app, &TEMPLATE, &local_config()).expect("the mail function starts");
         let jobs = jobs::runner(modules::app_of(&app, &TEMPLATE, "jobs"));
+        let reminders = modules::reminders(&app, &TEMPLATE, &local_config()).expect("the reminders function starts");
         let (policies, compiled) = (policies.collect(), Functions::new());
-        Self { gateways, policies, handled, faults: None, logs: None, app, keys, table, mail, jobs, compiled }
+        Self {
+            gateways,
+            policies,
+            handled,
+            faults: None,
+            logs: None,
+            app,
+            keys,
+            table,
+            mail,
+            jobs,
+            reminders,
+            compiled,
+        }
     }
 
     /// The gateway of a path.
@@ -313,11 +329,16 @@ impl World {
     /// Deletes a user's rows, bypassing the API.
     pub async fn remove_user(&self, user: &TestUser<'_>) {
         for row in self.user_rows(user).await {
-            let row = check::stored(&row);
-            let [pk, sk] = ["pk", "sk"].map(|name| AttributeValue::S(row[name].as_str().expect("a key").to_owned()));
-            let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
-            request.send().await.expect("the row is deleted");
+            self.remove_row(&row).await;
         }
+    }
+
+    /// Deletes a row, bypassing the API.
+    pub async fn remove_row(&self, row: &Value) {
+        let row = check::stored(row);
+        let [pk, sk] = ["pk", "sk"].map(|name| AttributeValue::S(row[name].as_str().expect("a key").to_owned()));
+        let request = self.engine().delete_item().table_name(&self.table).key("pk", pk).key("sk", sk);
+        request.send().await.expect("the row is deleted");
     }
 
     /// The row of a user, and the row with what other modules may check.
@@ -333,6 +354,26 @@ impl World {
     /// Runs the mail function once, as its schedule does, and returns its report.
     pub async fn deliver(&self) -> Value {
         self.fire_schedule("mail", self.mail.handle(scheduled_event())).await
+    }
+
+    /// Runs the reminders function once, as its schedule does, and returns its report.
+    pub async fn remind(&self) -> Value {
+        self.fire_schedule("reminders", self.reminders.handle(scheduled_event())).await
+    }
+
+    /// Runs the reminders function once in this process; returns its report and its calls.
+    pub async fn remind_recorded(&self) -> (Value, Vec<Call>) {
+        let tag = format!("reminders-{}", Uuid::new_v4());
+        let report = tagged(tag.clone(), self.reminders.handle(scheduled_event())).await.expect("a report");
+        (report, recorder().take(&tag))
+    }
+
+    /// The app of a function, with the data keys that the template gives to it. Its calls are not recorded.
+    pub fn app_of(&self, function: &str) -> App {
+        let client = shared::web::client(engine::config(&engine_endpoint()));
+        let config = modules::config(&self.table, &self.keys);
+        let app = App::new(config, client, self.clock().clone()).expect("it starts");
+        modules::app_of(&app, &TEMPLATE, function)
     }
 
     /// Runs the jobs function, as its schedule does, until no job is due.

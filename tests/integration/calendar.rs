@@ -27,7 +27,7 @@ fn unfolded(text: &str) -> Vec<String> {
 }
 
 /// The properties of each event, by `UID`, as the crate `ical` reads them: text is still escaped.
-fn events_by_ical(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(crate) fn events_by_ical(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let calendar = ical::IcalParser::new(text.as_bytes()).next().expect("a calendar").expect("a valid calendar");
     let event = |event: ical::parser::ical::component::IcalEvent| {
         let properties = event.properties.into_iter();

@@ -15,6 +15,7 @@ use shared::appointments::{Appointment, AppointmentFields, BookingSource, HoldPo
 use shared::appointments::{BookingRequest, SlotAllocator};
 use shared::contacts::{ContactId, ContactOrigin};
 use shared::deals::Deal;
+use shared::reminders::ReminderRules;
 use shared::value::Id;
 use shared::web::Problem;
 use uuid::Uuid;
@@ -403,7 +404,8 @@ async fn book_appointment(
     let allocator = SlotAllocator::read(&store, client, &booking).await?;
     let fields = AppointmentFields { contact_id: Some(contact), notes: None };
     let (id, slot) = (Id::from_uuid(Uuid::now_v7()), allocator.allocate(&booking, None, now)?);
-    let new = Appointment::new(id, client.id(), &slot, fields, BookingSource::Api, now);
+    let rules = ReminderRules::read(&store, client, Some(contact)).await?;
+    let new = Appointment::new(id, client.id(), &slot, fields, BookingSource::Api, now).with_reminders(&rules, now);
     let mut transaction = store.transaction();
     shared::appointments::repository::create(
         &mut transaction,
@@ -411,6 +413,7 @@ async fn book_appointment(
         (&allocator, &slot),
         None,
         (&new, ContactOrigin::Named),
+        &rules,
     )?;
     transaction.commit().await?;
     Ok(json!(new))

@@ -274,28 +274,29 @@ async fn week_of_availability_costs_one_batch_and_one_query() {
 }
 
 #[tokio::test]
-async fn booking_costs_one_batch_and_one_transaction() {
+async fn booking_costs_two_batches_at_once_and_one_transaction() {
     let world = World::new().await;
     let salon = Salon::open(&world).await;
     let (service, staff) = (salon.service(json!({})).await, salon.staff(json!({})).await);
     let booking = json!({ "serviceId": service, "staffId": staff, "startTime": "2026-03-02T10:00:00Z" });
     let booked = salon.ask_for(&booking).created().await;
-    assert_eq!(booked.operations(), ["BatchGetItem", "TransactWriteItems"], "{booked}");
-    assert_eq!((read_units(&booked)[0], write_units(&booked)), (2.0, 10.0), "{booked}");
+    // The service and the staff member with its days; the reminder settings and the client.
+    assert_eq!(booked.operations(), ["BatchGetItem", "BatchGetItem", "TransactWriteItems"], "{booked}");
+    assert_eq!((read_units(&booked)[..2].iter().sum(), write_units(&booked)), (3.0, 10.0), "{booked}");
     // The appointment and the day; the reference counts of the service and the staff member.
     assert_eq!(transaction_actions(&booked), ["PutItem", "PutItem", "UpdateItem", "UpdateItem"]);
-    assert_eq!(salon.ask_for(&booking).problem(409, "slot_unavailable").await.operations(), ["BatchGetItem"]);
+    assert_eq!(salon.ask_for(&booking).problem(409, "slot_unavailable").await.operations(), ["BatchGetItem"; 2]);
     let mut with_contact = booking.clone();
     with_contact["startTime"] = json!("2026-03-02T12:00:00Z");
     with_contact["contactId"] = json!(salon.shop.paths.id("contactId"));
     let with_contact = salon.ask_for(with_contact).header("idempotency-key", "one").created().await;
-    assert_eq!(with_contact.operations(), ["BatchGetItem", "TransactWriteItems"]);
-    // In addition: the check of the contact, its reference count, and the stored answer.
-    assert_eq!(transaction_actions(&with_contact).len(), 7, "{with_contact}");
+    assert_eq!(with_contact.operations(), ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]);
+    // In addition: the check of the contact, its reference count, the stored answer, a confirmation and a reminder.
+    assert_eq!(transaction_actions(&with_contact).len(), 9, "{with_contact}");
     let moved = salon.then(&booked, "reschedule").json(json!({ "startTime": "2026-03-02T10:30:00Z" })).is(200).await;
     let mut operations = moved.operations();
     operations.sort_unstable();
-    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "GetItem", "TransactWriteItems"]);
+    assert_eq!(operations, ["BatchGetItem", "BatchGetItem", "BatchGetItem", "GetItem", "TransactWriteItems"]);
     let confirmed = salon.then(&booked, "confirm").is(200).await;
     assert_eq!(confirmed.operations(), ["GetItem", "TransactWriteItems"]);
 }

@@ -30,6 +30,7 @@ const CHECKED: [(Role, &[&str]); 3] = [
             "updateDomain",
             "deleteDomain",
             "rotateWidgetKey",
+            "replaceReminderSettings",
             "createCalendarFeed",
             "revokeCalendarFeed",
             "deletePipeline",

@@ -44,6 +44,8 @@ const PERMISSIONS: &[(Level, &[&str], &[&str])] = &[
     (Agency, AGENCY_ADMINS, &["createAgencyUser", "updateAgencyUser", "deleteAgencyUser", "inviteAgencyUser"]),
     (Client, AGENCY_ADMINS, &["deleteClient"]),
     (Client, ALL, &["getClient", "listClientUsers", "getClientUser", "listDomains", "getDomain", "getWidget"]),
+    (Client, ALL, &["getReminderSettings", "listAppointmentReminders"]),
+    (Client, ADMINS, &["replaceReminderSettings"]),
     (Client, ADMINS, &["updateClient", "createDomain", "updateDomain", "deleteDomain", "rotateWidgetKey"]),
     (Client, ADMINS, &["createClientUser", "updateClientUser", "deleteClientUser", "inviteClientUser"]),
     (Client, ALL, &["listContacts", "createContact", "getContact", "updateContact", "deleteContact"]),
@@ -62,7 +64,7 @@ const PERMISSIONS: &[(Level, &[&str], &[&str])] = &[
     (Client, ALL, &["getAvailability", "listAppointments", "createAppointment", "getAppointment"]),
     (Client, ALL, &["updateAppointment", "deleteAppointment", "rescheduleAppointment", "confirmAppointment"]),
     (Client, ALL, &["completeAppointment", "cancelAppointment", "markAppointmentNoShow"]),
-    (Secret, ALL, &["getCalendarFeed"]),
+    (Secret, ALL, &["getCalendarFeed", "showUnsubscribePage", "stopReminders"]),
     (Client, ALL, &["listDealHistory", "listNotes", "createNote", "getNote", "updateNote", "deleteNote"]),
 ];
 

@@ -36,7 +36,10 @@ async fn registered_origin_is_echoed_without_credentials() {
     let preflight = preflight.is(204).await;
     assert_eq!(preflight.header("access-control-allow-origin"), ORIGIN);
     assert_eq!(preflight.header("access-control-max-age"), "300");
-    assert_eq!(preflight.header("access-control-allow-headers"), "authorization, content-type, idempotency-key");
+    assert_eq!(
+        preflight.header("access-control-allow-headers"),
+        "authorization, captcha-response, content-type, idempotency-key"
+    );
     assert_eq!(preflight.header("vary"), "Origin");
 }
 
@@ -161,7 +164,7 @@ async fn config_services_and_staff_show_the_public_minimum() {
         body,
         json!({
             "brand": { "displayName": "Salon Ada", "color": "#2f855a", "logoUrl": "https://salon.example/logo.svg" },
-            "timeZone": "Europe/Berlin", "language": "de", "languages": ["en", "de"], "services": [shown],
+            "timeZone": "Europe/Berlin", "language": "de", "languages": ["en", "de"], "services": [shown], "captcha": null,
             "sessionToken": config.body["sessionToken"], "sessionExpiresAt": config.body["sessionExpiresAt"],
         })
     );
@@ -198,8 +201,8 @@ async fn pages_have_a_strict_policy_and_no_data() {
     let site = Website::open(&world).await;
     let page = site.request_from(None, Method::GET, "/booking").is(200).await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    let policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src https:; base-uri 'none'; \
-                  form-action 'none'; frame-ancestors ";
+    let policy = "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; script-src 'self'; \
+                  connect-src 'self'; frame-ancestors ";
     assert!(page.header("content-security-policy").starts_with(policy), "{page}");
     assert_eq!(page.header("referrer-policy"), "no-referrer");
     assert!(page.text.contains(&format!("widget-key=\"{}\"", site.key)), "{}", page.text);

@@ -132,7 +132,7 @@ async fn invalid_form_does_not_use_up_the_response() {
 
 #[tokio::test]
 async fn provider_that_cannot_be_asked_is_503() {
-    // The port of a listener that is gone.
+    // No server listens on this port any more.
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
     let world = World::with_config(&account(&format!("http://127.0.0.1:{port}/verify"))).await;
     let (site, service) = site_with_service(&world).await;

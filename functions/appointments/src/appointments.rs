@@ -9,6 +9,7 @@ use shared::appointments::{
 };
 use shared::contacts::{ContactId, ContactOrigin};
 use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::reminders::ReminderRules;
 use shared::table::{Store, Transaction};
 use shared::value::{Instant, MultilineText, ValidationErrors, marker};
 use shared::web::{
@@ -74,6 +75,9 @@ pub(crate) struct RescheduleAppointmentRequest {
     force: bool,
 }
 
+/// What the decision on a new time is made from.
+type RescheduleInput = (Appointment, Days, BookingRequest, SlotAllocator, ReminderRules);
+
 /// Book an appointment.
 ///
 /// The start must be available, see `GET …/availability`. `409 slot_unavailable` if it is not, or if another
@@ -101,12 +105,17 @@ pub(crate) async fn create(
     };
     let fields = AppointmentFields { contact_id: new.contact_id, notes: new.notes };
     let location = format!("/v1/clients/{}/appointments/{id}", client.id());
-    let read = || SlotAllocator::read(&store, *client, &booking);
-    let decide = |allocator: &SlotAllocator, transaction: &mut Transaction| {
+    let read = || async {
+        let rules = async { Ok(ReminderRules::read(&store, *client, fields.contact_id).await?) };
+        tokio::try_join!(SlotAllocator::read(&store, *client, &booking), rules)
+    };
+    let decide = |(allocator, rules): &(SlotAllocator, ReminderRules), transaction: &mut Transaction| {
         let now = app.now();
         let slot = allocator.allocate(&booking, None, now)?;
         let new = Appointment::new(id, client.id(), &slot, fields.clone(), BookingSource::Api, now);
-        repository::create(transaction, *client, (allocator, &slot), None, (&new, ContactOrigin::Named))?;
+        let new = new.with_reminders(rules, now);
+        let contact = (&new, ContactOrigin::Named);
+        repository::create(transaction, *client, (allocator, &slot), None, contact, rules)?;
         Created::new(StatusCode::CREATED, &new, location.clone())
     };
     request.retry_on_conflict(&store, *client, read, decide).await
@@ -155,15 +164,27 @@ pub(crate) async fn update(
     if_match: IfMatch,
     patch: Patch,
 ) -> Result<WithEtag<Appointment>> {
-    let decide = |current: &Appointment, transaction: &mut Transaction| {
+    let read = || async {
+        let current = repository::find(&store, *client, id).await?;
         if_match.check(current.meta.version)?;
-        let next = current.changed(patch.apply(&current.fields)?, app.now());
-        if next.meta.version != current.meta.version {
-            repository::replace(transaction, *client, current, &next, None)?;
-        }
-        Ok(next)
+        let fields: AppointmentFields = patch.apply(&current.fields)?;
+        // A new contact gets reminders.
+        let contact = fields.contact_id;
+        let is_same = contact == current.fields.contact_id;
+        let rules = if is_same { None } else { Some(ReminderRules::read(&store, *client, contact).await?) };
+        Ok::<_, Problem>((current, fields, rules))
     };
-    store.retry_on_conflict(async || Ok(repository::find(&store, *client, id).await?), decide).await.map(WithEtag::new)
+    let decide = |(current, fields, rules): &(Appointment, AppointmentFields, Option<ReminderRules>),
+                  transaction: &mut Transaction| {
+        let now = app.now();
+        let next = current.changed(fields.clone(), now);
+        let next = rules.iter().fold(next, |next, rules| next.with_reminders_after(current, rules, now));
+        if next.meta.version != current.meta.version {
+            repository::replace(transaction, *client, current, &next, (None, None))?;
+        }
+        Ok::<_, Problem>(next)
+    };
+    store.retry_on_conflict(read, decide).await.map(WithEtag::new)
 }
 
 /// Delete an appointment.
@@ -237,16 +258,17 @@ pub(crate) async fn reschedule(
             holds: HoldPolicy::Ignore,
         };
         let allocator = SlotAllocator::read(&store, *client, &booking);
-        let (allocator, days) = tokio::try_join!(allocator, Days::of_appointment(&store, *client, &current))?;
-        Ok((current, days, booking, allocator))
+        let days = Days::of_appointment(&store, *client, &current);
+        let rules = async { Ok(ReminderRules::read(&store, *client, current.fields.contact_id).await?) };
+        let (allocator, days, rules) = tokio::try_join!(allocator, days, rules)?;
+        Ok((current, days, booking, allocator, rules))
     };
-    let decide = |(current, days, booking, allocator): &(Appointment, Days, BookingRequest, SlotAllocator),
-                  transaction: &mut Transaction| {
+    let decide = |(current, days, booking, allocator, rules): &RescheduleInput, transaction: &mut Transaction| {
         let now = app.now();
         let slot = allocator.allocate(booking, Some(current), now)?;
-        let next = current.rescheduled(&slot, now);
+        let next = current.rescheduled(&slot, now).with_reminders_after(current, rules, now);
         if next.meta.version != current.meta.version {
-            repository::reschedule(transaction, *client, (allocator, &slot), (current, days), &next)?;
+            repository::reschedule(transaction, *client, (allocator, &slot), (current, days), &next, rules)?;
         }
         Ok(next)
     };

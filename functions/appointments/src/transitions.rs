@@ -4,9 +4,10 @@ use axum::extract::FromRequestParts;
 use deserr::Deserr;
 use lambda_http::http::request::Parts;
 use shared::appointments::{
-    Appointment, AppointmentId, CancelReason, Days, Transition, invalid_transition, repository,
+    Appointment, AppointmentId, AppointmentStatus, CancelReason, Days, Transition, invalid_transition, repository,
 };
 use shared::identity::{ClientId, ClientScope, UseCrm};
+use shared::reminders::ReminderRules;
 use shared::table::{Store, Transaction};
 use shared::value::{ValidationErrors, marker};
 use shared::web::{Access, App, ErrorCode, IfMatch, OptionalBody, PathId, Problem, Result, WithEtag};
@@ -122,6 +123,9 @@ pub(crate) async fn no_show(
     change.apply(*client, Transition::NoShow, None).await
 }
 
+/// What the decision on a status is made from: the appointment, the new status, and what only some changes need.
+type StatusInput = (Appointment, AppointmentStatus, Option<Days>, Option<ReminderRules>);
+
 /// A request to change the status of an appointment.
 pub(crate) struct StatusChange {
     id: AppointmentId,
@@ -157,12 +161,20 @@ impl StatusChange {
                 return Err(not_started());
             }
             let changes_days = status.blocks() != current.status.blocks();
-            let days = if changes_days { Some(Days::of_appointment(&store, client, &current).await?) } else { None };
-            Ok((current, status, days))
+            let days = async {
+                let days = Days::of_appointment(&store, client, &current);
+                if changes_days { days.await.map(Some) } else { Ok(None) }
+            };
+            let rules = async {
+                let rules = ReminderRules::read(&store, client, None);
+                if transition == Transition::Cancel { Ok(Some(rules.await?)) } else { Ok(None) }
+            };
+            let (days, rules) = tokio::try_join!(days, rules)?;
+            Ok((current, status, days, rules))
         };
-        let decide = |(current, status, days): &(Appointment, _, Option<Days>), transaction: &mut Transaction| {
+        let decide = |(current, status, days, rules): &StatusInput, transaction: &mut Transaction| {
             let next = current.with_status(*status, reason.clone(), app.now());
-            repository::replace(transaction, client, current, &next, days.as_ref())?;
+            repository::replace(transaction, client, current, &next, (days.as_ref(), rules.as_ref()))?;
             Ok(next)
         };
         store.retry_on_conflict(read, decide).await.map(WithEtag::new)

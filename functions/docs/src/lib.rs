@@ -16,7 +16,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
 /// The tags of the operations, with their descriptions.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("service", "Health of the service."),
     ("auth", "Login, tokens, passwords, and the signed-in user."),
     ("tenancy", "Tenants, agencies, clients, and their domains."),
@@ -24,11 +24,12 @@ const TAGS: [(&str, &str); 7] = [
     ("contacts", "Contacts, their tags, and imports from CSV files."),
     ("deals", "Pipelines, their stages, deals, and notes."),
     ("appointments", "Services, staff, time off, availability, appointments, and calendar feeds."),
+    ("reminders", "Mails about appointments: settings, what was sent, and the link that stops reminders."),
 ];
 
 /// The OpenAPI document of all modules.
 pub fn openapi() -> OpenApi {
-    let modules = [auth::api(), tenancy::api(), contacts::api(), deals::api(), appointments::api()];
+    let modules = [auth::api(), tenancy::api(), contacts::api(), deals::api(), appointments::api(), reminders::api()];
     describe(modules.into_iter().map(shared::web::Api::into_openapi), &TAGS)
 }
 

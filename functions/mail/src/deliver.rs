@@ -8,13 +8,13 @@ use serde::Serialize;
 use shared::jobs::{commit_leased, save_leased};
 use shared::lambda::Error;
 use shared::mail::{DUE_MAILS, Mail, QueuedMail};
+use shared::mailer::{Mailer, SendError};
 use shared::table::{DUE_PER_SHARD, Key, Store};
 use shared::web::Problem;
 use tokio::time::{Instant, timeout};
 
 use crate::Service;
-use crate::mailer::{Mailer, SendError};
-use crate::render::EmailMessage;
+use crate::render::to_message;
 
 /// The maximum number of mails that are sent concurrently.
 const MAX_CONCURRENCY: usize = 4;
@@ -150,7 +150,7 @@ impl Service {
     }
 
     async fn send(&self, key: &Key<QueuedMail>, mail: &Mail) -> Result<Outcome, SendError> {
-        let Some(message) = EmailMessage::new(key.sort_key(), mail, &self.links)? else { return Ok(Outcome::Skipped) };
+        let Some(message) = to_message(key.sort_key(), mail, &self.links)? else { return Ok(Outcome::Skipped) };
         let sent = timeout(REQUEST_TIMEOUT, self.transport.send(&message)).await;
         sent.unwrap_or_else(|_| Err(SendError::Retryable("timeout".to_owned()))).map(|()| Outcome::Sent)
     }

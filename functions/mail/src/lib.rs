@@ -8,23 +8,19 @@
 //! id to drop the duplicate.
 
 mod deliver;
-mod mailer;
 mod render;
-mod ses;
-mod smtp;
 
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use lettre::message::Mailbox;
 use serde_json::Value;
 use shared::jobs::Trigger;
 use shared::lambda::Error;
 use shared::mail::DUE_MAILS;
+use shared::mailer::{MailerConfig, MailerError, Transport};
 use shared::web::{App, variable};
 use tokio::time::Instant;
 
-use mailer::Transport;
 use render::Links;
 
 /// The time after the start of an invocation in which new attempts start.
@@ -37,41 +33,28 @@ const STEP_DEADLINE: Duration = Duration::from_secs(20);
 pub struct Config {
     /// `APP_URL`: the URL of the web application, the base of links in mails.
     pub app_url: String,
-    /// `MAIL_FROM`: the sender, such as `Upzento CRM <crm@example.com>`.
-    pub mail_from: String,
-    /// `SMTP_URL`: the SMTP server, such as `smtps://user:password@smtp.example.com`.
-    ///
-    /// Mail is sent through SES if it is not set.
-    pub smtp_url: Option<String>,
+    /// The transport.
+    pub mailer: MailerConfig,
 }
 
 /// Why the function cannot start.
-///
-/// The message never repeats a setting, because `SMTP_URL` contains a password.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An environment variable is missing.
     #[error(transparent)]
     Setting(#[from] shared::web::StartError),
+    /// The transport cannot start.
+    #[error(transparent)]
+    Mailer(#[from] MailerError),
     /// `APP_URL` is not a web address.
     #[error("APP_URL does not start with https:// or http://")]
     AppUrl,
-    /// `MAIL_FROM` is not a mailbox.
-    #[error("MAIL_FROM does not have the form: Name <address>")]
-    MailFrom,
-    /// `SMTP_URL` is not the URL of a server.
-    #[error("SMTP_URL does not have the form: smtps://user:password@host:port or smtp://host:port?tls=required")]
-    SmtpUrl,
 }
 
 impl Config {
     /// Reads the configuration from the environment.
     pub fn from_env() -> Result<Self, StartError> {
-        Ok(Self {
-            app_url: variable("APP_URL")?,
-            mail_from: variable("MAIL_FROM")?,
-            smtp_url: std::env::var("SMTP_URL").ok().filter(|url| !url.is_empty()),
-        })
+        Ok(Self { app_url: variable("APP_URL")?, mailer: MailerConfig::from_env()? })
     }
 }
 
@@ -89,11 +72,7 @@ impl Service {
     ///
     /// Must be called within a Tokio runtime, because a task keeps the connections to an SMTP server.
     pub fn new(app: App, config: &Config, aws: &SdkConfig) -> Result<Self, StartError> {
-        let from = sender(&config.mail_from).ok_or(StartError::MailFrom)?;
-        let transport = match &config.smtp_url {
-            Some(url) => Transport::Smtp(smtp::Smtp::new(url, from).map_err(|_| StartError::SmtpUrl)?),
-            None => Transport::Ses(ses::Ses::new(aws, &from)),
-        };
+        let transport = Transport::new(&config.mailer, aws)?;
         let links = Links::new(&config.app_url).ok_or(StartError::AppUrl)?;
         Ok(Self { app, links, transport })
     }
@@ -122,25 +101,9 @@ impl Service {
     }
 }
 
-fn sender(mail_from: &str) -> Option<Mailbox> {
-    let Mailbox { name, email } = mail_from.parse().ok()?;
-    Some(Mailbox::new(name, render::ascii(email.user(), email.domain())?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sender_requires_an_address() {
-        let parse = |mail_from| sender(mail_from).map(|mailbox| (mailbox.name, mailbox.email.to_string()));
-        let address = "crm@xn--bcher-kva.example".to_owned();
-        assert_eq!(parse("Upzento CRM <crm@bücher.example>"), Some((Some("Upzento CRM".to_owned()), address.clone())));
-        assert_eq!(parse("crm@bücher.example"), Some((None, address)));
-        for bad in ["", "Upzento CRM", "Upzento CRM <>", "Upzento CRM <crm@>"] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
-    }
 
     /// The local server handles each event in its own task.
     #[allow(dead_code, reason = "checked by the compiler")]

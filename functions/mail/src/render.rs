@@ -1,24 +1,9 @@
 //! Renders a mail into a message: subject, text and HTML.
 
 use askama::Template;
-use lettre::Address;
 use shared::mail::{GreetingName, Mail, Message};
-use shared::value::{Email, Instant};
-
-use crate::mailer::SendError;
-
-/// The header that prevents automatic replies (RFC 3834, 5).
-pub(crate) const AUTO_SUBMITTED: (&str, &str) = ("Auto-Submitted", "auto-generated");
-
-/// A message that is ready to be sent.
-pub(crate) struct EmailMessage {
-    /// The id of the mail's row; does not change between attempts.
-    pub(crate) id: String,
-    pub(crate) to: Address,
-    pub(crate) subject: &'static str,
-    pub(crate) text: String,
-    pub(crate) html: String,
-}
+use shared::mailer::{EmailMessage, SendError, mail_address};
+use shared::value::Instant;
 
 /// The base of the links in mails.
 pub(crate) struct Links {
@@ -71,28 +56,22 @@ impl Links {
     }
 }
 
-impl EmailMessage {
-    /// Renders the mail of the row `id`; `None` for a placeholder.
-    pub(crate) fn new(id: &str, mail: &Mail, links: &Links) -> Result<Option<Self>, SendError> {
-        let rendered = render(mail, links).map_err(|_| SendError::Rejected("template".to_owned()))?;
-        let Some((subject, text, html)) = rendered else { return Ok(None) };
-        let to = address(&mail.to).ok_or_else(|| SendError::Rejected("address".to_owned()))?;
-        Ok(Some(Self { id: id.to_owned(), to, subject, text, html }))
-    }
-}
-
-#[cfg(test)]
-impl EmailMessage {
-    /// A message for the tests of transports.
-    pub(crate) fn sample() -> Self {
-        Self {
-            id: "0195".to_owned(),
-            to: Address::new("ada", "example.org").unwrap(),
-            subject: "Your password",
-            text: "Hello Zoë".to_owned(),
-            html: "<p>Hello Zoë</p>".to_owned(),
-        }
-    }
+/// The message with the mail of the row `id`; `None` for a placeholder.
+pub(crate) fn to_message(id: &str, mail: &Mail, links: &Links) -> Result<Option<EmailMessage>, SendError> {
+    let rendered = render(mail, links).map_err(|_| SendError::Rejected("template".to_owned()))?;
+    let Some((subject, text, html)) = rendered else { return Ok(None) };
+    let to = mail_address(&mail.to).ok_or_else(|| SendError::Rejected("address".to_owned()))?;
+    Ok(Some(EmailMessage {
+        id: id.to_owned(),
+        from_name: None,
+        to,
+        reply_to: None,
+        subject: subject.to_owned(),
+        text,
+        html,
+        unsubscribe_url: None,
+        attachment: None,
+    }))
 }
 
 fn render(mail: &Mail, links: &Links) -> askama::Result<Option<(&'static str, String, String)>> {
@@ -135,16 +114,6 @@ fn format_instant(instant: Instant) -> String {
     instant.to_utc().format("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-fn address(email: &Email) -> Option<Address> {
-    let (user, domain) = email.as_str().rsplit_once('@')?;
-    ascii(user, domain)
-}
-
-/// A mail address with its domain in ASCII (Punycode), as mail servers require.
-pub(crate) fn ascii(user: &str, domain: &str) -> Option<Address> {
-    Address::new(user, idna::domain_to_ascii(domain).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{ExpectFile, expect_file};
@@ -156,7 +125,7 @@ mod tests {
     fn render_message(message: Message) -> EmailMessage {
         let until = "2026-03-08T06:30:59Z".parse().unwrap();
         let mail = Mail { to: "Ada@example.com".parse().unwrap(), message, until };
-        EmailMessage::new("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap().unwrap()
+        to_message("0195", &mail, &Links::new("https://app.example.com/").unwrap()).unwrap().unwrap()
     }
 
     fn name(name: &str) -> GreetingName {
@@ -230,12 +199,6 @@ mod tests {
         for loads in ["<img", "src=", "<link", "@import", "url("] {
             assert!(!html.contains(loads), "{loads}");
         }
-    }
-
-    #[test]
-    fn address_keeps_its_case_with_an_ascii_domain() {
-        assert_eq!(invitation("Ada").to.to_string(), "Ada@example.com");
-        assert_eq!(address(&"ada@bücher.example".parse().unwrap()).unwrap().to_string(), "ada@xn--bcher-kva.example");
     }
 
     #[test]

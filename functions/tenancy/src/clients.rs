@@ -121,6 +121,7 @@ pub(crate) async fn delete(
         transaction.remove(&client.pointer())?;
         // The staff count still exists when it has fallen to zero.
         transaction.remove(&client.staff_count())?;
+        transaction.remove(&client.reminder_settings())?;
         Ok(count_deleted_client(transaction, *client)?)
     });
     deleted.await.map(|()| Deleted)

@@ -13,6 +13,7 @@ use shared::appointments::{
 };
 use shared::contacts::{ConflictPolicy, ContactId, normalize_phone};
 use shared::identity::ClientScope;
+use shared::reminders::ReminderRules;
 use shared::table::{Order, Store, Transaction};
 use shared::value::{
     Email, Instant, Language, MultilineText, Name, PersonName, Phone, TimeRange, TimeZone, ValidationErrors,
@@ -106,6 +107,7 @@ struct BookingInput {
     activity: SourceActivity,
     contact: KnownContact,
     open_bookings: usize,
+    rules: ReminderRules,
 }
 
 /// The maximum number of open appointments in the future that visitors book for one contact.
@@ -160,7 +162,9 @@ pub(crate) async fn create(
         let notes = visitor.text(&input.contact, new.notes.as_ref().map(ToString::to_string));
         let fields = AppointmentFields { contact_id: Some(contact), notes: notes.parse().ok() };
         let appointment = Appointment::new(id, client.id(), &slot, fields, BookingSource::Widget, now);
-        repository::create(transaction, client, (&input.allocator, &slot), hold, (&appointment, origin))?;
+        let appointment = appointment.with_reminders(&input.rules, now);
+        let booked = (&appointment, origin);
+        repository::create(transaction, client, (&input.allocator, &slot), hold, booked, &input.rules)?;
         let view = VisitorAppointment::new(&appointment, input.allocator.service(), input.allocator.staff(&slot)?);
         let created = Created::unversioned(StatusCode::CREATED, &view, location(id))?;
         with_manage_token(&app, client, &appointment, created)
@@ -220,9 +224,12 @@ impl BookAppointmentRequest {
         // A visitor without a contact costs the same Query, so that the time does not reveal who is a contact.
         let contact_id = contact.id().unwrap_or_else(|| app.ids().make());
         let allocator = SlotAllocator::read(store, client, &booking);
-        let (allocator, open_bookings) = tokio::try_join!(allocator, open_bookings(store, client, contact_id, now))?;
+        let rules = async { Ok(ReminderRules::read(store, client, Some(contact_id)).await?) };
+        let open_bookings = open_bookings(store, client, contact_id, now);
+        let (allocator, open_bookings, rules) = tokio::try_join!(allocator, open_bookings, rules)?;
         require_bookable(allocator.service())?;
-        Ok(BookingInput { booking, allocator, hold, activity, contact, open_bookings })
+        let rules = if contact.id().is_some() { rules } else { rules.in_zone(self.time_zone) };
+        Ok(BookingInput { booking, allocator, hold, activity, contact, open_bookings, rules })
     }
 
     /// The session's hold, which must be the one that the request names.

@@ -53,7 +53,7 @@ impl CaptchaProvider {
         }
     }
 
-    /// The script; it shows a challenge only when it is told to.
+    /// The script; with `render=explicit`, only the widget shows a challenge.
     const fn script_url(self) -> &'static str {
         match self {
             Self::Turnstile => "https://challenges.cloudflare.com/turnstile/v0/api.js?render=explicit",

@@ -7,6 +7,7 @@ use shared::appointments::{
     Appointment, AppointmentId, BookingRequest, Days, HoldPolicy, SlotAllocator, StaffId, Transition,
     invalid_transition, repository,
 };
+use shared::reminders::ReminderRules;
 use shared::table::{Store, Transaction};
 use shared::value::{Instant, ValidationErrors};
 use shared::web::{App, Body, Deleted, ErrorCode, Problem, Result};
@@ -36,6 +37,9 @@ pub(crate) struct MoveAppointmentRequest {
     #[deserr(default)]
     staff_id: Option<StaffId>,
 }
+
+/// What the decision on a new time is made from.
+type MoveInput = (Appointment, Days, BookingRequest, SlotAllocator, ReminderRules);
 
 /// Get an appointment.
 ///
@@ -134,15 +138,17 @@ pub(crate) async fn reschedule(
             holds: HoldPolicy::Respect(None),
         };
         let allocator = SlotAllocator::read(&store, client, &booking);
-        let (allocator, days) = tokio::try_join!(allocator, Days::of_appointment(&store, client, &current))?;
-        Ok((current, days, booking, allocator))
+        let days = Days::of_appointment(&store, client, &current);
+        let rules = async { Ok(ReminderRules::read(&store, client, current.fields.contact_id).await?) };
+        let (allocator, days, rules) = tokio::try_join!(allocator, days, rules)?;
+        Ok((current, days, booking, allocator, rules))
     };
-    let decide = |(current, days, booking, allocator): &(Appointment, Days, BookingRequest, SlotAllocator),
-                  transaction: &mut Transaction| {
-        let slot = allocator.allocate(booking, Some(current), app.now())?;
-        let next = current.rescheduled(&slot, app.now());
+    let decide = |(current, days, booking, allocator, rules): &MoveInput, transaction: &mut Transaction| {
+        let now = app.now();
+        let slot = allocator.allocate(booking, Some(current), now)?;
+        let next = current.rescheduled(&slot, now).with_reminders_after(current, rules, now);
         if next.meta.version != current.meta.version {
-            repository::reschedule(transaction, client, (allocator, &slot), (current, days), &next)?;
+            repository::reschedule(transaction, client, (allocator, &slot), (current, days), &next, rules)?;
         }
         Ok::<_, Problem>(VisitorAppointment::new(&next, allocator.service(), allocator.staff(&slot)?))
     };
@@ -166,10 +172,16 @@ async fn change_status(app: &App, store: &Store, access: &ManageAccess, transiti
     let client = access.client();
     let read = || async {
         let current = find(app, store, access).await?;
-        let days = Days::of_appointment(store, client, &current).await?;
-        Ok((current, days))
+        let days = Days::of_appointment(store, client, &current);
+        let rules = async {
+            let rules = ReminderRules::read(store, client, None);
+            if transition == Transition::Cancel { Ok(Some(rules.await?)) } else { Ok(None) }
+        };
+        let (days, rules) = tokio::try_join!(days, rules)?;
+        Ok((current, days, rules))
     };
-    let decide = |(current, days): &(Appointment, Days), transaction: &mut Transaction| {
+    let decide = |(current, days, rules): &(Appointment, Days, Option<ReminderRules>),
+                  transaction: &mut Transaction| {
         let target = transition.target();
         if current.status == target {
             return if target.blocks() { Ok(current.clone()) } else { Err(already_cancelled()) };
@@ -177,7 +189,7 @@ async fn change_status(app: &App, store: &Store, access: &ManageAccess, transiti
         require_open(current, app.now())?;
         let status = current.status.after(transition).ok_or_else(invalid_transition)?;
         let next = current.with_status(status, None, app.now());
-        repository::replace(transaction, client, current, &next, Some(days))?;
+        repository::replace(transaction, client, current, &next, (Some(days), rules.as_ref()))?;
         Ok(next)
     };
     store.retry_on_conflict(read, decide).await

@@ -52,6 +52,9 @@ pub(crate) struct ManagePageQuery {
     /// The language of the texts, `en` or `de`. Default: that of the browser.
     #[deserr(default)]
     language: Option<String>,
+    /// The step that is shown first: `move` or `cancel`. Nothing changes without another click.
+    #[deserr(default)]
+    action: Option<String>,
 }
 
 #[derive(Template)]
@@ -113,7 +116,7 @@ pub(crate) async fn manage(
     Parameters(query): Parameters<ManagePageQuery>,
 ) -> Result<Response> {
     let language = language(query.language.as_deref(), &headers);
-    let attributes = set([("token", query.token)]);
+    let attributes = set([("token", query.token), ("action", query.action)]);
     page(&ManagePage { language, key: widget.key(), id, attributes }, OWN_SOURCES)
 }
 

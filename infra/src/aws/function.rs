@@ -148,6 +148,21 @@ impl Invoke for EventFunction {
     }
 }
 
+/// A function that answers requests and handles other events.
+pub struct RequestsAndEvents {
+    /// Answers requests.
+    pub requests: Arc<dyn Invoke>,
+    /// Handles all other events.
+    pub events: Arc<dyn Invoke>,
+}
+
+impl Invoke for RequestsAndEvents {
+    fn invoke(&self, event: Value, timeout: Duration) -> BoxFuture<'_, Result<Value, FunctionError>> {
+        let function = if shared::lambda::is_request(&event) { &self.requests } else { &self.events };
+        function.invoke(event, timeout)
+    }
+}
+
 /// Converts a handler's result to what the Lambda runtime sends.
 fn check_answer(answer: Result<Value, impl Into<Diagnostic>>) -> Result<Value, FunctionError> {
     match answer.map_err(Into::into) {

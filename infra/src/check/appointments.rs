@@ -17,6 +17,7 @@ pub(super) fn violations(rows: &ScopeRows<'_>) -> Vec<String> {
         wrong_days(rows),
         wrong_appointments(rows),
         wrong_usage_counts(rows),
+        wrong_reminders(rows),
         wrong_time_off(rows),
         rows.orphaned_children("STAFF"),
         wrong_staff_count(rows),
@@ -137,6 +138,46 @@ fn wrong_appointments(rows: &ScopeRows<'_>) -> Vec<String> {
     };
     let wrong = rows.all("APPOINTMENT").filter(|(id, row)| !is_correct(id, row));
     wrong.map(|(id, _)| rows.violation("APPOINTMENT", id, "has a wrong reference, field or index key")).collect()
+}
+
+/// Each reminder in the plan of an open appointment has a mail for the same start, and each pending mail for that start is in
+/// the plan.
+fn wrong_reminders(rows: &ScopeRows<'_>) -> Vec<String> {
+    let mails: BTreeMap<_, _> = rows.all("REMINDER").collect();
+    let mut planned = BTreeSet::new();
+    let mut violations = Vec::new();
+    for (id, row) in rows.all("APPOINTMENT").filter(|(_, row)| matches!(text(row, "status"), "SCHEDULED" | "CONFIRMED"))
+    {
+        for item in row["reminders"].as_array().into_iter().flatten() {
+            for (flag, recipient) in [(1, "CONTACT"), (2, "STAFF")] {
+                if number(&item["r"]) & flag == 0 {
+                    continue;
+                }
+                let key = format!("{id}#BEFORE#{:05}#{recipient}#EMAIL", number(&item["o"]));
+                let is_written = mails.get(key.as_str()).is_some_and(|mail| mail["start"] == row["startTime"]);
+                if !is_written {
+                    violations.push(rows.violation("APPOINTMENT", id, format_args!("has no mail {key}")));
+                }
+                planned.insert(key);
+            }
+        }
+    }
+    let starts: BTreeMap<_, _> = rows.all("APPOINTMENT").map(|(id, row)| (id, text(row, "startTime"))).collect();
+    let unplanned = mails.iter().filter(|(key, mail)| {
+        let start = key.split('#').next().and_then(|id| starts.get(id)).copied();
+        let is_reminder = mail["occasion"] == "REMINDER" && mail["status"] == "PENDING";
+        let is_ahead = text(mail, "due") == text(mail, "dueAt") && start == Some(text(mail, "start"));
+        is_reminder && is_ahead && !planned.contains(**key) && is_open(rows, key)
+    });
+    violations
+        .extend(unplanned.map(|(key, _)| rows.violation("REMINDER", key, "is not in the plan of its appointment")));
+    violations
+}
+
+/// Whether the appointment of a mail is open.
+fn is_open(rows: &ScopeRows<'_>, mail: &str) -> bool {
+    let id = mail.split('#').next().unwrap_or_default();
+    rows.all("APPOINTMENT").any(|(other, row)| other == id && matches!(text(row, "status"), "SCHEDULED" | "CONFIRMED"))
 }
 
 /// The stored usage count and revision of services and staff are correct.

@@ -21,6 +21,7 @@ fn index_key(row: &Row<'_>) -> Option<(String, String)> {
     let shard_id = match collection.as_str() {
         "JOB" => scope.id()?,
         "MAIL" if row.value["failedAt"].is_null() => row.sk.parse::<Uuid>().ok()?,
+        "REMINDER" if row.value["status"] == "PENDING" => row.sk.split('#').next()?.parse::<Uuid>().ok()?,
         _ => return None,
     };
     let shard = shard_id.as_u128() % SHARDS;

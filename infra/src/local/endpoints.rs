@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
-use axum::response::{Html, IntoResponse};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use shared::value::Clock;
 use shared::value::Instant;
 
+use super::outbox_page;
 use super::schedules::Schedules;
 use super::{Mode, Settings};
-use crate::smtp::{Mail, Outbox};
+use crate::smtp::Outbox;
 
 struct LocalState {
     start_page: String,
@@ -53,9 +54,19 @@ async fn start_page_html(State(state): State<Arc<LocalState>>) -> impl IntoRespo
     (headers, Html(state.start_page.clone()))
 }
 
-/// Returns the sent mail, newest first.
-async fn outbox_mails(State(state): State<Arc<LocalState>>) -> Json<Vec<Mail>> {
-    Json(state.outbox.mails())
+/// Returns the sent mail, newest first: a page for a browser, JSON for a program.
+async fn outbox_mails(State(state): State<Arc<LocalState>>, headers: HeaderMap) -> Response {
+    let mails = state.outbox.mails();
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accepted.contains("text/html") {
+        return Json(mails).into_response();
+    }
+    match outbox_page::render(&mails) {
+        Ok(page) => {
+            ([(CACHE_CONTROL, "no-store"), (CONTENT_SECURITY_POLICY, outbox_page::POLICY)], Html(page)).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@
 mod demo;
 mod endpoints;
 pub mod modules;
+mod outbox_page;
 mod running;
 mod schedules;
 mod seed;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use axum::Router;
 use shared::identity::{DataKey, Issuer, Keys};
+use shared::mailer::{MailerConfig, MailerError};
 use shared::tenants::WidgetsUrl;
 use shared::web::{App, Config};
 use widgets::{Captcha, CaptchaConfig};
 
 use super::Error;
-use crate::aws::function::{EventFunction, Functions, InProcess, Invoke};
+use crate::aws::function::{EventFunction, Functions, InProcess, Invoke, RequestsAndEvents};
 use crate::aws::template::{Function, Template};
 use crate::smtp::Outbox;
 
@@ -86,6 +87,7 @@ pub fn routers(
         ("contacts", contacts::router(app("contacts"))),
         ("deals", deals::router(app("deals"))),
         ("docs", docs::router()),
+        ("reminders", reminders::router(app("reminders"))),
         ("tenancy", tenancy::router(app("tenancy"), WidgetsUrl::new(&local.widgets_url))),
         ("widgets", widgets::router(app("widgets"), WidgetsUrl::new(&local.widgets_url), captcha)),
     ]
@@ -94,16 +96,22 @@ pub fn routers(
 
 /// The service behind the mail function.
 pub fn mail(app: &App, template: &Template, local: &LocalConfig) -> Result<mail::Service, mail::StartError> {
-    let config = mail::Config {
-        app_url: local.app_url.clone(),
-        mail_from: local.mail_from.clone(),
-        smtp_url: Some(local.smtp_url.clone()),
-    };
+    let config = mail::Config { app_url: local.app_url.clone(), mailer: mailer(local) };
     mail::Service::new(app_of(app, template, "mail"), &config, &SdkConfig::builder().build())
 }
 
-/// Functions that are invoked by events only, by function name.
-pub fn listeners(app: &App, template: &Template, local: &LocalConfig) -> Result<Listeners, mail::StartError> {
+/// The worker of the reminders function.
+pub fn reminders(app: &App, template: &Template, local: &LocalConfig) -> Result<reminders::Service, MailerError> {
+    let config = reminders::Config { widgets_url: WidgetsUrl::new(&local.widgets_url), mailer: mailer(local) };
+    reminders::Service::new(app_of(app, template, "reminders"), &config, &SdkConfig::builder().build())
+}
+
+fn mailer(local: &LocalConfig) -> MailerConfig {
+    MailerConfig { mail_from: local.mail_from.clone(), smtp_url: Some(local.smtp_url.clone()) }
+}
+
+/// Handlers of events other than requests, by function name.
+pub fn listeners(app: &App, template: &Template, local: &LocalConfig) -> Result<Listeners, Error> {
     let mail = Arc::new(mail(app, template, local)?);
     let mail = EventFunction::new(move |event| {
         let mail = Arc::clone(&mail);
@@ -114,7 +122,14 @@ pub fn listeners(app: &App, template: &Template, local: &LocalConfig) -> Result<
         let jobs = Arc::clone(&jobs);
         async move { jobs.handle(event).await }
     });
-    Ok([("jobs", Arc::new(jobs) as Arc<dyn Invoke>), ("mail", Arc::new(mail) as _)].into())
+    let reminders = reminders(app, template, local)?;
+    let reminders = EventFunction::new(move |event| {
+        let reminders = reminders.clone();
+        async move { reminders.handle(event).await }
+    });
+    let functions: [(_, Arc<dyn Invoke>); 3] =
+        [("jobs", Arc::new(jobs)), ("mail", Arc::new(mail)), ("reminders", Arc::new(reminders))];
+    Ok(functions.into())
 }
 
 /// Functions by name.
@@ -127,7 +142,11 @@ pub fn in_process(template: &Template, routers: &BTreeMap<&'static str, Router>,
     let implemented = template.functions.iter().filter_map(|(id, function)| {
         let name = function.name.as_str();
         let router = routers.get(name).map(|router| Arc::new(InProcess::new(name, router.clone())) as Arc<dyn Invoke>);
-        Some((id.clone(), router.or_else(|| listeners.get(name).cloned())?))
+        let function = match (router, listeners.get(name).cloned()) {
+            (Some(requests), Some(events)) => Arc::new(RequestsAndEvents { requests, events }) as _,
+            (router, listener) => router.or(listener)?,
+        };
+        Some((id.clone(), function))
     });
     implemented.collect()
 }

@@ -1,7 +1,7 @@
 //! A decoded mail.
 
 use chrono::Utc;
-use mail_parser::{Addr, Message, MessageParser, MessagePart, PartType};
+use mail_parser::{Addr, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use serde::Serialize;
 use shared::value::Instant;
 
@@ -13,6 +13,8 @@ pub struct Mail {
     pub id: String,
     /// The `From` header, such as `Ada <ada@example.com>`, or else the envelope sender.
     pub from: String,
+    /// The address of the `Reply-To` header.
+    pub reply_to: Option<String>,
     /// The envelope recipients, independent of the headers.
     pub to: Vec<String>,
     /// The `Subject`, or an empty string.
@@ -21,8 +23,22 @@ pub struct Mail {
     pub text: Option<String>,
     /// The HTML, with `\n` as line ends.
     pub html: Option<String>,
+    /// The URL in the `List-Unsubscribe` header, if one click on it is enough (RFC 8058).
+    pub unsubscribe_url: Option<String>,
+    /// The files, with `\n` as line ends.
+    pub attachments: Vec<File>,
     /// Time of arrival by the system clock.
     pub received_at: Instant,
+}
+
+/// A text file of a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    /// The file name, or an empty string.
+    pub name: String,
+    /// The content, with `\n` as line ends.
+    pub text: String,
 }
 
 impl Mail {
@@ -33,10 +49,13 @@ impl Mail {
         Self {
             id: message.and_then(Message::message_id).unwrap_or_default().to_owned(),
             from: message.and_then(from).unwrap_or_else(|| sender.to_owned()),
+            reply_to: message.and_then(|message| message.reply_to()?.first()?.address().map(str::to_owned)),
             to: recipients,
             subject: message.and_then(Message::subject).unwrap_or_default().to_owned(),
             text: message.and_then(|message| message.text_bodies().find_map(text)),
             html: message.and_then(|message| message.html_bodies().find_map(html)),
+            unsubscribe_url: message.and_then(unsubscribe_url),
+            attachments: message.map(files).unwrap_or_default(),
             received_at: Utc::now().into(),
         }
     }
@@ -49,6 +68,21 @@ fn from(message: &Message<'_>) -> Option<String> {
         Some(name) => format!("{name} <{address}>"),
         None => address.to_owned(),
     })
+}
+
+fn unsubscribe_url(message: &Message<'_>) -> Option<String> {
+    let is_one_click = message.header_raw("List-Unsubscribe-Post")?.trim() == "List-Unsubscribe=One-Click";
+    let url = message.header_raw("List-Unsubscribe")?.split_whitespace().collect::<String>();
+    let url = url.strip_prefix('<')?.strip_suffix('>')?.to_owned();
+    is_one_click.then_some(url)
+}
+
+fn files(message: &Message<'_>) -> Vec<File> {
+    let file = |part: &MessagePart<'_>| File {
+        name: part.attachment_name().unwrap_or_default().to_owned(),
+        text: with_plain_line_ends(&String::from_utf8_lossy(part.contents())),
+    };
+    message.attachments().map(file).collect()
 }
 
 /// The plain text of a part.

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-pub use mail::Mail;
+pub use mail::{File, Mail};
 
 /// Maximum number of stored mails. The oldest is discarded first.
 const MAX_MAILS: usize = 1000;

@@ -8,6 +8,7 @@ use crate::appointments::{AppointmentId, ServiceId, StaffId};
 use crate::booking::{Booking, Buffers};
 use crate::contacts::{ContactId, ContactReference};
 use crate::identity::ClientId;
+use crate::reminders::{ReminderPlan, ReminderRules, Timing};
 use crate::table::{Meta, Versioned};
 use crate::value::{Instant, MultilineText, TimeRange, ValidationErrors, enum_value};
 
@@ -58,6 +59,12 @@ pub struct Appointment {
     #[serde(default, rename = "manage", skip_serializing)]
     #[schema(ignore)]
     manage_number: Option<u64>,
+    /// The reminders.
+    ///
+    /// Stored, and not part of the appointment's JSON.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    reminders: ReminderPlan,
     /// A deleted contact that is hidden until a job removes the reference.
     #[serde(skip)]
     hidden: Option<ContactId>,
@@ -214,6 +221,7 @@ impl Appointment {
             cancelled_reason: None,
             meta: Meta::created(now),
             manage_number: None,
+            reminders: ReminderPlan::default(),
             hidden: None,
         }
         .with_manage_number(None)
@@ -238,6 +246,34 @@ impl Appointment {
             Some(_) => Some(random_number()),
         };
         Self { manage_number, ..self }
+    }
+
+    /// The reminders.
+    pub const fn reminders(&self) -> &ReminderPlan {
+        &self.reminders
+    }
+
+    /// The start and the reminders.
+    pub(super) const fn timing(&self) -> Timing<'_> {
+        Timing { start: self.start_time, plan: &self.reminders }
+    }
+
+    /// The appointment with the reminders that these rules plan for it; without any unless it is open.
+    #[must_use]
+    pub fn with_reminders(self, rules: &ReminderRules, now: Instant) -> Self {
+        let plan = || rules.plan(self.start_time, now, self.fields.contact_id);
+        let reminders = if self.status.is_open() { plan() } else { ReminderPlan::default() };
+        Self { reminders, ..self }
+    }
+
+    /// The appointment with the reminders of this version, if it starts then and has a contact as before.
+    ///
+    /// Otherwise with those that the rules plan.
+    #[must_use]
+    pub fn with_reminders_after(self, before: &Self, rules: &ReminderRules, now: Instant) -> Self {
+        let is_same = self.start_time == before.start_time
+            && self.fields.contact_id.is_some() == before.fields.contact_id.is_some();
+        if is_same { self } else { self.with_reminders(rules, now) }
     }
 
     /// The time of the staff member that the appointment occupies.
@@ -277,7 +313,8 @@ impl Appointment {
     /// The next version with another status.
     #[must_use]
     pub fn with_status(&self, status: AppointmentStatus, cancelled_reason: Option<CancelReason>, now: Instant) -> Self {
-        Self { status, cancelled_reason, meta: self.meta.changed(now), ..self.clone() }
+        let reminders = if status.is_open() { self.reminders.clone() } else { ReminderPlan::default() };
+        Self { status, cancelled_reason, reminders, meta: self.meta.changed(now), ..self.clone() }
     }
 
     /// The next version without a contact.

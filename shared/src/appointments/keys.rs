@@ -7,14 +7,19 @@ use super::{
 use crate::contacts::ContactId;
 use crate::identity::ClientScope;
 use crate::jobs::OwnedItem;
-use crate::table::{Bounds, Entity, GSI1, GSI3, GSI4, GSI5, IndexKey, Key, KeyPart, Layout, List, Partition};
+use crate::table::{
+    Bounds, Entity, GSI1, GSI3, GSI4, GSI5, IndexKey, Key, KeyPart, Layout, List, Operand, Partition, StoreError,
+};
 use crate::value::{Date, Month, TimeRange, months};
 
 impl Entity for Appointment {
     const LAYOUT: Layout = Layout::Document;
 
-    fn private_numbers(&self) -> Vec<(&'static str, u64)> {
-        self.manage_number().map(|number| ("manage", number)).into_iter().collect()
+    fn private_fields(&self) -> Result<Vec<(&'static str, Operand)>, StoreError> {
+        let number = self.manage_number().map(|number| ("manage", number.into()));
+        let plan = Some(self.reminders()).filter(|plan| !plan.is_empty());
+        let plan = plan.map(|plan| Ok(("reminders", Operand::serialize(plan)?))).transpose()?;
+        Ok(number.into_iter().chain(plan).collect())
     }
 
     fn index_keys(&self, key: &Key<Self>) -> Vec<IndexKey> {

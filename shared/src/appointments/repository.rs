@@ -5,9 +5,13 @@
 //! comes from a [`SlotAllocator`].
 
 use super::days::DayEdits;
-use super::{Appointment, AppointmentId, Days, Replaced, ReservedSlot, SlotAllocator, UsageGuard, VisitHold, VisitId};
+use super::{
+    Appointment, AppointmentId, AppointmentStatus, Days, Replaced, ReservedSlot, SlotAllocator, UsageGuard, VisitHold,
+    VisitId,
+};
 use crate::contacts::{ContactOrigin, ContactReference, ReferenceCount, find_reference};
 use crate::identity::ClientScope;
+use crate::reminders::{Occasion, ReminderPlan, ReminderRules, Timing, announce, change_plan};
 use crate::table::{Condition, Failure, Store, StoreError, Transaction};
 use crate::value::Instant;
 use crate::web::{Problem, Result};
@@ -20,14 +24,20 @@ pub async fn find(store: &Store, client: ClientScope, id: AppointmentId) -> Resu
 }
 
 /// Creates an appointment in a slot of `allocator`, in place of the hold of the visitor's session.
+///
+/// Writes its reminders, and the confirmation if `rules` want it.
 pub fn create(
     transaction: &mut Transaction,
     client: ClientScope,
     (allocator, slot): (&SlotAllocator, &ReservedSlot),
     hold: Option<(&VisitHold, &Days)>,
     (new, contact): (&Appointment, ContactOrigin),
+    rules: &ReminderRules,
 ) -> Result<()> {
     transaction.create(&client.appointment(new.id), new)?;
+    let nothing = Timing { start: new.start_time, plan: &ReminderPlan::default() };
+    change_plan(transaction, client, new.id, (nothing, new.timing()), new.meta.updated_at)?;
+    announce_version(transaction, client, rules, Occasion::Confirmation, new)?;
     allocator.write_reservation(transaction, client, Replaced { appointment: None, hold }, slot, new)?;
     match new.fields.contact_id {
         Some(id) => Ok(ReferenceCount::add(transaction, client, id, contact)?),
@@ -37,7 +47,7 @@ pub fn create(
 
 /// Moves an appointment to a slot of `allocator`.
 ///
-/// `days` are the days of the current time.
+/// `days` are the days of the current time. Moves the reminders, and announces the move if `rules` want it.
 ///
 /// A conflict if the appointment has changed since its read.
 pub fn reschedule(
@@ -46,8 +56,13 @@ pub fn reschedule(
     (allocator, slot): (&SlotAllocator, &ReservedSlot),
     (current, days): (&Appointment, &Days),
     next: &Appointment,
+    rules: &ReminderRules,
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, current.stored_version())?;
+    change_plan(transaction, client, next.id, (current.timing(), next.timing()), next.meta.updated_at)?;
+    if (current.start_time, current.staff_id) != (next.start_time, next.staff_id) {
+        announce_version(transaction, client, rules, Occasion::Moved, next)?;
+    }
     let replaced = Replaced { appointment: Some((current, days)), hold: None };
     allocator.write_reservation(transaction, client, replaced, slot, next)?;
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), next.fields.contact_id)?)
@@ -55,7 +70,8 @@ pub fn reschedule(
 
 /// Writes the next version of an appointment at the same time.
 ///
-/// `days` are the days of the appointment, which change if the new status frees the time or takes it again.
+/// `days` are the days of the appointment, which change if the new status frees the time or takes it again. Deletes the
+/// reminders that the next version no longer has, and announces a cancellation if `rules` want it.
 ///
 /// `409 slot_unavailable` if the time is taken again and has been booked since. A conflict if the appointment has
 /// changed since its read.
@@ -64,9 +80,14 @@ pub fn replace(
     client: ClientScope,
     current: &Appointment,
     next: &Appointment,
-    days: Option<&Days>,
+    (days, rules): (Option<&Days>, Option<&ReminderRules>),
 ) -> Result<()> {
     transaction.replace(&client.appointment(next.id), next, current.stored_version())?;
+    change_plan(transaction, client, next.id, (current.timing(), next.timing()), next.meta.updated_at)?;
+    if next.status == AppointmentStatus::Cancelled && current.status != next.status {
+        let rules = rules.ok_or_else(|| Problem::internal("the reminder rules of a cancellation were not read"))?;
+        announce_version(transaction, client, rules, Occasion::Cancelled, next)?;
+    }
     let read = || days.ok_or_else(|| Problem::internal("the days of a freed or restored time were not read"));
     match (current.status.blocks(), next.status.blocks()) {
         (true, false) => remove(transaction, client, current, read()?, next.meta.updated_at)?,
@@ -76,7 +97,20 @@ pub fn replace(
     Ok(ReferenceCount::change(transaction, client, current.stored_contact(), next.fields.contact_id)?)
 }
 
-/// Deletes an appointment; `days` are the days of its time.
+/// Writes the mails about a version of an appointment.
+fn announce_version(
+    transaction: &mut Transaction,
+    client: ClientScope,
+    rules: &ReminderRules,
+    occasion: Occasion,
+    appointment: &Appointment,
+) -> Result<(), StoreError> {
+    let Appointment { id, start_time, meta, .. } = appointment;
+    let about = (*start_time, appointment.fields.contact_id, meta.updated_at);
+    announce(transaction, client, rules, occasion, (*id, meta.version), about)
+}
+
+/// Deletes an appointment and its reminders; `days` are the days of its time.
 ///
 /// A conflict if it has changed since its read.
 pub fn delete(
@@ -86,6 +120,8 @@ pub fn delete(
     now: Instant,
 ) -> Result<()> {
     transaction.delete(&client.appointment(current.id), current.stored_version())?;
+    let nothing = Timing { start: current.start_time, plan: &ReminderPlan::default() };
+    change_plan(transaction, client, current.id, (current.timing(), nothing), now)?;
     if current.status.blocks() {
         remove(transaction, client, current, days, now)?;
     }

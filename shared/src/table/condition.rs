@@ -19,6 +19,11 @@ impl Operand {
         serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(value).map(Self).map_err(StoreError::internal)
     }
 
+    /// The value as an attribute of an item.
+    pub(super) fn into_attribute(self) -> AttributeValue {
+        self.0
+    }
+
     /// A set with one text.
     pub fn set_of(text: &impl ToString) -> Self {
         Self(AttributeValue::Ss(vec![text.to_string()]))

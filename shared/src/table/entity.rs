@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
+use super::condition::Operand;
 use super::error::StoreError;
 use super::key::{DUE, IndexKey, Key};
 use crate::identity::ClientScope;
@@ -19,11 +20,11 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sized {
     /// The layout of the item.
     const LAYOUT: Layout = Layout::Flat;
 
-    /// Numbers that are stored, but are not part of the entity's JSON.
+    /// Fields that are stored, but are not part of the entity's JSON.
     ///
     /// The entity skips them when it is serialized, and reads them when it is deserialized.
-    fn private_numbers(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
+    fn private_fields(&self) -> Result<Vec<(&'static str, Operand)>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// The keys in the indexes, for the current values.
@@ -122,8 +123,7 @@ pub(super) fn key_attributes<T>(key: &Key<T>) -> Attributes {
 /// Absent values are omitted, because storage is billed by size.
 pub(super) fn encode<T: Entity>(key: &Key<T>, value: &T) -> Result<Attributes, StoreError> {
     let mut fields: Attributes = serde_dynamo::aws_sdk_dynamodb_1::to_item(value).map_err(StoreError::internal)?;
-    let number = |(name, number): (&str, u64)| (name.to_owned(), AttributeValue::N(number.to_string()));
-    fields.extend(value.private_numbers().into_iter().map(number));
+    fields.extend(value.private_fields()?.into_iter().map(|(name, value)| (name.to_owned(), value.into_attribute())));
     fields.retain(|_, value| !value.is_null());
     fields.insert(SCHEMA_VERSION_ATTRIBUTE.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
     let keys = key_attributes(key);

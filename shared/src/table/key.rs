@@ -276,7 +276,7 @@ pub struct DueQueue<T> {
 pub(crate) enum ShardBy {
     /// The id of the item's client: all items of a client are in one partition.
     Client,
-    /// The id of the item.
+    /// The id at the beginning of the item's sort key.
     Item,
 }
 
@@ -326,7 +326,7 @@ impl ShardBy {
     fn shard<T>(self, key: &Key<T>) -> u128 {
         let uuid = match self {
             Self::Client => key.client().map(|client| client.id().uuid()),
-            Self::Item => Id::<T>::from_key(&key.sk).map(Id::uuid),
+            Self::Item => key.sk.split('#').next().and_then(Id::<T>::from_key).map(Id::uuid),
         };
         uuid.unwrap_or_default().as_u128() % SHARDS
     }
@@ -361,6 +361,8 @@ mod tests {
             assert_eq!(partition(&mails, &client(7).item(item(number))), shard);
             assert!(jobs.partitions().any(|partition| partition == shard));
         }
+        let of_item_3 = client(7).item((item(3), "AT"));
+        assert_eq!(partition(&mails, &of_item_3), "DUE#JOB#03", "by the id that begins the sort key");
         assert_eq!(jobs.partitions().count(), 16);
         assert!(jobs.index_key(None, &client(7).item(item(7))).is_empty());
     }

@@ -23,7 +23,7 @@ pub use budget::Budget;
 pub use condition::{Condition, Operand, Update};
 pub use entity::{Entity, Layout, Meta, Versioned};
 pub use error::{Failure, Retryable, StoreError};
-pub(crate) use key::{Bounds, GSI1, GSI2, GSI3, GSI4, GSI5, SEPARATOR, ShardBy};
+pub(crate) use key::{Bounds, GSI1, GSI2, GSI3, GSI4, GSI5, SEPARATOR, ShardBy, key_text};
 pub use key::{DueQueue, Index, IndexKey, Key, KeyPart, List, Partition, Scope};
 pub use query::{Order, Position, QueryResult};
 pub use record::{Fields, InAgency, InClient, InTenant, OnPlatform, Record};

@@ -10,6 +10,13 @@ use crate::value::{InvalidValue, string_value};
 #[serde(transparent)]
 pub struct Color(String);
 
+impl Color {
+    /// The color as text, such as `#2f855a`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Color {
     type Err = InvalidValue;
 

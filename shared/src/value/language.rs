@@ -15,6 +15,11 @@ use crate::value::{InvalidValue, string_value};
 pub struct Language(String);
 
 impl Language {
+    /// The language subtag, such as `pt` of `pt-BR`.
+    pub fn primary(&self) -> &str {
+        self.0.split('-').next().unwrap_or_default()
+    }
+
     /// English, the default language of a client.
     pub fn english() -> Self {
         Self("en".to_owned())

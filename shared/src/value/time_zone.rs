@@ -73,7 +73,8 @@ impl TimeZone {
         Some(*parsed.entry(name).or_insert_with(|| Self(Box::leak(Box::new(rules)))))
     }
 
-    fn name(self) -> &'static str {
+    /// The name in the database, such as `Europe/Berlin`.
+    pub fn name(self) -> &'static str {
         self.0.iana_name().unwrap_or("UTC")
     }
 

@@ -1,13 +1,15 @@
 //! The report of `bench costs`.
 
-use super::{item_sizes, table, units};
+use super::{item_sizes, reminders, table, units};
 use crate::handlers::Cost;
 use crate::items::ItemCopy;
+use crate::reminders::Sending;
 
 /// The costs of the operations, by label, and the sizes of typical items.
 pub(crate) struct Costs<'a> {
     pub(crate) operations: &'a [(&'a str, Cost)],
     pub(crate) items: &'a [(&'a str, Vec<ItemCopy>)],
+    pub(crate) sending: &'a Sending,
 }
 
 impl Costs<'_> {
@@ -19,6 +21,7 @@ impl Costs<'_> {
                 [(*name).to_owned(), cost.round_trips.to_string(), units(cost.read_units), units(cost.write_units)]
             }),
         );
-        format!("## Operations\n\n{operations}\n\n## Item sizes\n\n{}\n", item_sizes(self.items))
+        let (items, sending) = (item_sizes(self.items), reminders(self.sending));
+        format!("## Operations\n\n{operations}\n\n## Item sizes\n\n{items}\n\n## Reminders\n\n{sending}\n")
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use costs::Costs;
 pub(crate) use results::Results;
 
 use crate::items::ItemCopy;
+use crate::reminders::Sending;
 
 /// Describes the machine, without its name and the date.
 fn machine() -> String {
@@ -82,6 +83,19 @@ fn units(units: f64) -> String {
 fn mib(bytes: usize) -> String {
     let tenths = (bytes * 10).div_ceil(1 << 20);
     format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// The rate and the cost of sending reminders.
+fn reminders(sending: &Sending) -> Table {
+    let Sending { per_second, round_trips, read_units, write_units } = sending;
+    let row = [
+        "one reminder, sent by one worker".to_owned(),
+        format!("{per_second:.0}"),
+        format!("{round_trips:.1}"),
+        format!("{read_units:.1}"),
+        format!("{write_units:.1}"),
+    ];
+    table(["Reminders", "per second", "round trips", "read units", "write units"], [row].into_iter())
 }
 
 /// The sizes of items in the table and in the indexes.

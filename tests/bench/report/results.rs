@@ -1,21 +1,24 @@
 //! The report of `bench functions`: `RESULTS.md`.
 
-use super::{item_sizes, machine, mib, ms, ratio, table, units};
+use super::{item_sizes, machine, mib, ms, ratio, reminders, table, units};
 use crate::handlers::{Cost, Times};
 use crate::items::ItemCopy;
 use crate::programs::Program;
+use crate::reminders::Sending;
 
 /// The measurements of functions and operations, and the sizes of items.
 pub(crate) struct Results<'a> {
     pub(crate) programs: &'a [Program],
     pub(crate) operations: &'a [(&'a str, Cost, Times)],
     pub(crate) items: &'a [(&'a str, Vec<ItemCopy>)],
+    pub(crate) sending: &'a Sending,
 }
 
 impl Results<'_> {
     /// Renders the report as Markdown.
     pub(crate) fn render(&self) -> String {
-        let Self { programs, operations, items } = self;
+        let Self { programs, operations, items, sending } = self;
+        let sending = reminders(sending);
         let (machine, items, notes) = (machine(), item_sizes(items), NOTES.trim());
         let programs = table(
             ["Function", "cold start p50 ms", "p90 ms", "resident MiB", "peak MiB", "program MiB", "zip MiB"],
@@ -48,7 +51,7 @@ impl Results<'_> {
         );
         format!(
             "# Cost and performance\n\nWritten by `make bench-functions`. [SCALE.md](SCALE.md) has the effect of the number of items.\n\n{machine}\n\n\
-             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Item sizes\n\n{items}\n\n## Notes\n\n{notes}\n"
+             ## Functions\n\n{programs}\n\n## Operations\n\n{operations}\n\n## Item sizes\n\n{items}\n\n## Reminders\n\n{sending}\n\n## Notes\n\n{notes}\n"
         )
     }
 }

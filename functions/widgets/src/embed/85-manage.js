@@ -4,6 +4,9 @@ class Manage extends Widget {
     this.path = `appointments/${encodeURIComponent(this.attribute("appointment-id"))}`;
     this.query = { token: this.attribute("token") };
     await this.refresh();
+    const steps = { move: () => this.choose(), cancel: () => this.askToCancel() };
+    const step = this.isOpen && steps[this.attribute("action")];
+    if (step) await step();
   }
 
   async refresh(message) {
@@ -19,7 +22,7 @@ class Manage extends Widget {
   render(message) {
     const { appointment, t } = this;
     const { status, serviceName, staffName, startTime } = appointment;
-    const isOpen = ["SCHEDULED", "CONFIRMED"].includes(status) && Date.parse(startTime) > Date.now();
+    this.isOpen = ["SCHEDULED", "CONFIRMED"].includes(status) && Date.parse(startTime) > Date.now();
     const zone = this.zone();
     const when = `${this.format.full(zone, new Date(startTime))} (${zone})`;
     const file = `${this.api.root}${this.path}/calendar.ics?token=${encodeURIComponent(this.query.token)}`;
@@ -32,7 +35,7 @@ class Manage extends Widget {
     this.show(
       heading(t("yourAppointment")),
       h("p", { class: "summary" }, h("strong", {}, serviceName), ` ${t("with", { name: staffName })}`, h("br"), when, h("br"), h("span", {}, t(`status${status}`))),
-      isOpen && h("div", { class: "actions" }, actions),
+      this.isOpen && h("div", { class: "actions" }, actions),
     );
     if (message) this.say(t(message));
   }

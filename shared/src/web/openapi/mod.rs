@@ -78,6 +78,8 @@ fn add_security_schemes(components: &mut Components) {
     components.add_security_scheme("session", SecurityScheme::Http(session.build()));
     let manage = ApiKeyValue::with_description("token", "The manage token of the appointment.");
     components.add_security_scheme("manage", SecurityScheme::ApiKey(ApiKey::Query(manage)));
+    let opt_out = ApiKeyValue::with_description("token", "The token of the link in a reminder that stops reminders.");
+    components.add_security_scheme("optOut", SecurityScheme::ApiKey(ApiKey::Query(opt_out)));
 }
 
 /// Removes the schemes that no operation names; `bearer` is the default of all operations.

@@ -9,12 +9,12 @@ use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader};
+use aws_sdk_sesv2::primitives::Blob;
+use aws_sdk_sesv2::types::{Attachment, Body, Content, Destination, EmailContent, Message, MessageHeader};
 use lettre::message::Mailbox;
 use lettre::message::header::{self, Headers};
 
-use crate::mailer::{Mailer, SendError};
-use crate::render::{AUTO_SUBMITTED, EmailMessage};
+use super::{EmailMessage, Mailer, SendError};
 
 /// The header with the id of a mail.
 ///
@@ -22,9 +22,9 @@ use crate::render::{AUTO_SUBMITTED, EmailMessage};
 const MAIL_ID: &str = "X-Upzento-Mail-Id";
 
 /// A client of SES with the sender of all mail.
-pub(crate) struct Ses {
+pub(super) struct Ses {
     client: Client,
-    from: String,
+    from: Mailbox,
 }
 
 impl Ses {
@@ -33,14 +33,14 @@ impl Ses {
     /// The SDK retries once, which covers fast failures such as a connection that was closed while the
     /// function was frozen. Other retries wait until the row is due again, because SES cannot detect
     /// duplicates.
-    pub(crate) fn new(aws: &SdkConfig, from: &Mailbox) -> Self {
+    pub(super) fn new(aws: &SdkConfig, from: Mailbox) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
             .operation_timeout(Duration::from_secs(10))
             .build();
         let config =
             Builder::from(aws).retry_config(RetryConfig::standard().with_max_attempts(2)).timeout_config(timeouts);
-        Self { client: Client::from_conf(config.build()), from: header_value(from) }
+        Self { client: Client::from_conf(config.build()), from }
     }
 }
 
@@ -50,7 +50,8 @@ impl Mailer for Ses {
         let request = self
             .client
             .send_email()
-            .from_email_address(&self.from)
+            .from_email_address(header_value(&message.sender(&self.from)))
+            .set_reply_to_addresses(message.reply_to.as_ref().map(|address| vec![address.to_string()]))
             .destination(Destination::builder().to_addresses(message.to.to_string()).build())
             .content(content);
         // The futures of the SDK are large: boxing keeps the futures that await them small.
@@ -59,13 +60,16 @@ impl Mailer for Ses {
 }
 
 fn content(message: &EmailMessage) -> Result<EmailContent, BuildError> {
-    let header = |(name, value): (&str, &str)| MessageHeader::builder().name(name).value(value).build();
     let body = Body::builder().text(utf8(&message.text)?).html(utf8(&message.html)?).build();
-    let content = Message::builder()
-        .subject(utf8(message.subject)?)
-        .body(body)
-        .headers(header(AUTO_SUBMITTED)?)
-        .headers(header((MAIL_ID, &message.id))?);
+    let mut content = Message::builder().subject(utf8(&message.subject)?).body(body);
+    for (name, value) in message.headers().into_iter().chain([(MAIL_ID, message.id.clone())]) {
+        content = content.headers(MessageHeader::builder().name(name).value(value).build()?);
+    }
+    if let Some(file) = &message.attachment {
+        let bytes = Blob::new(file.content.as_bytes());
+        let file = Attachment::builder().file_name(file.name).content_type(file.media_type).raw_content(bytes);
+        content = content.attachments(file.build()?);
+    }
     Ok(EmailContent::builder().simple(content.build()).build())
 }
 
@@ -149,7 +153,7 @@ mod tests {
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "test")))
             .endpoint_url(url)
             .build();
-        (Ses::new(&aws, &"Upzento CRM <crm@example.com>".parse().unwrap()), requests)
+        (Ses::new(&aws, "Upzento CRM <crm@example.com>".parse().unwrap()), requests)
     }
 
     fn serve(listener: &TcpListener, (status, code, body): Response) -> (String, Value) {
@@ -190,6 +194,25 @@ mod tests {
             } },
         });
         assert_eq!(requests.join().unwrap(), [("POST /v2/email/outbound-emails HTTP/1.1".to_owned(), expected)]);
+    }
+
+    #[tokio::test]
+    async fn full_message_has_its_sender_headers_and_file() {
+        let (ses, requests) = ses(vec![SENT]);
+        assert_eq!(ses.send(&EmailMessage::full_sample()).await, Ok(()));
+        let (_, request) = requests.join().unwrap().remove(0);
+        assert_eq!(request["ReplyToAddresses"], json!(["hello@salon.example"]));
+        let from = request["FromEmailAddress"].as_str().unwrap();
+        assert!(from.starts_with("=?utf-8?b?") && from.ends_with(" <crm@example.com>"), "{from}");
+        let content = &request["Content"]["Simple"];
+        let unsubscribe = "<https://widgets.example.com/reminders/unsubscribe?token=x>";
+        assert_eq!(content["Headers"][1], json!({ "Name": "List-Unsubscribe", "Value": unsubscribe }));
+        let file = &content["Attachments"][0];
+        assert_eq!(
+            (&file["FileName"], &file["ContentType"]),
+            (&json!("appointment.ics"), &json!("text/calendar; charset=utf-8"))
+        );
+        assert_eq!(file["RawContent"], "QkVHSU46VkNBTEVOREFSDQpFTkQ6VkNBTEVOREFSDQo=");
     }
 
     #[tokio::test]

@@ -2,40 +2,49 @@
 
 use std::time::Duration;
 
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, Message, MultiPart};
 use lettre::transport::smtp::Error;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use crate::mailer::{Mailer, SendError};
-use crate::render::{AUTO_SUBMITTED, EmailMessage};
+use super::{EmailMessage, Mailer, SendError};
 
 /// The timeout for each response of the server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An SMTP server with a pool of connections.
-pub(crate) struct Smtp {
+pub(super) struct Smtp {
     server: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
 }
 
 impl Smtp {
     /// The server of a URL (see [`AsyncSmtpTransport::from_url`]).
-    pub(crate) fn new(url: &str, from: Mailbox) -> Result<Self, Error> {
+    pub(super) fn new(url: &str, from: Mailbox) -> Result<Self, Error> {
         let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)?.timeout(Some(REQUEST_TIMEOUT)).build();
         Ok(Self { server, from })
     }
 
     fn build(&self, message: &EmailMessage) -> Result<Message, SendError> {
-        let (name, value) = AUTO_SUBMITTED;
-        Message::builder()
+        let mut builder = Message::builder()
             .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
-            .from(self.from.clone())
+            .from(message.sender(&self.from))
             .to(message.to.clone().into())
-            .subject(message.subject)
-            .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned()))
-            .multipart(MultiPart::alternative_plain_html(message.text.clone(), message.html.clone()))
-            .map_err(|_| SendError::Rejected("message".to_owned()))
+            .subject(message.subject.as_str());
+        if let Some(reply_to) = &message.reply_to {
+            builder = builder.reply_to(reply_to.clone().into());
+        }
+        for (name, value) in message.headers() {
+            builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
+        }
+        let invalid = || SendError::Rejected("message".to_owned());
+        let mut content = MultiPart::alternative_plain_html(message.text.clone(), message.html.clone());
+        if let Some(file) = &message.attachment {
+            let media = ContentType::parse(file.media_type).map_err(|_| invalid())?;
+            let file = Attachment::new(file.name.to_owned()).body(file.content.clone(), media);
+            content = MultiPart::mixed().multipart(content).singlepart(file);
+        }
+        builder.multipart(content).map_err(|_| invalid())
     }
 }
 
@@ -121,6 +130,23 @@ mod tests {
         assert!(message.contains("Content-Type: multipart/alternative;"), "{message}");
         // No server listens on this port.
         assert_eq!(smtp.send(&EmailMessage::sample()).await, Err(SendError::Retryable("no connection".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn full_message_has_its_sender_headers_and_file() {
+        let smtp = Smtp::new("smtp://127.0.0.1:1", "Upzento CRM <crm@example.com>".parse().unwrap()).unwrap();
+        let message = String::from_utf8(smtp.build(&EmailMessage::full_sample()).unwrap().formatted()).unwrap();
+        for line in [
+            "Reply-To: hello@salon.example",
+            "List-Unsubscribe: <https://widgets.example.com/reminders/unsubscribe?token=x>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            "Content-Disposition: attachment; filename=\"appointment.ics\"",
+            "Content-Type: text/calendar; charset=utf-8",
+            "BEGIN:VCALENDAR",
+        ] {
+            assert!(message.lines().any(|other| other == line), "{line} in {message}");
+        }
+        assert!(message.contains("crm@example.com") && !message.lines().any(|line| line.starts_with("Bcc:")));
     }
 
     #[tokio::test]
