@@ -38,7 +38,7 @@ pub(crate) fn events_by_ical(text: &str) -> BTreeMap<String, BTreeMap<String, St
 }
 
 /// The texts of each event, by `UID`, as the crate `calcard` reads them: unescaped.
-fn texts_by_calcard(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(crate) fn texts_by_calcard(text: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let Entry::ICalendar(calendar) = calcard::Parser::new(text).entry() else { panic!("a valid calendar: {text}") };
     let events = calendar.components.into_iter().filter(|part| part.component_type == ICalendarComponentType::VEvent);
     let event = |event: ICalendarComponent| {

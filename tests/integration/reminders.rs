@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use harness::faults::Fault;
 use harness::users::{Answer, RequestBuilder, TestUser};
 use harness::world::{World, outbox};
 use infra::smtp::{Mail, Refusal};
@@ -13,7 +14,7 @@ use shared::mailer::{EmailMessage, Mailer, SendError};
 use shared::tenants::WidgetsUrl;
 
 use crate::appointments::Salon;
-use crate::calendar::events_by_ical;
+use crate::calendar::{events_by_ical, texts_by_calcard};
 use crate::users::unique_email;
 use crate::widget_site::{Website, booking};
 
@@ -306,6 +307,8 @@ async fn mail_has_the_brand_the_language_the_zone_and_the_links_of_the_contact()
     let event = events.values().next().unwrap();
     assert_eq!((event["DTSTART"].as_str(), event["DTEND"].as_str()), ("20260303T100000Z", "20260303T110000Z"));
     assert_eq!(event["SUMMARY"], "Haircut – Salon Zoë");
+    let by_calcard = texts_by_calcard(&mail.attachments[0].text);
+    assert_eq!(by_calcard[&event["UID"]]["SUMMARY"], "Haircut – Salon Zoë");
 }
 
 #[tokio::test]
@@ -627,6 +630,33 @@ async fn reminder_of_a_worker_that_ended_is_sent_when_its_lease_has_expired() {
     ended.await.unwrap();
     assert_eq!(studio.remind_at("2026-03-03T09:00:30Z").await["sent"], 0, "another worker has the lease");
     assert_eq!(studio.remind_at("2026-03-03T09:01:30Z").await["sent"], 1);
+}
+
+#[tokio::test]
+async fn change_between_the_read_and_the_claim_prevents_the_mail() {
+    let world = World::with_faults().await;
+    let studio = Studio::open(&world, hour_before()).await;
+    let booked = studio.book("2026-03-03T10:00:00Z").await;
+    let rows = world.rows().await;
+    let is_booked = |row: &&Value| row["sk"] == booked.id() && row["pk"].as_str().unwrap().ends_with("#APPOINTMENT");
+    let mut cancelled = rows.iter().find(is_booked).unwrap().clone();
+    cancelled["status"] = json!("CANCELLED");
+    cancelled["version"] = json!(2);
+    world.clock().set("2026-03-03T09:00:00Z".parse().unwrap());
+    // The claim is repeated until the appointment has changed.
+    world.faults().all_writes_after(0, Fault::Conflict);
+    let before = world.faults().calls();
+    let change = async {
+        // 16 Queries, two reads, and the claim, which is repeated.
+        while world.faults().calls() < before + 20 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        world.put_row(cancelled).await;
+        world.faults().none();
+    };
+    let (report, ()) = tokio::join!(world.remind(), change);
+    assert_eq!((&report["sent"], &report["skipped"]), (&json!(0), &json!(1)));
+    assert_eq!(studio.mails().len(), 0);
 }
 
 /// A transport that moves the appointment before it sends: the change comes after the claim.

@@ -29,16 +29,20 @@ struct Verification {
 /// Accepts each response that begins with `solved` once, as the providers do.
 async fn site_verify(State(used): State<Used>, Form(form): Form<Verification>) -> Json<Value> {
     let is_new = used.lock().unwrap().insert(form.response.clone());
-    let success = form.secret == "shh" && form.response.starts_with("solved") && is_new;
-    Json(json!({ "success": success, "error-codes": [] }))
+    if form.secret != "shh" {
+        return Json(json!({ "success": false, "error-codes": ["invalid-input-secret"] }));
+    }
+    let success = form.response.starts_with("solved") && is_new;
+    let errors = if success { vec![] } else { vec!["invalid-input-response"] };
+    Json(json!({ "success": success, "error-codes": errors }))
 }
 
 /// The configuration of an account at a provider with this URL.
-fn account(verify_url: &str) -> LocalConfig {
+fn account(verify_url: &str, secret: &str) -> LocalConfig {
     let variables = [
         ("CAPTCHA_PROVIDER", "turnstile"),
         ("CAPTCHA_SITE_KEY", "site-key"),
-        ("CAPTCHA_SECRET", "shh"),
+        ("CAPTCHA_SECRET", secret),
         ("CAPTCHA_VERIFY_URL", verify_url),
     ];
     let value = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
@@ -46,11 +50,15 @@ fn account(verify_url: &str) -> LocalConfig {
 }
 
 async fn world_with_provider() -> World {
+    world_with_secret("shh").await
+}
+
+async fn world_with_secret(secret: &str) -> World {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/verify", listener.local_addr().unwrap());
     let provider = Router::new().route("/verify", post(site_verify)).with_state(Used::default());
     tokio::spawn(async move { axum::serve(listener, provider).await });
-    World::with_config(&account(&url)).await
+    World::with_config(&account(&url, secret)).await
 }
 
 /// A website with a service of Ann.
@@ -134,11 +142,19 @@ async fn invalid_form_does_not_use_up_the_response() {
 async fn provider_that_cannot_be_asked_is_503() {
     // No server listens on this port any more.
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-    let world = World::with_config(&account(&format!("http://127.0.0.1:{port}/verify"))).await;
+    let world = World::with_config(&account(&format!("http://127.0.0.1:{port}/verify"), "shh")).await;
     let (site, service) = site_with_service(&world).await;
     let body = booking(&service, "2026-03-02T10:00:00Z");
     let visit = site.visit().await;
     visit.book(&body).header("captcha-response", "solved").problem(503, "unavailable").await;
+}
+
+#[tokio::test]
+async fn wrong_secret_of_the_account_is_503_and_not_the_fault_of_the_visitor() {
+    let world = world_with_secret("wrong").await;
+    let (site, service) = site_with_service(&world).await;
+    let body = booking(&service, "2026-03-02T10:00:00Z");
+    site.visit().await.book(&body).header("captcha-response", "solved").problem(503, "unavailable").await;
 }
 
 #[tokio::test]

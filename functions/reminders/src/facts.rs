@@ -27,10 +27,10 @@ pub(crate) struct People {
 }
 
 /// What happens with a mail that is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict<T> {
-    /// It is sent.
-    Send(T),
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verdict<'a> {
+    /// It is sent, about this appointment.
+    Send(&'a Appointment),
     /// It is not sent, for this reason.
     Skip(&'static str),
     /// Its appointment was deleted.
@@ -58,7 +58,7 @@ impl Facts {
     }
 
     /// Whether the mail is still wanted, for the appointment as it is now.
-    pub(crate) fn judge(&self, now: Instant) -> Verdict<&Appointment> {
+    pub(crate) fn judge(&self, now: Instant) -> Verdict<'_> {
         let Some(appointment) = &self.appointment else { return Verdict::Remove };
         let is_open = appointment.status.is_open();
         let is_cancelled = appointment.status == AppointmentStatus::Cancelled;
@@ -83,16 +83,15 @@ impl Facts {
     }
 
     /// The address of the recipient, or why there is none.
-    pub(crate) fn address<'a>(&self, people: &'a People) -> Verdict<&'a Email> {
+    pub(crate) fn address<'a>(&self, people: &'a People) -> Result<&'a Email, &'static str> {
         if self.mail.recipient == Recipient::Staff {
-            return Verdict::Send(&people.staff.staff.fields.email);
+            return Ok(&people.staff.staff.fields.email);
         }
-        let Some(contact) = &people.contact else { return Verdict::Skip("no_contact") };
-        let fields = &contact.contact.fields;
+        let fields = &people.contact.as_ref().ok_or("no_contact")?.contact.fields;
         if self.mail.occasion == Occasion::Reminder && fields.reminders_off {
-            return Verdict::Skip("opted_out");
+            return Err("opted_out");
         }
-        fields.email.as_ref().map_or(Verdict::Skip("no_email"), Verdict::Send)
+        fields.email.as_ref().ok_or("no_email")
     }
 }
 

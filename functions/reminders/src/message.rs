@@ -270,7 +270,7 @@ mod tests {
                 html.matches("href=").count()
             };
             let english = links(MailLanguage::English);
-            assert_eq!(links(MailLanguage::German), english, "{occasion}");
+            assert_eq!(links(MailLanguage::German), english, "{occasion:?}");
             assert_eq!(
                 english,
                 match occasion {

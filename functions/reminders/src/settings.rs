@@ -1,12 +1,11 @@
 //! The reminder settings of a client.
 
 use axum::Json;
-use axum::extract::State;
 use shared::identity::{ClientId, ClientScope, ManageSettings, ReadSettings};
 use shared::reminders::ReminderSettings;
-use shared::table::{BatchKeys, Store, StoreError};
+use shared::table::{BatchKeys, Failure, Store};
 use shared::users::require_current_actor;
-use shared::web::{Access, App, Body, Problem, Result};
+use shared::web::{Access, Body, Problem, Result};
 
 /// Get the reminder settings.
 ///
@@ -16,11 +15,7 @@ use shared::web::{Access, App, Body, Problem, Result};
     params(("clientId" = ClientId, Path, description = "The client's id.")),
     responses((status = 200, body = ReminderSettings, description = "The settings."))
 )]
-pub(crate) async fn get(
-    client: Access<ClientScope, ReadSettings>,
-    State(_): State<App>,
-    store: Store,
-) -> Result<Json<ReminderSettings>> {
+pub(crate) async fn get(client: Access<ClientScope, ReadSettings>, store: Store) -> Result<Json<ReminderSettings>> {
     let (settings, record) = (client.reminder_settings(), client.record());
     let items = store.get_batch(BatchKeys::default().and(&settings).and(&record)).await?;
     if items.get(&record)?.is_none() {
@@ -43,17 +38,13 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn replace(
     client: Access<ClientScope, ManageSettings>,
-    State(_): State<App>,
     store: Store,
     Body(settings): Body<ReminderSettings>,
 ) -> Result<Json<ReminderSettings>> {
     let mut transaction = store.transaction();
     require_current_actor(&mut transaction, client.actor())?;
-    transaction.require(&client.record(), shared::table::Failure::NotFound)?;
+    transaction.require(&client.record(), Failure::NotFound)?;
     transaction.overwrite(&client.reminder_settings(), &settings)?;
-    match transaction.commit().await {
-        // The client was deleted at the same time.
-        Err(StoreError::NotFound) => Err(Problem::not_found()),
-        done => Ok(done.map(|()| Json(settings))?),
-    }
+    transaction.commit().await?;
+    Ok(Json(settings))
 }

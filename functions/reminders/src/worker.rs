@@ -210,9 +210,8 @@ impl<M: Mailer> Worker<M> {
         }
         let people = People::read(&self.app.store_for_event(), client, appointment).await?;
         let to = match facts.address(&people) {
-            Verdict::Send(to) => to,
-            Verdict::Skip(reason) => return self.settle(key, &facts.mail, &facts.mail.skipped(reason, now)).await,
-            Verdict::Remove => return self.remove(key, &facts.mail).await,
+            Ok(to) => to,
+            Err(reason) => return self.settle(key, &facts.mail, &facts.mail.skipped(reason, now)).await,
         };
         let setting = Setting { app: &self.app, scope: client, widgets_url: &self.widgets_url };
         let message = message::compose(&setting, (key, facts), appointment, &people, to)?;

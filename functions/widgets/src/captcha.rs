@@ -157,6 +157,15 @@ pub(crate) struct CaptchaChallenge {
 #[derive(Deserialize)]
 struct Verdict {
     success: bool,
+    #[serde(rename = "error-codes", default)]
+    errors: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether the provider rejects the account, and not the response: both providers name the secret then.
+    fn rejects_account(&self) -> bool {
+        self.errors.iter().any(|error| error.contains("secret"))
+    }
 }
 
 impl Captcha {
@@ -191,15 +200,23 @@ impl Verifier {
             answer.error_for_status()?.json::<Verdict>().await
         };
         match verdict.await {
-            Ok(Verdict { success: true }) => Ok(()),
-            Ok(Verdict { success: false }) => Err(failed()),
+            Ok(Verdict { success: true, .. }) => Ok(()),
+            Ok(verdict) if verdict.rejects_account() => {
+                tracing::error!(errors = ?verdict.errors, "the provider rejects the CAPTCHA account");
+                Err(unavailable())
+            }
+            Ok(_) => Err(failed()),
             Err(error) => {
                 // Without the URL: it is the operator's, and the form in the body has the secret.
                 tracing::warn!(error = %error.without_url(), "the CAPTCHA cannot be verified");
-                Err(Problem::new(ErrorCode::Unavailable, "The CAPTCHA cannot be verified at the moment."))
+                Err(unavailable())
             }
         }
     }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(ErrorCode::Unavailable, "The CAPTCHA cannot be verified at the moment.")
 }
 
 fn failed() -> Problem {

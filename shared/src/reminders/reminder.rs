@@ -1,6 +1,5 @@
 //! A mail about an appointment, as it is stored until it is sent and for a while after that.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -199,18 +198,6 @@ impl Slot {
 /// The appointment of a mail, by the sort key.
 pub(super) fn appointment_of(sort_key: &str) -> Option<AppointmentId> {
     AppointmentId::from_key(sort_key.split('#').next()?)
-}
-
-impl fmt::Display for Occasion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Reminder => "REMINDER",
-            Self::Confirmation => "CONFIRMATION",
-            Self::Moved => "MOVED",
-            Self::Cancelled => "CANCELLED",
-        };
-        f.write_str(name)
-    }
 }
 
 #[cfg(test)]
