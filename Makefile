@@ -136,7 +136,7 @@ endif
 .PHONY: simulate
 simulate: need-rust need-java $(DYNAMODB_LOCAL) ## Simulate a day of 10,000 reminders, with failures and killed workers
 	cargo build --workspace --bins --examples
-	target/debug/with-dynamodb-local cargo test -p tests --test integration -- --ignored --nocapture simulation::a_day
+	target/debug/with-dynamodb-local cargo test --workspace --test integration -- --ignored --nocapture simulation::a_day
 
 .PHONY: e2e
 e2e: need-rust $(E2E) ## Run the browser tests of the widgets; FILES=booking.test.mjs runs one file

@@ -254,7 +254,7 @@ impl<'w> Simulation<'w> {
             let run = self.runs;
             self.runs += 1;
             let is_killed = kills && self.percent(15);
-            let lifetime = is_killed.then(|| Duration::from_millis(self.below(60)));
+            let lifetime = is_killed.then(|| Duration::from_millis(self.below(400)));
             let provider =
                 Provider { random: &self.random, failures: &self.failures, deliveries: &self.deliveries, run };
             let worker = Worker::new(self.app.clone(), provider, WidgetsUrl::new("http://localhost:3001"));
