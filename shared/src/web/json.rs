@@ -74,7 +74,9 @@ fn is_exact(number: &str) -> bool {
     let digits = number.split(['e', 'E']).next().unwrap_or_default();
     let digits = digits.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
     (digits <= 15 && (rounded.is_normal() || digits == 0))
-        || decimal(&rounded.to_string()).is_some_and(|rounded| decimal(number) == Some(rounded))
+        || Number::from_f64(rounded)
+            .and_then(|kept| decimal(&kept.to_string()))
+            .is_some_and(|kept| decimal(number) == Some(kept))
 }
 
 /// A JSON document without duplicate members.
@@ -178,6 +180,9 @@ mod tests {
             ("1.5e3", true),
             ("0.000000000000001", true),
             ("100000000000000000000.0", true),
+            // Halfway between two texts of the same binary64: only the one that is written again is exact.
+            ("1649935140092624.2", true),
+            ("1649935140092624.3", false),
         ] {
             let parsed = parse(text.as_bytes());
             let is_replaced = parsed.is_ok_and(|value| value.as_f64() == Some(1e300));
