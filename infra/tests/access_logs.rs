@@ -1,0 +1,50 @@
+//! The access logs of the template are JSON, whatever API Gateway inserts.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The format of each access log of the template.
+fn formats() -> Vec<String> {
+    let template = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
+    let formats = template.lines().filter_map(|line| line.trim().strip_prefix("Format: '")?.strip_suffix('\''));
+    formats.map(str::to_owned).collect()
+}
+
+/// A line of a log, as API Gateway writes it: `messageString` has quotes of its own if there is an error.
+fn line(format: &str, error: Option<&str>) -> Value {
+    let quoted = error.map_or_else(|| "-".to_owned(), |error| format!("\"{error}\""));
+    let text = format
+        .replace("$context.error.messageString", &quoted)
+        .replace("$context.error.message", error.unwrap_or("-"))
+        .replace("$context.integrationErrorMessage", error.unwrap_or("-"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+}
+
+#[test]
+fn lines_are_json_with_and_without_an_error() {
+    assert_eq!(formats().len(), 2);
+    for format in formats() {
+        for error in [None, Some("Service Unavailable")] {
+            let line = line(&format, error);
+            assert_eq!(line["error"], error.unwrap_or("-"));
+            assert_eq!(line["integrationError"], error.unwrap_or("-"));
+        }
+    }
+}
+
+#[test]
+fn lines_name_the_caller_and_the_request() {
+    for format in formats() {
+        let line = line(&format, None);
+        for (name, variable) in [
+            ("requestId", "$context.requestId"),
+            ("sourceIp", "$context.identity.sourceIp"),
+            ("method", "$context.httpMethod"),
+            ("time", "$context.requestTime"),
+            ("status", "$context.status"),
+        ] {
+            assert_eq!(line[name], variable);
+        }
+    }
+}
