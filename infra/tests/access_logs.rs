@@ -1,14 +1,12 @@
 //! The access logs of the template are JSON, whatever API Gateway inserts.
 
-use std::path::Path;
-
 use serde_json::Value;
 
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
 /// The format of each access log of the template.
-fn formats() -> Vec<String> {
-    let template = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")).unwrap();
-    let formats = template.lines().filter_map(|line| line.trim().strip_prefix("Format: '")?.strip_suffix('\''));
-    formats.map(str::to_owned).collect()
+fn formats() -> Vec<&'static str> {
+    TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("Format: '")?.strip_suffix('\'')).collect()
 }
 
 /// A line of a log, as API Gateway writes it: `messageString` has quotes of its own if there is an error.
@@ -26,7 +24,7 @@ fn lines_are_json_with_and_without_an_error() {
     assert_eq!(formats().len(), 2);
     for format in formats() {
         for error in [None, Some("Service Unavailable")] {
-            let line = line(&format, error);
+            let line = line(format, error);
             assert_eq!(line["error"], error.unwrap_or("-"));
             assert_eq!(line["integrationError"], error.unwrap_or("-"));
         }
@@ -36,7 +34,7 @@ fn lines_are_json_with_and_without_an_error() {
 #[test]
 fn lines_name_the_caller_and_the_request() {
     for format in formats() {
-        let line = line(&format, None);
+        let line = line(format, None);
         for (name, variable) in [
             ("requestId", "$context.requestId"),
             ("sourceIp", "$context.identity.sourceIp"),

@@ -37,7 +37,8 @@ pub fn openapi() -> OpenApi {
 pub fn router() -> Router {
     let routes = Router::new()
         .route("/openapi.json", get(document))
-        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        // Not "/docs/": a gateway that drops the slash at the end would be redirected to the same path again.
+        .route("/docs", get(|| async { Redirect::permanent("/docs/index.html") }))
         .route("/docs/", get(|| reference(Path(String::new()))))
         .route("/docs/{*file}", get(reference))
         .with_state(Arc::new(openapi()));
