@@ -119,4 +119,13 @@ mod tests {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }
+
+    /// The template puts the name in quotes.
+    #[test]
+    fn sender_may_have_a_quoted_name() {
+        for name in ["Upzento CRM", "Smith, Jones & Co.", "Müller @ Söhne"] {
+            let mailbox = sender(&format!("\"{name}\" <crm@example.com>")).unwrap();
+            assert_eq!((mailbox.name.as_deref(), mailbox.email.as_ref()), (Some(name), "crm@example.com"));
+        }
+    }
 }
