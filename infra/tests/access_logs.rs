@@ -1,4 +1,6 @@
-//! The access logs of the template are JSON, whatever API Gateway inserts.
+//! The access logs of the template are JSON, with and without an error.
+//!
+//! Whether API Gateway escapes a quote within a message is not documented, and not tested.
 
 use serde_json::Value;
 
@@ -9,7 +11,9 @@ fn formats() -> Vec<&'static str> {
     TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("Format: '")?.strip_suffix('\'')).collect()
 }
 
-/// A line of a log, as API Gateway writes it: `messageString` has quotes of its own if there is an error.
+/// A line of a log, as API Gateway writes it.
+///
+/// `messageString`, which no format should have, has its own quotes around an error.
 fn line(format: &str, error: Option<&str>) -> Value {
     let quoted = error.map_or_else(|| "-".to_owned(), |error| format!("\"{error}\""));
     let text = format
@@ -29,6 +33,11 @@ fn lines_are_json_with_and_without_an_error() {
             assert_eq!(line["integrationError"], error.unwrap_or("-"));
         }
     }
+}
+
+#[test]
+fn both_apis_have_one_format() {
+    assert_eq!(formats()[0], formats()[1]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn openapi() -> OpenApi {
 pub fn router() -> Router {
     let routes = Router::new()
         .route("/openapi.json", get(document))
-        // Not "/docs/": a gateway that drops the slash at the end would be redirected to the same path again.
+        // Not "/docs/": behind a gateway that removes the slash at the end, it would redirect to itself.
         .route("/docs", get(|| async { Redirect::permanent("/docs/index.html") }))
         .route("/docs/", get(|| reference(Path(String::new()))))
         .route("/docs/{*file}", get(reference))

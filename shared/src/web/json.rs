@@ -69,14 +69,19 @@ fn is_exact(number: &str) -> bool {
         return true;
     }
     let Ok(rounded) = number.parse::<f64>() else { return true };
-    let decimal = |text: &str| text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok();
     // Binary64 keeps 15 decimal digits, within its normal range.
     let digits = number.split(['e', 'E']).next().unwrap_or_default();
     let digits = digits.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').count();
     (digits <= 15 && (rounded.is_normal() || digits == 0))
         || Number::from_f64(rounded)
-            .and_then(|kept| decimal(&kept.to_string()))
-            .is_some_and(|kept| decimal(number) == Some(kept))
+            .and_then(|kept| exact_decimal(&kept.to_string()))
+            .is_some_and(|kept| exact_decimal(number) == Some(kept))
+}
+
+/// The value of a number; `None` if a [`Decimal`] has too few digits for its text.
+fn exact_decimal(number: &str) -> Option<Decimal> {
+    let mantissa = Decimal::from_str_exact(number.split(['e', 'E']).next()?).ok()?;
+    if number.contains(['e', 'E']) { Decimal::from_scientific(number).ok() } else { Some(mantissa) }
 }
 
 /// A JSON document without duplicate members.
@@ -180,7 +185,10 @@ mod tests {
             ("1.5e3", true),
             ("0.000000000000001", true),
             ("100000000000000000000.0", true),
-            // Halfway between two texts of the same binary64: only the one that is written again is exact.
+            // More digits than a Decimal has.
+            ("0.10000000000000000000000000000000001", false),
+            ("1.00000000000000000001e-20", false),
+            // The same binary64, which is written as the first one.
             ("1649935140092624.2", true),
             ("1649935140092624.3", false),
         ] {
